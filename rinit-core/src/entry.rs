@@ -1,0 +1,39 @@
+//! A `main` that keeps the state that the program inherited.
+
+/// Defines the program's entry point as a C `main`, so that `run` sees the process as its parent made it.
+///
+/// Rust's own start-up code sets SIGPIPE to ignored, opens `/dev/null` on closed standard descriptors and installs
+/// handlers for SEGV and BUS, all before `main`; an init process would pass the first two on to its child. A C `main`
+/// has none of that. The macro blocks every signal as its first step ([`Inherited::capture`](crate::Inherited::capture)),
+/// then collects the arguments and calls `run(Result<Inherited, Error>, Vec<OsString>) -> u8`; the value is the exit
+/// status. The crate that uses it says `#![no_main]`.
+///
+/// What is lost: the message that std prints at a stack overflow, and `ExitCode`/`Result` as a return value.
+///
+/// Source: `signal(7)`, `execve(2)` "dispositions"; `library/std/src/rt.rs` and `sys/pal/unix/mod.rs` of Rust 1.95.
+///
+/// ```no_run
+/// # mod program { // a doc test cannot have no_main itself
+/// use rinit_core::{Error, Inherited};
+/// use std::ffi::OsString;
+///
+/// fn run(inherited: Result<Inherited, Error>, arguments: Vec<OsString>) -> u8 {
+///     u8::from(inherited.is_err() || arguments.is_empty())
+/// }
+/// # }
+/// // In a crate with #![no_main]:
+/// // rinit_core::c_main!(run);
+/// ```
+#[macro_export]
+macro_rules! c_main {
+    ($run:path) => {
+        /// The C entry point.
+        #[unsafe(no_mangle)]
+        pub extern "C" fn main(argc: ::std::ffi::c_int, argv: *const *const ::std::ffi::c_char) -> ::std::ffi::c_int {
+            let inherited = $crate::Inherited::capture();
+            // SAFETY: the C runtime calls `main` once, with its own arguments.
+            let arguments = unsafe { $crate::__arguments(argc, argv) };
+            ::std::ffi::c_int::from($run(inherited, arguments))
+        }
+    };
+}

@@ -1,0 +1,147 @@
+//! What can fail.
+
+use std::io;
+use std::path::PathBuf;
+
+/// An operation that failed, with the kernel's reason as its source.
+///
+/// One variant for each operation, so that a caller can tell "the program is not there" from "the machine has no
+/// process left". More variants may come.
+///
+/// ```
+/// use rinit_core::{ChildSpec, Error, Reaper};
+/// # fn main() -> Result<(), Error> {
+/// let mut reaper = Reaper::exclusive()?;
+/// match reaper.spawn(&ChildSpec::new("/no/such/program")) {
+///     Err(error @ Error::NotFound { .. }) => assert_eq!(error.exit_code(), 127),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The program is nowhere: not at its path, or in no directory of PATH.
+    #[error("{program}: not found{where_}")]
+    NotFound {
+        /// The program as it was asked for.
+        program: String,
+        /// Where it was looked for, as the end of a sentence; empty for a path.
+        where_: String,
+    },
+    /// The program was found but cannot be executed.
+    #[error("{program}: cannot execute: {reason}")]
+    NotExecutable {
+        /// The file that was found.
+        program: String,
+        /// Why, in words: a missing interpreter by name, a missing permission, another machine's code.
+        reason: String,
+        /// The answer of `execve(2)`.
+        source: io::Error,
+    },
+    /// A string for the new process holds a NUL byte, which `execve(2)` cannot pass on.
+    #[error("{what} holds a NUL byte")]
+    NulByte {
+        /// Which string.
+        what: &'static str,
+    },
+    /// `fork(2)` failed: no memory, or a limit on processes (RLIMIT_NPROC, the pids cgroup) is reached.
+    #[error("cannot start a process: fork: {0}")]
+    Fork(#[source] io::Error),
+    /// The pipe over which the new process reports its failures could not be made (`pipe(2)`).
+    #[error("cannot start a process: pipe: {0}")]
+    Pipe(#[source] io::Error),
+    /// The new process could not enter its process group or session (`setpgid(2)`, `setsid(2)`).
+    #[error("cannot make a process group or session: {0}")]
+    ProcessGroup(#[source] io::Error),
+    /// The new process could not get its terminal (`ioctl_tty(2)`, `tcsetpgrp(3)`).
+    #[error("cannot hand over the terminal: {0}")]
+    Terminal(#[source] io::Error),
+    /// The working directory cannot be entered (`chdir(2)`).
+    #[error("cannot change to directory {}: {source}", .directory.display())]
+    WorkingDirectory {
+        /// The directory.
+        directory: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The new process could not become the user it should (`setgroups(2)`, `setresgid(2)`, `setresuid(2)`).
+    #[error("cannot become the user: {0}")]
+    User(#[source] io::Error),
+    /// After the change of user the new process could still become root again; it was not started.
+    #[error("the change of user could be undone: not started")]
+    UserNotFinal,
+    /// No such user or group, or a user database that cannot be read.
+    #[error("{spec}: {reason}")]
+    UnknownUser {
+        /// The specification as given.
+        spec: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The signal mask could not be read or changed (`sigprocmask(2)`).
+    #[error("cannot change the signal mask: {0}")]
+    SignalMask(#[source] io::Error),
+    /// A signal's disposition could not be read or changed (`sigaction(2)`).
+    #[error("cannot change the disposition of a signal: {0}")]
+    Disposition(#[source] io::Error),
+    /// The descriptor for signals could not be made (`signalfd(2)`).
+    #[error("cannot make a signalfd: {0}")]
+    SignalFd(#[source] io::Error),
+    /// Waiting for signals failed (`sigtimedwait(2)`, `signalfd(2)`).
+    #[error("cannot wait for signals: {0}")]
+    SignalWait(#[source] io::Error),
+    /// A signal could not be sent (`kill(2)`, `pidfd_send_signal(2)`).
+    #[error("cannot send {signal} to {pid}: {source}")]
+    SendSignal {
+        /// The signal.
+        signal: crate::Signal,
+        /// To whom.
+        pid: crate::Pid,
+        /// The kernel's answer; EPERM where the target runs as another user and this process has no CAP_KILL.
+        source: io::Error,
+    },
+    /// Waiting for children failed (`waitid(2)`, `wait4(2)`).
+    #[error("cannot wait for children: {0}")]
+    Wait(#[source] io::Error),
+    /// The child's status was taken by somebody else's `wait`.
+    #[error("the status of {pid} was taken by another wait in this process")]
+    StatusTaken {
+        /// The child.
+        pid: crate::Pid,
+    },
+    /// The subreaper attribute could not be read or set (`PR_SET_CHILD_SUBREAPER(2const)`).
+    #[error("cannot become a subreaper: {0}")]
+    Subreaper(#[source] io::Error),
+    /// The parent-death signal could not be set (`PR_SET_PDEATHSIG(2const)`).
+    #[error("cannot set the parent-death signal: {0}")]
+    ParentDeathSignal(#[source] io::Error),
+    /// `/proc` could not be read.
+    #[error("cannot read {}: {source}", .path.display())]
+    Proc {
+        /// The file or directory.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// The exit status that container users expect for this error: 127 not found, 126 not executable, 125 anything else.
+    ///
+    /// Source: `docker-run(1)`, EXIT STATUS.
+    ///
+    /// ```
+    /// # use rinit_core::Error;
+    /// assert_eq!(Error::UserNotFinal.exit_code(), 125);
+    /// ```
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::NotFound { .. } => 127,
+            Self::NotExecutable { .. } => 126,
+            _ => 125,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The signal state that a process was started with, and that its child should be started with in turn.
+
+use crate::sys::{self, Disposition};
+use crate::{Error, Signal, SignalSet};
+
+/// The signal mask and the disposition of SIGCHLD that this process inherited, recorded before they are changed.
+///
+/// An init blocks every signal, so that none is lost or ends it before it waits for them, and needs SIGCHLD at its
+/// default: where it is ignored, the kernel reaps children itself and their statuses are gone (`waitpid` then waits until
+/// the last one has ended and fails; tini, catatonit and others hang for ever). A child must get back what was there
+/// before. The dispositions of all other signals are left as they are, so that a child inherits them through
+/// `execve(2)` without being listed here.
+///
+/// Even the signals of synchronous faults are blocked: sent by `kill(2)` they are forwarded like any other, and a real
+/// fault ends the process whether they are blocked or not ([`Signal::is_synchronous_fault`]).
+///
+/// Source: `sigprocmask(2)`, `sigaction(2)`, `wait(2)` NOTES, `execve(2)`.
+///
+/// ```
+/// use rinit_core::{Inherited, SignalSet};
+/// # fn main() -> Result<(), rinit_core::Error> {
+/// let inherited = Inherited::capture()?;
+/// assert_eq!(inherited.mask(), SignalSet::empty());
+/// inherited.restore()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inherited {
+    mask: SignalSet,
+    child_ignored: bool,
+}
+
+impl Inherited {
+    /// Blocks all signals in the calling thread, then gives SIGCHLD its default action; returns what was there before.
+    ///
+    /// Call it before any thread is started: each thread has a mask of its own and inherits its creator's. In this order,
+    /// because a child that ends between the two calls must find SIGCHLD blocked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SignalMask`] or [`Error::Disposition`], where a seccomp filter refuses the calls.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let inherited = rinit_core::Inherited::capture()?;
+    /// # let _ = inherited;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn capture() -> Result<Self, Error> {
+        let mask = sys::block(SignalSet::all()).map_err(Error::SignalMask)?;
+        let before = sys::set_disposition(Signal::CHLD, Disposition::Default).map_err(Error::Disposition)?;
+        Ok(Self { mask, child_ignored: before == Disposition::Ignore })
+    }
+
+    /// The mask that was inherited.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// use rinit_core::{Inherited, Signal};
+    /// assert!(!Inherited::capture()?.mask().holds(Signal::TERM));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn mask(&self) -> SignalSet {
+        self.mask
+    }
+
+    /// True if SIGCHLD was ignored.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// assert!(!rinit_core::Inherited::capture()?.child_ignored());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn child_ignored(&self) -> bool {
+        self.child_ignored
+    }
+
+    /// Puts the calling thread's mask and the disposition of SIGCHLD back.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Inherited::capture`].
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// rinit_core::Inherited::capture()?.restore()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn restore(&self) -> Result<(), Error> {
+        if self.child_ignored {
+            sys::set_disposition(Signal::CHLD, Disposition::Ignore).map_err(Error::Disposition)?;
+        }
+        sys::set_mask(self.mask).map_err(Error::SignalMask)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,21 @@
+//! Reap, forward, supervise.
+
+#![cfg(target_os = "linux")]
+
+mod entry;
+mod error;
+mod inherited;
+mod pid;
+mod signal;
+mod signal_set;
+mod status;
+mod sys;
+
+pub use error::Error;
+pub use inherited::Inherited;
+pub use pid::Pid;
+pub use signal::{Signal, UnknownSignal};
+pub use signal_set::SignalSet;
+pub use status::ExitStatus;
+#[doc(hidden)]
+pub use sys::arguments as __arguments;

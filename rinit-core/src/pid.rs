@@ -1,0 +1,72 @@
+//! Process ids.
+
+use std::fmt;
+use std::num::NonZeroI32;
+
+/// The id of one process, as seen in the caller's PID namespace.
+///
+/// A pid is a name and not a handle: once the process has been waited for, the kernel may give the same number to a
+/// stranger. rinit signals by pid only its own unreaped children, whose numbers cannot be reused; everything else goes
+/// through a pidfd.
+///
+/// Source: `credentials(7)`, `pid_namespaces(7)`.
+///
+/// ```
+/// use rinit_core::Pid;
+/// assert_eq!(Pid::new(1), Some(Pid::INIT));
+/// assert_eq!(Pid::new(0), None);
+/// assert_eq!(Pid::new(-7), None);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pid(NonZeroI32);
+
+impl Pid {
+    /// PID 1, the init process of a PID namespace.
+    pub const INIT: Self = Self(NonZeroI32::new(1).unwrap());
+
+    /// A pid from its number; `None` for 0 and negative numbers, which in `kill(2)` mean groups and never one process.
+    ///
+    /// ```
+    /// assert_eq!(rinit_core::Pid::new(42).map(|pid| pid.get()), Some(42));
+    /// ```
+    #[must_use]
+    pub const fn new(raw: i32) -> Option<Self> {
+        match NonZeroI32::new(raw) {
+            Some(raw) if raw.get() > 0 => Some(Self(raw)),
+            _ => None,
+        }
+    }
+
+    /// The number.
+    ///
+    /// ```
+    /// assert_eq!(rinit_core::Pid::INIT.get(), 1);
+    /// ```
+    #[must_use]
+    pub const fn get(self) -> i32 {
+        self.0.get()
+    }
+
+    pub(crate) fn rustix(self) -> rustix::process::Pid {
+        // `Self` is never zero or negative, so this is never `None`; INIT is a harmless stand-in for the impossible.
+        rustix::process::Pid::from_raw(self.get()).unwrap_or(rustix::process::Pid::INIT)
+    }
+}
+
+impl From<rustix::process::Pid> for Pid {
+    fn from(pid: rustix::process::Pid) -> Self {
+        Self(pid.as_raw_nonzero())
+    }
+}
+
+impl fmt::Display for Pid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Pid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}

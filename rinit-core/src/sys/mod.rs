@@ -1,0 +1,40 @@
+//! The kernel's interface, where rustix's stable API ends.
+//!
+//! Everything here is one system call, or the smallest sound step around one, and decides nothing. What rustix has is
+//! called directly by the modules above.
+//!
+//! # Safety
+//!
+//! This is the only module tree that may hold `unsafe`. It needs it for four things that safe Rust cannot say: raw
+//! system calls on the kernel's own 64-bit signal set (libc's `sigset_t` hides signals 32 to 34 on musl), reading a
+//! `siginfo_t` union, `fork(2)` with the child's steps up to `execve(2)`, and the C entry point. Each block says why it
+//! is sound.
+#![allow(unsafe_code)]
+
+mod c_strings;
+mod disposition;
+mod entry;
+mod kill;
+mod mask;
+mod siginfo;
+mod signalfd;
+mod sigwait;
+mod spawn;
+mod wait;
+
+pub(crate) use c_strings::CStrings;
+pub(crate) use disposition::{Disposition, set_disposition};
+#[doc(hidden)]
+pub use entry::arguments;
+pub(crate) use kill::{die_by, kill, kill_everyone, kill_group, named_signal, pidfd_send_signal, queue};
+pub(crate) use mask::{block, set_mask};
+pub(crate) use siginfo::SigInfo;
+pub(crate) use signalfd::SignalFd;
+pub(crate) use sigwait::sigtimedwait;
+pub(crate) use spawn::{Ids, LISTEN_PID_ROOM, Placement, Plan, Stage, spawn};
+pub(crate) use wait::{Peeked, peek};
+
+/// The result of a system call made through libc: -1 means that `errno` tells why.
+fn check(result: libc::c_long) -> std::io::Result<libc::c_long> {
+    if result == -1 { Err(std::io::Error::last_os_error()) } else { Ok(result) }
+}

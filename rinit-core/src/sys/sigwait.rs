@@ -1,0 +1,31 @@
+//! `rt_sigtimedwait(2)`: takes one pending signal, or sleeps until there is one.
+
+use super::check;
+use super::mask::KERNEL_SET_BYTES;
+use super::siginfo::{SigInfo, zeroed};
+use crate::SignalSet;
+use std::io;
+use std::ptr;
+use std::time::Duration;
+
+/// Takes the next pending signal of the set, which must be blocked. `None` timeout waits for ever; `Ok(None)` is the
+/// end of the time, or an interruption by a signal outside the set or a stop and continue, after which callers look at
+/// the clock and come again.
+pub(crate) fn sigtimedwait(set: SignalSet, timeout: Option<Duration>) -> io::Result<Option<SigInfo>> {
+    let mut info = zeroed();
+    let timeout = timeout.map(|timeout| libc::timespec {
+        tv_sec: timeout.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    });
+    let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
+    // SAFETY: the set is a live u64 of the size passed, `info` a live siginfo_t to be filled, and `timeout` null or a
+    // live timespec with nanoseconds below one second; the kernel keeps none of them.
+    let result = unsafe {
+        libc::syscall(libc::SYS_rt_sigtimedwait, ptr::from_ref(&set.bits()), &raw mut info, timeout, KERNEL_SET_BYTES)
+    };
+    match check(result) {
+        Ok(_) => Ok(SigInfo::read(&info)),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
