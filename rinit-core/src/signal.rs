@@ -157,7 +157,6 @@ impl Signal {
     pub(crate) const fn index(self) -> u8 {
         self.0 - 1
     }
-
 }
 
 impl fmt::Display for Signal {
