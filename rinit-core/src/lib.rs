@@ -4,12 +4,16 @@
 
 mod entry;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod inherited;
 mod pid;
+mod regular_file;
 mod signal;
 mod signal_set;
 mod status;
 mod sys;
+mod user;
 
 pub use error::Error;
 pub use inherited::Inherited;
@@ -19,3 +23,4 @@ pub use signal_set::SignalSet;
 pub use status::ExitStatus;
 #[doc(hidden)]
 pub use sys::arguments as __arguments;
+pub use user::User;
