@@ -6,3 +6,7 @@
 pub fn user(spec: &str, passwd: &[u8], group: &[u8]) {
     let _ = crate::User::resolve_in(spec, passwd, group);
 }
+
+pub fn exec_head(file: &[u8]) {
+    crate::exec_failure::parse_head(file);
+}

@@ -4,10 +4,12 @@
 
 mod entry;
 mod error;
+mod exec_failure;
 #[doc(hidden)]
 pub mod fuzzing;
 mod inherited;
 mod pid;
+mod program_path;
 mod regular_file;
 mod signal;
 mod signal_set;
