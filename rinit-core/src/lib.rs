@@ -89,5 +89,6 @@ pub use signal::{Signal, UnknownSignal};
 pub use signal_set::SignalSet;
 pub use status::ExitStatus;
 pub use subreaper::{Subreaper, become_subreaper};
+pub use user::User;
 #[doc(hidden)]
 pub use sys::arguments as __arguments;
