@@ -162,7 +162,17 @@ pub fn parse(arguments: Vec<OsString>, variable: impl Fn(&str) -> Option<OsStrin
 
 /// Long options that take a value.
 const WITH_VALUE: &[&str] = &[
-    "rewrite", "to", "forward", "stop-signal", "stop-delay", "grace", "drain", "on-main-exit", "user", "workdir", "env",
+    "rewrite",
+    "to",
+    "forward",
+    "stop-signal",
+    "stop-delay",
+    "grace",
+    "drain",
+    "on-main-exit",
+    "user",
+    "workdir",
+    "env",
     "parent-death-signal",
 ];
 
@@ -249,3 +259,6 @@ fn quoted(text: &str, why: impl Display) -> BadUsage {
 fn bad(error: lexopt::Error) -> BadUsage {
     BadUsage(format!("{error} (see rinit --help)"))
 }
+
+#[cfg(test)]
+mod tests;

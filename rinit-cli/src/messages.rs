@@ -52,9 +52,10 @@ fn put(bytes: &[u8]) {
         Err(_) => {}
     }
     // Terminals and older kernels do not: there poll tells whether a write would wait.
-    let mut fds = [PollFd::new(&stderr(), PollFlags::OUT)];
+    let stderr = stderr();
+    let mut fds = [PollFd::new(&stderr, PollFlags::OUT)];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
     if poll(&mut fds, Some(&at_once)).is_ok_and(|ready| ready > 0) {
-        let _ = write(stderr(), bytes);
+        let _ = write(stderr, bytes);
     }
 }

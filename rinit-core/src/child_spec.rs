@@ -1,6 +1,7 @@
 //! What to start, and in which state.
 
 use crate::exec_failure;
+use crate::program_path;
 use crate::sys::{self, CStrings, LISTEN_PID_ROOM, Placement, Plan, Stage};
 use crate::{Error, Inherited, Pid, Signal, SignalSet, User};
 use rustix::fd::BorrowedFd;
@@ -244,11 +245,12 @@ impl ChildSpec {
     pub(crate) fn start(&self, terminal: TerminalUse<'_>) -> Result<Pid, Error> {
         let environment = self.child_environment();
         let path = environment.iter().find_map(|entry| entry.as_bytes().strip_prefix(b"PATH=")).map(OsStr::from_bytes);
-        let candidates = exec_failure::candidates(&self.program, path);
+        let candidates = program_path::candidates(&self.program, path);
         let listen_pid = environment.iter().position(|entry| entry == LISTEN_PID_ROOM);
         let directory = self.directory.as_deref().map(c_path).transpose()?;
         let ids = self.user.as_ref().filter(|user| !user.is_current()).map(User::ids);
-        let arguments = || std::iter::once(self.program.as_os_str()).chain(self.arguments.iter().map(OsString::as_os_str));
+        let arguments =
+            || std::iter::once(self.program.as_os_str()).chain(self.arguments.iter().map(OsString::as_os_str));
         let shell = [OsStr::new("/bin/sh"), OsStr::new("")];
         let mut plan = Plan {
             candidates: CStrings::new(&candidates, "the program's name")?,
@@ -274,20 +276,24 @@ impl ChildSpec {
             Stage::Pipe => Error::Pipe(error),
             Stage::Group => Error::ProcessGroup(error),
             Stage::Terminal => Error::Terminal(error),
-            Stage::Directory => Error::WorkingDirectory {
-                directory: self.directory.clone().unwrap_or_default(),
-                source: error,
-            },
+            Stage::Directory => {
+                Error::WorkingDirectory { directory: self.directory.clone().unwrap_or_default(), source: error }
+            }
             Stage::User => Error::User(error),
             Stage::UserNotFinal => Error::UserNotFinal,
-            Stage::Exec => exec_failure::explain(&self.program, &candidates, path, error),
+            Stage::Exec => {
+                // A relative path was looked up by the child, in its own directory.
+                let directory = self.directory.as_deref().unwrap_or(Path::new(""));
+                let tried: Vec<_> = candidates.iter().map(|candidate| directory.join(candidate)).collect();
+                exec_failure::explain(&self.program, &tried, !program_path::is_path(&self.program), error)
+            }
         })
     }
 
     /// The child's environment as `NAME=value` entries.
     fn child_environment(&self) -> Vec<OsString> {
         let mut entries = sys::environment();
-        let home = self.user.as_ref().and_then(User::home).map(|home| home.as_os_str().to_os_string());
+        let home = self.user.as_ref().map(|user| user.home().as_os_str().to_os_string());
         let home = home.map(|home| (OsString::from("HOME"), Some(home)));
         for (name, value) in home.iter().chain(&self.environment) {
             entries.retain(|entry| !is_variable(entry, name));

@@ -73,6 +73,7 @@ mod user;
 
 pub use child::Child;
 pub use child_spec::{ChildSpec, Group};
+pub use diagnose::{Diagnosis, diagnose};
 pub use error::Error;
 pub use forwarder::{Received, SignalForwarder};
 pub use inherited::Inherited;
@@ -89,6 +90,7 @@ pub use signal::{Signal, UnknownSignal};
 pub use signal_set::SignalSet;
 pub use status::ExitStatus;
 pub use subreaper::{Subreaper, become_subreaper};
-pub use user::User;
+pub use survivor::Survivor;
 #[doc(hidden)]
 pub use sys::arguments as __arguments;
+pub use user::User;

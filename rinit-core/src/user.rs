@@ -29,8 +29,8 @@ const MAX_GROUPS: usize = 65_536;
 /// | `uid` without an entry | the number | unchanged: this process's | that gid alone |
 /// | `user:group`, `uid:gid`, mixed | as above | the group's | that gid alone |
 ///
-/// - A word is looked up as a name first; if nobody has that name and it is a decimal number, it is that id. If several
-///   lines match, the first counts.
+/// - Digits are always an id, as under all three: were names tried first, a line `1000:x:0:0::/:` in an image's
+///   `/etc/passwd` would turn `--user 1000` into root. If several lines match, the first counts.
 /// - A uid without an entry keeps the gid, as under `gosu` and `su-exec`; started by root, as a container's first process
 ///   is, that is 0, as under Docker. It gives nothing that the process did not have. Write `uid:gid` to have it otherwise.
 /// - An explicit group is the only one, as under all three: who names a group narrows the rights down, and would be
@@ -225,27 +225,28 @@ fn resolve(spec: &str, passwd: &[u8], group: &[u8], own_gid: u32) -> Result<User
     Ok(User { uid, gid, groups, home, name })
 }
 
-/// The uid, and the entry if it has one: by name, then by number.
+/// The uid, and the entry if it has one: by number if it is one, otherwise by name.
 fn find_user<'a>(user: &str, passwd: &'a [u8]) -> Result<(u32, Option<Account<'a>>), String> {
-    if let Some(account) = database::accounts(passwd).find(|account| account.name == user.as_bytes()) {
-        return Ok((account.uid, Some(account)));
-    }
     match database::number(user) {
         Some(Some(uid)) => Ok((uid, database::accounts(passwd).find(|account| account.uid == uid))),
         Some(None) => Err(format!("{user} is no possible user id: they end at {MAX_ID}")),
-        None => Err(format!("no user '{user}' in /etc/passwd")),
+        None => {
+            let account = database::accounts(passwd).find(|account| account.name == user.as_bytes());
+            let account = account.ok_or_else(|| format!("no user '{user}' in /etc/passwd"))?;
+            Ok((account.uid, Some(account)))
+        }
     }
 }
 
-/// The gid: by name, then by number.
+/// The gid: the number if it is one, otherwise by name.
 fn find_group(name: &str, group: &[u8]) -> Result<u32, String> {
-    if let Some(found) = database::groups(group).find(|group| group.name == name.as_bytes()) {
-        return Ok(found.gid);
-    }
     match database::number(name) {
         Some(Some(gid)) => Ok(gid),
         Some(None) => Err(format!("{name} is no possible group id: they end at {MAX_ID}")),
-        None => Err(format!("no group '{name}' in /etc/group")),
+        None => {
+            let found = database::groups(group).find(|group| group.name == name.as_bytes());
+            Ok(found.ok_or_else(|| format!("no group '{name}' in /etc/group"))?.gid)
+        }
     }
 }
 

@@ -332,16 +332,13 @@ fn start(main: &ChildSpec, terminal: Option<Terminal>) -> Result<Pid, Error> {
     let Some(terminal) = terminal else { return main.start(TerminalUse::None) };
     match main.group_kind() {
         Group::Inherit => main.start(TerminalUse::None),
-        Group::Own => {
-            terminal.with(|tty| main.start(TerminalUse::Foreground(tty))).map_err(Error::Terminal)?
-        }
-        Group::Session => {
-            terminal.with(|tty| {
+        Group::Own => terminal.with(|tty| main.start(TerminalUse::Foreground(tty))).map_err(Error::Terminal)?,
+        Group::Session => terminal
+            .with(|tty| {
                 job_control::give_up_terminal(tty);
                 main.start(TerminalUse::Controlling(tty))
             })
-            .map_err(Error::Terminal)?
-        }
+            .map_err(Error::Terminal)?,
     }
 }
 

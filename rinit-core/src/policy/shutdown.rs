@@ -310,6 +310,18 @@ impl Shutdown {
     fn tell_main(&mut self, now: Duration, actions: &mut Actions) {
         self.tell_main_at = None;
         self.forward_held(actions);
+        if self.kill_at_is_default && self.config.runtime_has_clock {
+            // The drain had begun by itself; from here on the runtime counts.
+            self.kill_at = None;
+        }
+        self.start_clock(now);
+        if self.main_ended && !self.everyone_told {
+            self.drain(now, actions);
+        }
+    }
+
+    /// The time of the stop counts from here: main was told, or has ended before it could be.
+    fn start_clock(&mut self, now: Duration) {
         match self.config.grace {
             Some(grace) => {
                 if !self.everyone_told {
@@ -320,22 +332,16 @@ impl Shutdown {
             None if self.give_up_at.is_none() => self.report_at = now.checked_add(REPORT_AFTER),
             None => {}
         }
-        if self.main_ended {
-            if self.kill_at_is_default && self.config.runtime_has_clock && self.config.grace.is_none() {
-                self.kill_at = None;
-            }
-            if !self.everyone_told {
-                self.drain(now, actions);
-            }
-        }
     }
 
     fn ended(&mut self, main: bool, all: bool, now: Duration, actions: &mut Actions) {
         if main {
             self.main_ended = true;
             // A stop that was still held back has nobody to go to first.
-            self.tell_main_at = None;
-            self.held = SignalSet::empty();
+            if self.tell_main_at.take().is_some() {
+                self.held = SignalSet::empty();
+                self.start_clock(now);
+            }
         }
         let leave = main && self.config.on_main_exit == OnMainExit::Exit;
         if all || leave {

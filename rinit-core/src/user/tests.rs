@@ -47,9 +47,9 @@ fn a_number_without_an_entry_keeps_the_gid() {
 }
 
 #[test]
-fn names_go_before_numbers() {
-    assert_eq!(ids("77"), (88, 99, vec![99]));
-    assert_eq!(ids("ann:55"), (1000, 66, vec![66]));
+fn digits_are_an_id_even_where_an_entry_has_them_as_its_name() {
+    assert_eq!(ids("77"), (77, 0, vec![0]));
+    assert_eq!(ids("ann:55"), (1000, 55, vec![55]));
 }
 
 #[test]
