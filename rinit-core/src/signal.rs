@@ -1,6 +1,5 @@
 //! Signal numbers and their names.
 
-use crate::sys;
 use std::fmt;
 use std::str::FromStr;
 
