@@ -25,7 +25,7 @@ mod sys;
 
 use std::ffi::{CStr, OsString};
 use std::os::unix::ffi::OsStringExt;
-use sys::{Mask, signal_number};
+use sys::{Got, Mask, signal_number};
 
 /// The C entry point.
 ///
@@ -107,7 +107,8 @@ fn signals(words: &[String]) -> i32 {
     loop {
         let got = all.wait();
         if mute != Some(got.number) {
-            say(&format!("got {} code={} value={} from={}", got.number, got.code, got.value, got.sender));
+            let Got { number, code, value, sender } = got;
+            say(&format!("got {number} code={code} value={value} from={sender} pid={}", std::process::id()));
         }
         if let Some((signal, code)) = exit_on {
             if got.number == signal {

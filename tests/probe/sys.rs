@@ -9,6 +9,7 @@ use std::ptr;
 pub(crate) struct Mask(u64);
 
 /// A signal taken from the queue.
+#[derive(Clone, Copy)]
 pub(crate) struct Got {
     pub(crate) number: i32,
     pub(crate) code: i32,
