@@ -1,6 +1,6 @@
 //! Real containers. None has a network.
 
-use super::{DEADLINE, wait_for};
+use super::{deadline, wait_for};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -108,11 +108,11 @@ impl Container {
     /// Waits until the text is in the log.
     #[track_caller]
     pub(crate) fn wait_log(&self, text: &str) {
-        let deadline = Instant::now() + DEADLINE;
+        let end = Instant::now() + deadline();
         while !self.logs().contains(text) {
             let log = self.logs();
             assert!(self.is_running() || log.contains(text), "it ended without {text:?}:\n{log}");
-            assert!(Instant::now() < deadline, "no {text:?} in the log:\n{log}");
+            assert!(Instant::now() < end, "no {text:?} in the log:\n{log}");
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
     }

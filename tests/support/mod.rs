@@ -19,7 +19,11 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// When waiting is given up. Long, so that a busy machine is not taken for a failure: a test that passes never waits so.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
+/// `RINIT_TEST_DEADLINE`, in seconds, is for those who work on a failing test.
+pub(crate) fn deadline() -> Duration {
+    let seconds = std::env::var("RINIT_TEST_DEADLINE").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(90))
+}
 
 /// Waits until the condition holds; panics with `what` at the deadline.
 #[track_caller]
@@ -30,13 +34,13 @@ pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 /// Waits until there is something, and returns it; panics with `what` at the deadline.
 #[track_caller]
 pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + DEADLINE;
+    let end = Instant::now() + deadline();
     let mut pause = Duration::from_millis(1);
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        assert!(Instant::now() < end, "waited in vain for {what}");
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(20));
     }

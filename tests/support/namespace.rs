@@ -43,14 +43,14 @@ pub(crate) fn start(inner: &Command) -> Running {
     let mut running = Running::start(as_pid_1(inner));
     let outer = running.outer_pid();
     let init = wait_for("the namespace's init", || {
-        let child = procfs::children(outer).first()?.pid;
-        let inside = procfs::field(child, "NSpid")?;
-        // Past unshare's own steps when it runs the program.
-        let is_program = procfs::command_line(child).first().is_some_and(|name| name != "unshare");
-        (inside.split_whitespace().last() == Some("1") && is_program).then_some(child).or_else(|| {
-            // It may have ended already: then there is nobody to signal.
-            (!running.is_running()).then_some(0)
-        })
+        let found = procfs::children(outer).first().map(|child| child.pid).filter(|child| {
+            let inside = procfs::field(*child, "NSpid").unwrap_or_default();
+            // Past unshare's own steps when it runs the program.
+            let is_program = procfs::command_line(*child).first().is_some_and(|name| name != "unshare");
+            inside.split_whitespace().last() == Some("1") && is_program
+        });
+        // It may have ended already: then there is nobody to signal.
+        found.or_else(|| (!running.is_running()).then_some(0))
     });
     if init != 0 {
         running.set_target(init);

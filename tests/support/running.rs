@@ -1,7 +1,7 @@
 //! A process under test, with what it prints, and the guard that leaves nothing behind.
 
 use super::procfs::{self, Process};
-use super::{DEADLINE, wait_for, wait_until};
+use super::{deadline, wait_for, wait_until};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -54,7 +54,7 @@ impl Lines {
     /// The nth line that contains the text, waited for.
     #[track_caller]
     pub(crate) fn wait_nth(&self, text: &str, nth: usize) -> String {
-        let deadline = Instant::now() + DEADLINE;
+        let end = Instant::now() + deadline();
         loop {
             // Ended before looking: what came before the end is then seen.
             let ended = self.ended();
@@ -62,7 +62,7 @@ impl Lines {
             if let Some(line) = lines.iter().filter(|line| line.contains(text)).nth(nth - 1) {
                 return line.clone();
             }
-            assert!(!ended && Instant::now() < deadline, "no line with {text:?} (number {nth}); there are {lines:#?}");
+            assert!(!ended && Instant::now() < end, "no line with {text:?} (number {nth}); there are {lines:#?}");
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
     }
@@ -160,11 +160,11 @@ impl Running {
     /// Waits for its end: the exit code, or minus the signal.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> i32 {
-        let deadline = Instant::now() + DEADLINE;
+        let end = Instant::now() + deadline();
         while self.is_running() {
             let said = (self.out.all(), self.err.all());
             let below: Vec<_> = self.left().iter().map(|process| procfs::command_line(process.pid)).collect();
-            assert!(Instant::now() < deadline, "it does not end; it said {said:#?} and there are {below:#?}");
+            assert!(Instant::now() < end, "it does not end; it said {said:#?} and there are {below:#?}");
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
         let status = self.status.expect("it has ended");
@@ -196,10 +196,10 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let deadline = Instant::now() + DEADLINE;
+        let end = Instant::now() + deadline();
         let own = [self.child.id() as i32, self.pid()];
         // Others first: while their init lives it reaps them. They may be forking, so until nobody is left.
-        while Instant::now() < deadline {
+        while Instant::now() < end {
             let others: Vec<_> = self.left().into_iter().filter(|process| !own.contains(&process.pid)).collect();
             if others.is_empty() {
                 break;
@@ -208,7 +208,7 @@ impl Drop for Running {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
-        while Instant::now() < deadline && !self.left().is_empty() {
+        while Instant::now() < end && !self.left().is_empty() {
             self.left().iter().for_each(|process| kill_marked(process.pid, &self.mark));
         }
     }

@@ -1,7 +1,7 @@
 //! A real pseudoterminal with a program in it.
 
 use super::running::Running;
-use super::{DEADLINE, probe_path};
+use super::{deadline, probe_path};
 use rustix::fd::OwnedFd;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -62,14 +62,14 @@ impl Terminal {
     /// Waits until the text has been shown, and returns all from it on.
     #[track_caller]
     pub(crate) fn wait(&self, text: &str) -> String {
-        let deadline = Instant::now() + DEADLINE;
+        let end = Instant::now() + deadline();
         loop {
             let ended = self.screen.lock().unwrap_or_else(PoisonError::into_inner).1;
             let screen = self.screen();
             if let Some(at) = screen.find(text) {
                 return screen.get(at..).unwrap_or_default().to_owned();
             }
-            assert!(!ended && Instant::now() < deadline, "no {text:?} on the screen:\n{screen}");
+            assert!(!ended && Instant::now() < end, "no {text:?} on the screen:\n{screen}");
             std::thread::sleep(Duration::from_millis(2));
         }
     }
@@ -77,13 +77,13 @@ impl Terminal {
     /// Waits for a line that begins with the text and has ended.
     #[track_caller]
     pub(crate) fn wait_line(&self, text: &str) -> String {
-        let deadline = Instant::now() + DEADLINE;
+        let end = Instant::now() + deadline();
         loop {
             let from = self.wait(text);
             if let Some((line, _)) = from.split_once('\n') {
                 return line.to_owned();
             }
-            assert!(Instant::now() < deadline, "the line does not end: {from:?}");
+            assert!(Instant::now() < end, "the line does not end: {from:?}");
             std::thread::sleep(Duration::from_millis(2));
         }
     }
