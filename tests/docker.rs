@@ -53,7 +53,7 @@ fn ten_thousand_orphans(image: &Image) {
     assert_eq!(container.stop(60), 143);
     let together = Container::run(image, &[], &["/probe", "orphans", "3000", "--together", "--exit", "9"]);
     assert_eq!(together.wait(), 9);
-    assert_eq!(together.logs(), "made 3000\n");
+    assert!(together.logs().starts_with("made 3000\n"), "{}", together.logs());
 }
 
 fn on_a_terminal(image: &Image) {

@@ -192,12 +192,24 @@ fn forward_handled_spares_a_main_that_does_not_know_the_signal() {
 }
 
 #[test]
-fn forward_handled_passes_on_what_main_waits_for() {
-    let words = ["--forward", "handled", "--", probe_path(), "signals", "--exit-on", "USR1:9"];
-    let mut running = Running::start(rinit(words));
+fn forward_handled_passes_on_what_main_handles_ignores_or_blocks() {
+    let mut running =
+        Running::start(rinit(["--forward", "handled", "--", "sh", "-c", "trap 'exit 9' USR1; echo ready; read line"]));
     running.out.wait("ready");
     running.signal(10);
     assert_eq!(running.wait(), 9);
+
+    // A program that takes it by signalfd: pending with main is arrived.
+    let running = Running::start(rinit(["--forward", "handled", "--", probe_path(), "block", "USR1"]));
+    let main = number_in(&running.out.wait("ready"), "pid");
+    running.signal(10);
+    wait_until("USR1 to be pending with main", || procfs::signals(main, "ShdPnd").is_some_and(|set| set & 1 << 9 != 0));
+
+    // Ignored: said to be forwarded, and without effect.
+    let running = Running::start(rinit(["-vv", "--forward", "handled", "--", probe_path(), "ignore", "USR1"]));
+    running.out.wait("ready");
+    running.signal(10);
+    running.err.wait("forwarded SIGUSR1");
 }
 
 #[test]
