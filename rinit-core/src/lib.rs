@@ -12,6 +12,7 @@ mod procfs;
 mod signal;
 mod signal_set;
 mod status;
+mod survivor;
 mod sys;
 #[cfg(test)]
 mod test_support;
@@ -24,6 +25,7 @@ pub use procfs::stat::State;
 pub use signal::{Signal, UnknownSignal};
 pub use signal_set::SignalSet;
 pub use status::ExitStatus;
+pub use survivor::{Reason, Survivor, examine};
 #[doc(hidden)]
 pub use sys::arguments as __arguments;
 pub use tree::{Process, Sent, descendants, signal_process};
