@@ -2,11 +2,13 @@
 
 #![cfg(target_os = "linux")]
 
+mod diagnose;
 mod entry;
 mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod inherited;
+mod json;
 mod pid;
 mod procfs;
 mod signal;
@@ -18,6 +20,7 @@ mod sys;
 mod test_support;
 mod tree;
 
+pub use diagnose::{Diagnosis, Parent, Zombie, diagnose};
 pub use error::Error;
 pub use inherited::Inherited;
 pub use pid::Pid;
