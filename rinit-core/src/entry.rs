@@ -8,6 +8,10 @@
 /// then collects the arguments and calls `run(Result<Inherited, Error>, Vec<OsString>) -> u8`; the value is the exit
 /// status. The crate that uses it says `#![no_main]`.
 ///
+/// `run` may hand the [`Inherited`](crate::Inherited) to [`Init`](crate::Init), which then closes every descriptor from 3 up
+/// and changes to `/` once the child is started, so that nothing is pinned: `run` must not open descriptors that it wants
+/// to keep over that.
+///
 /// What is lost: the message that std prints at a stack overflow, and `ExitCode`/`Result` as a return value.
 ///
 /// Source: `signal(7)`, `execve(2)` "dispositions"; `library/std/src/rt.rs` and `sys/pal/unix/mod.rs` of Rust 1.95.
@@ -30,7 +34,7 @@ macro_rules! c_main {
         /// The C entry point.
         #[unsafe(no_mangle)]
         pub extern "C" fn main(argc: ::std::ffi::c_int, argv: *const *const ::std::ffi::c_char) -> ::std::ffi::c_int {
-            let inherited = $crate::Inherited::capture();
+            let inherited = $crate::Inherited::__capture_first();
             // SAFETY: the C runtime calls `main` once, with its own arguments.
             let arguments = unsafe { $crate::__arguments(argc, argv) };
             ::std::ffi::c_int::from($run(inherited, arguments))

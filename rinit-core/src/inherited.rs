@@ -29,6 +29,7 @@ use crate::{Error, Signal, SignalSet};
 pub struct Inherited {
     mask: SignalSet,
     child_ignored: bool,
+    owns_no_descriptors: bool,
 }
 
 impl Inherited {
@@ -51,7 +52,19 @@ impl Inherited {
     pub fn capture() -> Result<Self, Error> {
         let mask = sys::block(SignalSet::all()).map_err(Error::SignalMask)?;
         let before = sys::set_disposition(Signal::CHLD, Disposition::Default).map_err(Error::Disposition)?;
-        Ok(Self { mask, child_ignored: before == Disposition::Ignore })
+        Ok(Self { mask, child_ignored: before == Disposition::Ignore, owns_no_descriptors: false })
+    }
+
+    /// As [`Inherited::capture`], by the first instruction of a C `main`: every open descriptor was inherited then, and
+    /// none belongs to a value of this process.
+    #[doc(hidden)]
+    pub fn __capture_first() -> Result<Self, Error> {
+        Self::capture().map(|inherited| Self { owns_no_descriptors: true, ..inherited })
+    }
+
+    /// True if every descriptor from 3 up may be closed: see [`c_main!`](crate::c_main).
+    pub(crate) const fn owns_no_descriptors(&self) -> bool {
+        self.owns_no_descriptors
     }
 
     /// The mask that was inherited.

@@ -1,34 +1,100 @@
-//! Reap, forward, supervise.
+//! The mechanisms and the policy of an init process: reap, forward, supervise.
+//!
+//! A process that becomes PID 1 of a container gets two duties that it never asked for. The kernel does not apply default
+//! signal actions to PID 1, so that a program without a handler ignores TERM; and every orphan of the namespace becomes
+//! its child, which stays a zombie until it is waited for. This crate does both jobs: for a program that it starts
+//! ([`Init`]), or piece by piece ([`Reaper`], [`SignalForwarder`], [`become_subreaper`]).
+//!
+//! # The trap
+//!
+//! "Wait for any child" takes every status there is, also those that `std::process::Child::wait`, tokio or C's `system`
+//! are waiting for; they then fail with ECHILD. The kernel does not tell an adopted orphan from a child that was forked
+//! here. So [`Init`] and [`Reaper::exclusive`] are for processes that start children **only** through [`ChildSpec`].
+//!
+//! # Order of operations
+//!
+//! 1. [`Inherited::capture`], first in `main` and before any thread: signals are blocked per thread.
+//! 2. [`become_subreaper`] where the process is not PID 1 ([`Init`] does it by itself).
+//! 3. Start children, through [`ChildSpec`]: their signal state is what you say, not what this process has blocked.
+//! 4. Wait for signals and children in one place.
+//!
+//! ```no_run
+//! use rinit_core::{ChildSpec, Inherited, Init};
+//!
+//! # fn main() -> Result<(), rinit_core::Error> {
+//! let inherited = Inherited::capture()?;
+//! let main = ChildSpec::new("redis-server").signals_of(&inherited);
+//! let report = Init::new(inherited, main).run()?;
+//! std::process::exit(report.exit_code().into());
+//! # }
+//! ```
+//!
+//! # Global effects
+//!
+//! All are named where they happen: the calling thread's signal mask, the disposition of SIGCHLD, the subreaper attribute,
+//! and, only under [`c_main!`], the closing of inherited descriptors and the change of directory.
+//!
+//! Linux only.
 
 #![cfg(target_os = "linux")]
 
+mod child;
+mod child_spec;
 mod diagnose;
 mod entry;
 mod error;
+mod everyone;
+mod exec_failure;
+mod forwarder;
 #[doc(hidden)]
 pub mod fuzzing;
 mod inherited;
+mod init;
 mod json;
+mod mirror;
+mod parent;
+mod pause;
 mod pid;
+mod policy;
 mod procfs;
+mod program_path;
+mod reap;
+mod reaper;
+mod regular_file;
 mod signal;
 mod signal_set;
 mod status;
+mod subreaper;
 mod survivor;
 mod sys;
+mod terminal;
 #[cfg(test)]
 mod test_support;
 mod tree;
+mod user;
 
-pub use diagnose::{Diagnosis, Parent, Zombie, diagnose};
+pub use child::Child;
+pub use child_spec::{ChildSpec, Group};
+pub use diagnose::{Diagnosis, Zombie, ZombieParent, diagnose};
 pub use error::Error;
+pub use forwarder::{Received, SignalForwarder};
 pub use inherited::Inherited;
+pub use init::{Event, Init, Next, Report, Withheld};
+pub use mirror::mirror;
+pub use parent::ParentWatch;
+pub use pause::pause;
 pub use pid::Pid;
+pub use policy::{
+    Action, Actions, BadRewrite, Forward, Happening, OnMainExit, Rewrite, Shutdown, ShutdownConfig, Target,
+};
 pub use procfs::stat::State;
+pub use reaper::{Ended, Reaper};
 pub use signal::{Signal, UnknownSignal};
 pub use signal_set::SignalSet;
 pub use status::ExitStatus;
+pub use subreaper::{Subreaper, become_subreaper};
 pub use survivor::{Reason, Survivor, examine};
 #[doc(hidden)]
 pub use sys::arguments as __arguments;
 pub use tree::{Process, Sent, descendants, signal_process};
+pub use user::User;

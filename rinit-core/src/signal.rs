@@ -1,6 +1,5 @@
 //! Signal numbers and their names.
 
-use crate::sys;
 use std::fmt;
 use std::str::FromStr;
 
@@ -157,7 +156,6 @@ impl Signal {
     pub(crate) const fn index(self) -> u8 {
         self.0 - 1
     }
-
 }
 
 impl fmt::Display for Signal {

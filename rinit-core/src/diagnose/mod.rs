@@ -60,7 +60,7 @@ pub struct Zombie {
     /// Time since it started; the kernel does not tell when it ended.
     pub age: Duration,
     /// Who should wait for it; `None` where that is outside of the container, as for a `docker exec` that was cut off.
-    pub parent: Option<Parent>,
+    pub parent: Option<ZombieParent>,
 }
 
 /// The living parent of a zombie.
@@ -76,7 +76,7 @@ pub struct Zombie {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Parent {
+pub struct ZombieParent {
     /// Its id.
     pub pid: Pid,
     /// Its command, escaped.
@@ -198,7 +198,7 @@ fn zombie(reader: &mut Reader, process: &Process, processes: &HashMap<Pid, Proce
             Some(parent) => reader.command(pid, &parent.comm),
             None => cmdline::bracketed(b"?"),
         };
-        Parent { pid, command }
+        ZombieParent { pid, command }
     });
     Zombie { pid: process.pid, command: cmdline::bracketed(&process.comm), age: age(process.start_ticks), parent }
 }

@@ -11,7 +11,7 @@ use std::os::fd::BorrowedFd;
 use std::ptr;
 
 /// The signal as rustix's type, which by its safe API reaches only the named ones.
-pub(crate) fn named_signal(signal: Signal) -> Named {
+fn named_signal(signal: Signal) -> Named {
     // SAFETY: the number is 1 to 64. rustix asks that libc-reserved numbers are not used to install handlers behind
     // libc's back; this crate only sends and compares them.
     unsafe { Named::from_raw_unchecked(signal.number()) }
@@ -63,6 +63,11 @@ struct QueuedFields {
 /// Sends through a pidfd: never to a stranger that got a reused pid.
 pub(crate) fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
     Ok(rustix::process::pidfd_send_signal(pidfd, named_signal(signal))?)
+}
+
+/// `PR_SET_PDEATHSIG`.
+pub(crate) fn set_parent_death_signal(signal: Signal) -> io::Result<()> {
+    Ok(rustix::process::set_parent_process_death_signal(Some(named_signal(signal)))?)
 }
 
 /// Ends this process by the signal, as if it had not been caught, without a core dump of its own. Returns only where

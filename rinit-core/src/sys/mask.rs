@@ -24,6 +24,11 @@ pub(crate) fn block(set: SignalSet) -> io::Result<SignalSet> {
     sigprocmask(libc::SIG_BLOCK, set.bits())
 }
 
+/// Takes away from the mask.
+pub(crate) fn unblock(set: SignalSet) -> io::Result<SignalSet> {
+    sigprocmask(libc::SIG_UNBLOCK, set.bits())
+}
+
 /// Replaces the mask.
 pub(crate) fn set_mask(set: SignalSet) -> io::Result<SignalSet> {
     sigprocmask(libc::SIG_SETMASK, set.bits())

@@ -12,27 +12,31 @@
 #![allow(unsafe_code)]
 
 mod c_strings;
+mod descriptors;
 mod disposition;
 mod entry;
+mod environment;
 mod kill;
 mod mask;
 mod siginfo;
 mod signalfd;
 mod sigwait;
 mod spawn;
-mod wait;
+mod terminal;
 
 pub(crate) use c_strings::CStrings;
+pub(crate) use descriptors::close_from;
 pub(crate) use disposition::{Disposition, set_disposition};
 #[doc(hidden)]
 pub use entry::arguments;
-pub(crate) use kill::{die_by, kill, kill_everyone, kill_group, named_signal, pidfd_send_signal, queue};
-pub(crate) use mask::{block, set_mask};
+pub(crate) use environment::environment;
+pub(crate) use kill::{die_by, kill, kill_everyone, kill_group, pidfd_send_signal, queue, set_parent_death_signal};
+pub(crate) use mask::{block, set_mask, unblock};
 pub(crate) use siginfo::SigInfo;
 pub(crate) use signalfd::SignalFd;
 pub(crate) use sigwait::sigtimedwait;
 pub(crate) use spawn::{Ids, LISTEN_PID_ROOM, Placement, Plan, Stage, spawn};
-pub(crate) use wait::{Peeked, peek};
+pub(crate) use terminal::give_up_terminal;
 
 /// The result of a system call made through libc: -1 means that `errno` tells why.
 fn check(result: libc::c_long) -> std::io::Result<libc::c_long> {

@@ -10,6 +10,7 @@ use super::disposition::{Disposition, set_disposition};
 use super::mask::{block, set_mask};
 use crate::{Pid, SignalSet};
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 use std::ffi::{CStr, c_char};
@@ -231,7 +232,7 @@ fn exec(plan: &mut Plan<'_>) -> Errno {
         let file = plan.candidates.pointers()[index];
         last = execve(file, plan.arguments.as_ptr(), plan.environment.as_ptr());
         match last {
-            Errno::NOEXEC => {
+            Errno::NOEXEC if !is_elf(file) => {
                 // A script without `#!`: execvp gives it to the shell, and users of the peers rely on that.
                 let place = plan.shell_arguments.swap(1, file);
                 let shell = plan.shell_arguments.pointers()[0];
@@ -245,6 +246,17 @@ fn exec(plan: &mut Plan<'_>) -> Errno {
         }
     }
     refused.unwrap_or(last)
+}
+
+/// True for a program that the kernel would not take, for example another machine's: as a script it would only give the
+/// shell's complaint about a syntax error.
+fn is_elf(file: *const c_char) -> bool {
+    // SAFETY: the file is a NUL-terminated string owned by the plan.
+    let path = unsafe { CStr::from_ptr(file) };
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let mut magic = [0_u8; 4];
+    let read = rustix::fs::open(path, flags, Mode::empty()).and_then(|fd| rustix::io::read(&fd, &mut magic[..]));
+    read.is_ok() && magic == *b"\x7fELF"
 }
 
 fn execve(file: *const c_char, arguments: *const *const c_char, environment: *const *const c_char) -> Errno {

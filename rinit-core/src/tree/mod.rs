@@ -10,7 +10,7 @@ use crate::procfs::{self, Reader, Stat, State};
 use crate::{Error, Pid};
 
 pub(crate) use scan::everyone;
-pub(crate) use walk::children;
+pub(crate) use walk::{child_pids, children};
 
 /// Looks at a tree that does not hold still. Each pass finds what was forked or moved during the one before; a tree
 /// that forks faster than it can be read never comes to rest, and then the last pass has to do.
@@ -38,6 +38,8 @@ pub struct Process {
     pub pid: Pid,
     /// Its parent; `None` where the parent is outside of the PID namespace, as for `docker exec`.
     pub ppid: Option<Pid>,
+    /// Its process group.
+    pub group: i32,
     /// When it started, in clock ticks since boot (`sysconf(3)`, `_SC_CLK_TCK`; 100 in a second).
     pub start_ticks: u64,
     /// What its first thread was doing.
@@ -112,8 +114,8 @@ impl Process {
 
 impl From<Stat> for Process {
     fn from(stat: Stat) -> Self {
-        let Stat { pid, ppid, start_ticks, state, threads, comm, .. } = stat;
-        Self { pid, ppid, start_ticks, state, threads, comm }
+        let Stat { pid, ppid, pgrp, start_ticks, state, threads, comm, .. } = stat;
+        Self { pid, ppid, group: pgrp, start_ticks, state, threads, comm }
     }
 }
 

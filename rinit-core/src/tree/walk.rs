@@ -104,6 +104,18 @@ fn lists(pid: Pid, reader: &mut Reader, threads: &mut Vec<Pid>, children: &mut V
     Ok(complete)
 }
 
+/// The pids of this process's own children at one look, which stay theirs until they are waited for.
+pub(crate) fn child_pids(reader: &mut Reader) -> Result<Vec<Pid>, Error> {
+    let me = rustix::process::getpid().into();
+    let mut pids = Vec::new();
+    if is_possible(reader) {
+        lists(me, reader, &mut Vec::new(), &mut pids)?;
+    } else {
+        pids.extend(children(me, reader)?.into_iter().map(|process| process.pid));
+    }
+    Ok(pids)
+}
+
 /// The children of one process at one look, zombies included.
 pub(crate) fn children(of: Pid, reader: &mut Reader) -> Result<Vec<Process>, Error> {
     let mut found = if is_possible(reader) {

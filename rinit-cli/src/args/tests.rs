@@ -1,0 +1,190 @@
+use super::*;
+use crate::help::HELP;
+use proptest::prelude::*;
+
+fn parse_with(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Command, String> {
+    let arguments = std::iter::once("rinit").chain(arguments.iter().copied()).map(OsString::from).collect();
+    let variable = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+    parse(arguments, variable).map_err(|error| error.0)
+}
+
+fn options(arguments: &[&str]) -> Options {
+    match parse_with(arguments, &[]) {
+        Ok(Command::Run(options)) => *options,
+        other => panic!("{arguments:?} gave {other:?}"),
+    }
+}
+
+fn error(arguments: &[&str]) -> String {
+    parse_with(arguments, &[]).expect_err("bad usage")
+}
+
+#[test]
+fn options_end_at_the_program() {
+    let run = options(&["-v", "sh", "-c", "exit 7", "--grace"]);
+    assert_eq!((run.program.to_str(), run.verbosity), (Some("sh"), 1));
+    assert_eq!(run.arguments, ["-c", "exit 7", "--grace"]);
+    let run = options(&["--", "-odd", "--", "x"]);
+    assert_eq!(run.program, "-odd");
+    assert_eq!(run.arguments, ["--", "x"]);
+}
+
+#[test]
+fn every_flag() {
+    let run = options(&[
+        "-g",
+        "-svvw",
+        "-p",
+        "KILL",
+        "-r15:3",
+        "--rewrite=HUP=",
+        "--forward",
+        "handled",
+        "--stop-signal",
+        "USR1,WINCH",
+        "--stop-delay=500ms",
+        "--grace",
+        "1m30s",
+        "--drain",
+        "7",
+        "--on-main-exit",
+        "wait",
+        "--user",
+        "www:adm",
+        "--workdir",
+        "/srv",
+        "--env",
+        "A=b=c",
+        "--env=D=",
+        "--session",
+        "-e143",
+        "-e",
+        "7",
+        "--mirror-signal",
+        "p",
+    ]);
+    assert_eq!(run.to, Target::Group);
+    assert_eq!((run.subreaper, run.verbosity, run.warn_on_reap), (Some(true), 2, true));
+    assert_eq!(run.parent_death_signal, Some(Signal::KILL));
+    assert_eq!(run.rewrite.apply(Signal::TERM), Some(Signal::QUIT));
+    assert_eq!(run.rewrite.apply(Signal::HUP), None);
+    assert_eq!(run.forward, Forward::Handled);
+    assert_eq!(run.stop_signals, [Signal::USR1, Signal::WINCH]);
+    assert_eq!(run.stop_delay, Some(Duration::from_millis(500)));
+    assert_eq!(run.grace, Some(Duration::from_secs(90)));
+    assert_eq!(run.drain, Some(Duration::from_secs(7)));
+    assert_eq!(run.on_main_exit, OnMainExit::Wait);
+    assert_eq!((run.user.as_deref(), run.workdir), (Some("www:adm"), Some(PathBuf::from("/srv"))));
+    assert_eq!(run.env, [("A".into(), "b=c".into()), ("D".into(), OsString::new())]);
+    assert!(run.session && run.mirror_signal);
+    assert_eq!(run.ok_codes, [143, 7]);
+    assert_eq!(options(&["--to", "all", "p"]).to, Target::All);
+    assert_eq!(options(&["--to", "all", "-c", "p"]).to, Target::Main);
+    assert_eq!(options(&["--no-subreaper", "p"]).subreaper, Some(false));
+    assert_eq!(options(&["p"]), Options { program: "p".into(), ..Options::default() });
+}
+
+#[test]
+fn commands_without_a_program() {
+    for (flag, command) in [
+        ("-h", Command::Help),
+        ("--help", Command::Help),
+        ("-V", Command::Version),
+        ("--version", Command::Version),
+        ("-l", Command::License),
+        ("-L", Command::License),
+        ("--license", Command::License),
+        ("--diagnose", Command::Diagnose { json: false }),
+    ] {
+        assert_eq!(parse_with(&[flag], &[]), Ok(command), "{flag}");
+    }
+    assert_eq!(parse_with(&["--diagnose", "--json"], &[]), Ok(Command::Diagnose { json: true }));
+    assert!(matches!(parse_with(&["-P"], &[]), Ok(Command::Pause(_))));
+    assert!(matches!(parse_with(&["--pause", "-v"], &[]), Ok(Command::Pause(_))));
+}
+
+#[test]
+fn bad_usage_says_what_is_wrong_and_what_is_accepted() {
+    for (arguments, parts) in [
+        (&[][..], &["no program", "rinit [OPTIONS]"][..]),
+        (&["--"], &["no program"]),
+        (&[""], &["no program"]),
+        (&["--nope", "p"], &["--nope", "--help"]),
+        (&["-x", "p"], &["-x", "--help"]),
+        (&["--grace"], &["--grace", "--help"]),
+        (&["--grace", "soon", "p"], &["--grace", "'soon'", "10s"]),
+        (&["--stop-delay=-1s", "p"], &["--stop-delay", "500ms"]),
+        (&["-r", "TERM", "p"], &["-r", "'TERM'", "FROM=TO"]),
+        (&["-r", "NOPE=TERM", "p"], &["NOPE=TERM", "RTMIN+n"]),
+        (&["-r", "KILL=TERM", "p"], &["cannot be caught"]),
+        (&["--stop-signal", "X", "p"], &["--stop-signal", "'X'", "SIGTERM"]),
+        (&["-p", "65", "p"], &["-p", "'65'", "1 to 64"]),
+        (&["-e", "256", "p"], &["-e", "'256'", "0 to 255"]),
+        (&["--to", "some", "p"], &["--to", "main or group or all"]),
+        (&["--forward", "x", "p"], &["all or handled"]),
+        (&["--on-main-exit", "x", "p"], &["drain or wait or exit"]),
+        (&["--env", "NOVALUE", "p"], &["--env", "NAME=VALUE"]),
+        (&["--env", "=x", "p"], &["NAME=VALUE"]),
+        (&["--user", "", "p"], &["--user", "USER:GROUP"]),
+        (&["--session=yes", "p"], &["--session"]),
+        (&["--pause", "p"], &["--pause takes no program"]),
+        (&["--diagnose", "p"], &["--diagnose takes no program"]),
+        (&["--json", "p"], &["--json goes with --diagnose"]),
+        (&["--pause", "--diagnose"], &["either"]),
+    ] {
+        let error = error(arguments);
+        assert!(parts.iter().all(|part| error.contains(part)), "{arguments:?} gave {error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn variables_stand_for_flags_and_flags_win() {
+    let variables = [
+        ("RINIT_TO", "all"),
+        ("RINIT_FORWARD", "handled"),
+        ("RINIT_STOP_SIGNAL", "HUP"),
+        ("RINIT_STOP_DELAY", "1s"),
+        ("RINIT_GRACE", "2s"),
+        ("RINIT_DRAIN", "3s"),
+        ("RINIT_ON_MAIN_EXIT", "exit"),
+    ];
+    let Ok(Command::Run(run)) = parse_with(&["p"], &variables) else { panic!() };
+    let seconds = |n| Some(Duration::from_secs(n));
+    assert_eq!((run.to, run.forward, run.on_main_exit), (Target::All, Forward::Handled, OnMainExit::Exit));
+    assert_eq!((run.stop_delay, run.grace, run.drain), (seconds(1), seconds(2), seconds(3)));
+    assert_eq!(run.stop_signals, [Signal::HUP]);
+    let Ok(Command::Run(run)) = parse_with(&["-c", "--grace", "9", "--stop-signal", "USR1", "p"], &variables) else {
+        panic!()
+    };
+    assert_eq!((run.to, run.grace, run.drain), (Target::Main, seconds(9), seconds(3)));
+    assert_eq!(run.stop_signals, [Signal::USR1]);
+    let Ok(Command::Run(run)) = parse_with(&["p"], &[("RINIT_GRACE", "")]) else { panic!() };
+    assert_eq!(run.grace, None);
+    let error = parse_with(&["p"], &[("RINIT_GRACE", "soon")]).expect_err("bad");
+    assert!(error.starts_with("RINIT_GRACE: 'soon'"), "{error}");
+}
+
+#[test]
+fn the_help_names_every_option_and_fits() {
+    for option in WITH_VALUE {
+        assert!(HELP.contains(&format!("--{option}")), "{option}");
+    }
+    for (variable, _) in VARIABLES {
+        assert!(HELP.contains(variable), "{variable}");
+    }
+    for option in ["subreaper", "no-subreaper", "session", "mirror-signal", "warn-on-reap", "pause", "diagnose", "json"]
+    {
+        assert!(HELP.contains(&format!("--{option}")), "{option}");
+    }
+    assert!(HELP.lines().count() <= 40);
+    assert!(HELP.lines().all(|line| line.len() <= 80), "{:?}", HELP.lines().find(|line| line.len() > 80));
+}
+
+proptest! {
+    #[test]
+    fn no_command_line_panics(arguments in prop::collection::vec("(-{0,2})[a-zA-Z=:0-9é-]{0,12}", 0..6)) {
+        let arguments = std::iter::once("rinit".into()).chain(arguments.into_iter().map(OsString::from)).collect();
+        let _ = parse(arguments, |_| None);
+    }
+}

@@ -1,0 +1,40 @@
+//! Texts of `--help`, `--version` and `--license`.
+
+pub(crate) const VERSION: &str = concat!("rinit ", env!("CARGO_PKG_VERSION"), "\n");
+
+pub(crate) const LICENSE: &str = "\
+rinit is free software, under either of these licences, as you choose:
+  MIT, https://opensource.org/license/mit
+  Apache License, Version 2.0, https://www.apache.org/licenses/LICENSE-2.0
+";
+
+pub(crate) const HELP: &str = "\
+rinit: the init process for containers
+Usage: rinit [OPTIONS] [--] PROGRAM [ARGS...]
+       rinit --pause | --diagnose [--json] | --help | --version | --license
+Signals
+  -r, --rewrite FROM=TO   pass FROM on as TO; FROM= or FROM=0 drops it
+  -g, -c, --to WHOM       who gets signals: main (-c, default), group (-g), all
+      --forward WHAT      all (default), or handled: what main would not die of
+Stopping
+      --stop-signal SIG   SIG requests a stop, as TERM, INT and QUIT do
+      --stop-delay TIME   hold the first stop signal back for TIME
+      --grace TIME        after TIME/2 tell everyone TERM, after TIME kill
+      --on-main-exit HOW  drain (default): TERM to others; wait; exit: leave
+      --drain TIME        kill who remains TIME after main's end (default 10s)
+Starting
+      --user USER[:GROUP]  --workdir DIR  --env NAME=VALUE
+      --session           in a session of its own, with the terminal
+  -p, --parent-death-signal SIG  what rinit gets when its parent ends
+  -s, --subreaper, --no-subreaper  default: be one where not PID 1
+Exit status: main's; 128+n after signal n; 125 rinit failed; 126 cannot execute;
+127 not found
+  -e CODE                 report CODE as 0
+      --mirror-signal     die by the signal that ended main
+Messages
+  -v, -vv, -vvv           say more   -w, --warn-on-reap  say each orphan reaped
+  -P, --pause  -h, --help  -V, --version  -l, -L, --license
+TIME: 500ms, 10s, 1m30s; a number is seconds. SIG: TERM, SIGTERM, 15, RTMIN+3.
+Variables: RINIT_TO RINIT_FORWARD RINIT_STOP_SIGNAL RINIT_STOP_DELAY RINIT_GRACE
+RINIT_ON_MAIN_EXIT RINIT_DRAIN stand for the flags of these names.
+";

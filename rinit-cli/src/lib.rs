@@ -1,0 +1,12 @@
+//! The program around `rinit-core`: arguments, messages, exit codes. It wires the core and decides nothing.
+//!
+//! A library only so that its parsers can be fuzzed and its `main` stays one line; nothing in it is a stable interface.
+
+pub mod args;
+mod duration;
+mod help;
+mod messages;
+mod observer;
+mod program;
+
+pub use program::run;

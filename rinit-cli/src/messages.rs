@@ -1,0 +1,61 @@
+//! Lines on standard error that can neither panic nor block.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, IoSlice, ReadWriteFlags, pwritev2, write};
+use rustix::stdio::stderr;
+use std::fmt::{Arguments, Write};
+
+/// Longest line. A pipe takes up to PIPE_BUF = 4096 bytes whole or not at all (`pipe(7)`), so that lines of several
+/// processes do not mix.
+const LONGEST: usize = 4096;
+
+/// Writes `rinit: ` and the message as one line to standard error.
+///
+/// As PID 1 rinit must survive a closed or full standard error (`eprintln!` panics there) and must not wait for a reader
+/// that never comes: a line that cannot be written at once is lost.
+pub(crate) fn say(message: Arguments<'_>) {
+    let mut line = Line { text: String::from("rinit: ") };
+    // Writing to a String fails only where a `Display` does; what it wrote until then is said.
+    let _ = line.write_fmt(message);
+    let mut text = line.text;
+    if text.len() >= LONGEST {
+        let end = (0..LONGEST - 4).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text.push('\n');
+    put(text.as_bytes());
+}
+
+/// Makes control characters visible: the name of a program must not be able to forge a line or to drive the terminal.
+struct Line {
+    text: String,
+}
+
+impl Write for Line {
+    fn write_str(&mut self, part: &str) -> std::fmt::Result {
+        for c in part.chars() {
+            if c.is_control() {
+                self.text.extend(c.escape_default());
+            } else {
+                self.text.push(c);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn put(bytes: &[u8]) {
+    // Asks the kernel not to wait; pipes and files know the flag. Position -1 is "as write(2) would" (`pwritev2(2)`).
+    match pwritev2(stderr(), &[IoSlice::new(bytes)], u64::MAX, ReadWriteFlags::NOWAIT) {
+        Ok(_) | Err(Errno::AGAIN | Errno::BADF | Errno::PIPE) => return,
+        Err(_) => {}
+    }
+    // Terminals and older kernels do not: there poll tells whether a write would wait.
+    let stderr = stderr();
+    let mut fds = [PollFd::new(&stderr, PollFlags::OUT)];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    if poll(&mut fds, Some(&at_once)).is_ok_and(|ready| ready > 0) {
+        let _ = write(stderr, bytes);
+    }
+}

@@ -1,0 +1,81 @@
+//! Which events become lines, and which lines.
+
+use crate::messages::say;
+use rinit_core::{Event, Next, Target, Withheld};
+
+/// What the user wants to hear.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) verbosity: u8,
+    pub(crate) orphans: bool,
+}
+
+/// Says what is worth saying of an event.
+pub(crate) fn observe(wanted: Wanted, event: &Event) {
+    match event {
+        Event::Remaining { next, survivors, more } => {
+            say(format_args!("{}", heading(*next, survivors.len() + more)));
+            for survivor in survivors {
+                say(format_args!("  {survivor}"));
+            }
+            if *more > 0 {
+                say(format_args!("  and {more} more"));
+            }
+        }
+        Event::NotPermitted { pid, signal, uid } => {
+            let user = uid.map_or(String::from("another user"), |uid| format!("uid {uid}"));
+            say(format_args!(
+                "may not send {signal} to pid {pid}: it runs as {user}, and rinit has not the capability CAP_KILL"
+            ));
+        }
+        Event::Trouble { what } => say(format_args!("{what}")),
+        Event::Reaped { pid, status, main: false } if wanted.orphans || wanted.verbosity >= 3 => {
+            say(format_args!("reaped orphan pid {pid}, which {status}"));
+        }
+        Event::Reaped { pid, status, main: true } if wanted.verbosity >= 1 => {
+            say(format_args!("main (pid {pid}) {status}"));
+        }
+        Event::Spawned { pid } if wanted.verbosity >= 1 => say(format_args!("started main as pid {pid}")),
+        Event::Received(received) if wanted.verbosity >= 3 => match received.sender() {
+            Some(pid) => say(format_args!("received {} from pid {pid}", received.signal())),
+            None => say(format_args!("received {}", received.signal())),
+        },
+        Event::Forwarded { signal, to } if wanted.verbosity >= 2 => {
+            say(format_args!("forwarded {signal} to {}", recipient(*to)));
+        }
+        Event::Withheld { signal, why } if wanted.verbosity >= 2 => {
+            say(format_args!("did not forward {signal}: {}", reason(*why)));
+        }
+        Event::Told { pid, signal } if wanted.verbosity >= 2 => say(format_args!("sent {signal} to pid {pid}")),
+        Event::Killed { pid } if wanted.verbosity >= 1 => say(format_args!("sent SIGKILL to pid {pid}")),
+        _ => {}
+    }
+}
+
+fn heading(next: Next, count: usize) -> String {
+    let those = if count == 1 { "1 process".to_owned() } else { format!("{count} processes") };
+    match next {
+        Next::Tell => format!("telling what remains to end (SIGTERM), {those}:"),
+        Next::Kill => format!("time is up, killing (SIGKILL) {those}:"),
+        Next::Leave => format!("leaving, although even SIGKILL has not ended {those}:"),
+        _ => format!("still waiting for {those} to end:"),
+    }
+}
+
+fn recipient(to: Target) -> &'static str {
+    match to {
+        Target::Main => "main",
+        Target::Group => "main's process group",
+        Target::All => "all descendants",
+    }
+}
+
+fn reason(why: Withheld) -> &'static str {
+    match why {
+        Withheld::Dropped => "a --rewrite rule drops it",
+        Withheld::Unhandled => "main does not handle it (--forward handled)",
+        Withheld::GivenByTerminal => "the terminal has already sent it to main",
+        Withheld::Delayed => "held back for --stop-delay",
+        _ => "nobody is left",
+    }
+}

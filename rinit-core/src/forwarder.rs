@@ -1,0 +1,216 @@
+//! Taking signals and passing them on.
+
+use crate::sys::{self, SigInfo, SignalFd};
+use crate::{Error, Pid, Rewrite, Signal, SignalSet};
+use std::io;
+use std::marker::PhantomData;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// A signal that arrived.
+///
+/// ```
+/// use rinit_core::{Received, Signal};
+/// fn log(received: &Received) {
+///     println!("{} from {:?}", received.signal(), received.sender());
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Received(SigInfo);
+
+impl Received {
+    pub(crate) const fn new(info: SigInfo) -> Self {
+        Self(info)
+    }
+
+    /// Which one.
+    ///
+    /// ```
+    /// # fn f(received: rinit_core::Received) {
+    /// let signal = received.signal();
+    /// # let _ = signal;
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn signal(&self) -> Signal {
+        self.0.signal
+    }
+
+    /// The process that sent it; `None` where the kernel made it, or a process in another PID namespace sent it
+    /// (`pid_namespaces(7)`: its pid reads as 0).
+    ///
+    /// ```
+    /// # fn f(received: rinit_core::Received) {
+    /// let sender = received.sender();
+    /// # let _ = sender;
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn sender(&self) -> Option<Pid> {
+        self.0.sender
+    }
+
+    /// True if the kernel itself made it: the terminal's ^C, ^\ and ^Z, a resize, a hangup (`sigaction(2)`, `SI_KERNEL`).
+    ///
+    /// ```
+    /// # fn f(received: rinit_core::Received) {
+    /// let from_terminal = received.is_from_kernel();
+    /// # let _ = from_terminal;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn is_from_kernel(&self) -> bool {
+        self.0.from_kernel()
+    }
+
+    /// The value that came with it, where it was sent by `sigqueue(3)`.
+    ///
+    /// ```
+    /// # fn f(received: rinit_core::Received) {
+    /// let value = received.value();
+    /// # let _ = value;
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn value(&self) -> Option<usize> {
+        self.0.value
+    }
+}
+
+/// Sends to one process as the signal was received: with its value, where it came with one.
+///
+/// The kernel keeps queued values only for processes that may be sent them: where queueing is refused (a full queue,
+/// `RLIMIT_SIGPENDING`), the signal goes without, because a signal that arrives bare is better than none.
+pub(crate) fn send(pid: Pid, signal: Signal, value: Option<usize>) -> io::Result<()> {
+    match value.map(|value| sys::queue(pid, signal, value)) {
+        Some(Ok(())) => Ok(()),
+        Some(Err(_)) | None => sys::kill(pid, signal),
+    }
+}
+
+/// Receives signals in a process that has its own event loop, and passes them on.
+///
+/// The signals are blocked in the calling thread and read from a signalfd ([`AsFd`]); on drop the mask is put back, and a
+/// signal that is pending then takes its ordinary course. **Make it before the process starts threads**: a thread that
+/// does not block these signals takes them away from the descriptor (`signalfd(2)`, `pthread_sigmask(3)`). The value cannot
+/// be sent to another thread, because the mask to be restored is the thread's own.
+///
+/// ```
+/// use rinit_core::{ChildSpec, Reaper, Signal, SignalForwarder, SignalSet};
+/// # fn main() -> Result<(), rinit_core::Error> {
+/// let forwarder = SignalForwarder::new(SignalSet::only(Signal::HUP))?;
+/// let mut child = Reaper::exclusive()?.spawn(&ChildSpec::new("sleep").arg("60"))?;
+/// # child.signal(Signal::TERM)?;
+/// while let Some(received) = forwarder.next()? { // when poll says that the descriptor is readable
+///     forwarder.forward(&received, child.pid())?;
+/// }
+/// child.wait()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct SignalForwarder {
+    fd: SignalFd,
+    /// What this value has blocked and nobody had before; only that is unblocked on drop, so that several such
+    /// values may be dropped in any order.
+    blocked: SignalSet,
+    rewrite: Rewrite,
+    _mask_is_the_threads: PhantomData<*const ()>,
+}
+
+impl SignalForwarder {
+    /// Receives the signals of the set; KILL and STOP are never received, whoever asks (`signal(7)`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SignalMask`] or [`Error::SignalFd`].
+    ///
+    /// ```
+    /// use rinit_core::{Signal, SignalForwarder, SignalSet};
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let forwarder = SignalForwarder::new(SignalSet::only(Signal::USR1))?;
+    /// assert_eq!(forwarder.next()?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn new(signals: SignalSet) -> Result<Self, Error> {
+        let before = sys::block(signals).map_err(Error::SignalMask)?;
+        let blocked = signals.difference(before);
+        let fd = SignalFd::new(signals).map_err(Error::SignalFd)?;
+        Ok(Self { fd, blocked, rewrite: Rewrite::default(), _mask_is_the_threads: PhantomData })
+    }
+
+    /// Rewrites signals when they are passed on.
+    ///
+    /// ```
+    /// use rinit_core::{Rewrite, Signal, SignalForwarder, SignalSet};
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let mut rewrite = Rewrite::default();
+    /// rewrite.set(Signal::USR1, Some(Signal::HUP));
+    /// let forwarder = SignalForwarder::new(SignalSet::only(Signal::USR1))?.rewrite(rewrite);
+    /// # let _ = forwarder;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn rewrite(mut self, rewrite: Rewrite) -> Self {
+        self.rewrite = rewrite;
+        self
+    }
+
+    /// The next signal that has arrived; `None` when there is none. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SignalWait`].
+    ///
+    /// ```
+    /// use rinit_core::{Signal, SignalForwarder, SignalSet};
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// assert_eq!(SignalForwarder::new(SignalSet::only(Signal::USR2))?.next()?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn next(&self) -> Result<Option<Received>, Error> {
+        Ok(self.fd.read().map_err(Error::SignalWait)?.map(Received::new))
+    }
+
+    /// Passes a signal on to a process: rewritten, with its value, or not at all where a rule drops it. A process that
+    /// has ended is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SendSignal`].
+    ///
+    /// ```
+    /// # fn f(forwarder: rinit_core::SignalForwarder, to: rinit_core::Pid) -> Result<(), rinit_core::Error> {
+    /// if let Some(received) = forwarder.next()? {
+    ///     forwarder.forward(&received, to)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn forward(&self, received: &Received, pid: Pid) -> Result<(), Error> {
+        let Some(signal) = self.rewrite.apply(received.signal()) else { return Ok(()) };
+        match send(pid, signal, received.value()) {
+            Err(error) if is_gone(&error) => Ok(()),
+            result => result.map_err(|source| Error::SendSignal { signal, pid, source }),
+        }
+    }
+}
+
+/// ESRCH: whom the signal was for has ended, which is nobody's fault.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
+}
+
+impl AsFd for SignalForwarder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Drop for SignalForwarder {
+    fn drop(&mut self) {
+        let _ = sys::unblock(self.blocked);
+    }
+}

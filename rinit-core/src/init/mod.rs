@@ -1,0 +1,638 @@
+//! Runs one program as an init runs it: forwards signals, reaps every child, ends everyone in good order.
+
+mod event;
+mod job_control;
+mod report;
+
+pub use event::{Event, Next, Withheld};
+pub use report::Report;
+
+use crate::child_spec::TerminalUse;
+use crate::everyone::{Everyone, REPORTED, signal_blindly, uid};
+use crate::forwarder::{is_gone, send};
+use crate::policy::{Action, Happening};
+use crate::reap::{Reaped, reap_one};
+use crate::terminal::Terminal;
+use crate::{
+    ChildSpec, Error, ExitStatus, Forward, Group, Inherited, Pid, Received, Rewrite, Shutdown, ShutdownConfig, Signal,
+    SignalSet, Target, become_subreaper, procfs, sys,
+};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
+
+/// Children reaped in one go before signals get their turn: neither a storm of deaths nor one of signals starves the
+/// other.
+const BATCH: usize = 256;
+/// Signals taken in a row before children get their turn. The kernel hands out the lowest number first, so that a flood
+/// of a signal below SIGCHLD would hide it for ever.
+const SIGNALS_IN_A_ROW: u32 = 32;
+/// Pause after a wait that the kernel refused, so that a loop that cannot work does not take the processor too.
+const PAUSE_AFTER_TROUBLE: Duration = Duration::from_millis(100);
+
+/// An init for one program, called main.
+///
+/// It starts main in its own process group (in the foreground of the terminal if and only if this process was), forwards
+/// every signal, reaps every child, and when main has ended tells the others TERM and waits for them. [`Init::run`]
+/// returns when nobody is left.
+///
+/// **Exclusive**: it waits for any child, and it takes every signal that is sent to the process. Nothing else in the
+/// process may spawn or wait. As PID 1 orphans come to it by themselves; elsewhere it becomes a subreaper unless
+/// [`Init::subreaper`] declines. It sleeps in the kernel while nothing happens.
+///
+/// ```no_run
+/// use rinit_core::{ChildSpec, Inherited, Init};
+/// use std::time::Duration;
+/// # fn main() -> Result<(), rinit_core::Error> {
+/// // First of all, before any thread is started: from here on no signal is lost.
+/// let inherited = Inherited::capture()?;
+/// let main = ChildSpec::new("nginx").args(["-g", "daemon off;"]).signals_of(&inherited);
+/// let report = Init::new(inherited, main).drain(Duration::from_secs(5)).run()?;
+/// std::process::exit(report.exit_code().into());
+/// # }
+/// ```
+pub struct Init {
+    inherited: Inherited,
+    main: ChildSpec,
+    shutdown: ShutdownConfig,
+    stop_signals: SignalSet,
+    target: Target,
+    forward: Forward,
+    rewrite: Rewrite,
+    subreaper: bool,
+    inline: Option<Box<dyn FnMut(&Event)>>,
+    threaded: Option<SyncSender<Event>>,
+}
+
+impl fmt::Debug for Init {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Init")
+            .field("main", &self.main)
+            .field("shutdown", &self.shutdown)
+            .field("target", &self.target)
+            .field("forward", &self.forward)
+            .field("rewrite", &self.rewrite)
+            .field("subreaper", &self.subreaper)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Init {
+    /// An init for `main`, with everything at its default. The [`Inherited`] is proof that the signals are blocked.
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Inherited, Init};
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let init = Init::new(Inherited::capture()?, ChildSpec::new("true"));
+    /// assert!(init.run()?.main.is_some_and(|status| status.success()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn new(inherited: Inherited, main: ChildSpec) -> Self {
+        let runtime_has_clock = rustix::process::getpid().is_init();
+        Self {
+            inherited,
+            main,
+            shutdown: ShutdownConfig { runtime_has_clock, ..ShutdownConfig::default() },
+            stop_signals: SignalSet::from_iter([Signal::TERM, Signal::INT, Signal::QUIT]),
+            target: Target::default(),
+            forward: Forward::default(),
+            rewrite: Rewrite::default(),
+            subreaper: true,
+            inline: None,
+            threaded: None,
+        }
+    }
+
+    /// Who gets forwarded signals.
+    ///
+    /// ```
+    /// # fn f(init: rinit_core::Init) {
+    /// let init = init.target(rinit_core::Target::Group);
+    /// # let _ = init;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn target(mut self, target: Target) -> Self {
+        self.target = target;
+        self
+    }
+
+    /// Which signals are forwarded.
+    ///
+    /// ```
+    /// # fn f(init: rinit_core::Init) {
+    /// let init = init.forward(rinit_core::Forward::Handled);
+    /// # let _ = init;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn forward(mut self, forward: Forward) -> Self {
+        self.forward = forward;
+        self
+    }
+
+    /// As what signals are forwarded. A stop is requested by a stop signal before or after rewriting, unless it is
+    /// dropped.
+    ///
+    /// ```
+    /// # fn f(init: rinit_core::Init) -> Result<(), rinit_core::BadRewrite> {
+    /// let mut rewrite = rinit_core::Rewrite::default();
+    /// rewrite.add("TERM=QUIT")?;
+    /// let init = init.rewrite(rewrite);
+    /// # let _ = init;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn rewrite(mut self, rewrite: Rewrite) -> Self {
+        self.rewrite = rewrite;
+        self
+    }
+
+    /// One more signal that requests a stop, beside TERM, INT and QUIT.
+    ///
+    /// ```
+    /// # fn f(init: rinit_core::Init) {
+    /// let init = init.stop_signal(rinit_core::Signal::WINCH);
+    /// # let _ = init;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn stop_signal(mut self, signal: Signal) -> Self {
+        self.stop_signals |= signal.into();
+        self
+    }
+
+    /// How long the first stop signal is held back: for load balancers that go on sending requests for a while. A second
+    /// stop signal ends the delay.
+    ///
+    /// ```
+    /// # fn f(init: rinit_core::Init) {
+    /// let init = init.stop_delay(std::time::Duration::from_secs(5));
+    /// # let _ = init;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn stop_delay(mut self, delay: Duration) -> Self {
+        self.shutdown.stop_delay = delay;
+        self
+    }
+
+    /// Time from telling main to KILL; at half of it every descendant is told TERM. Without it main is never killed.
+    ///
+    /// ```
+    /// # fn f(init: rinit_core::Init) {
+    /// let init = init.grace(std::time::Duration::from_secs(8));
+    /// # let _ = init;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.shutdown.grace = Some(grace);
+        self
+    }
+
+    /// Time from main's end to KILL for whoever remains. Without it: ten seconds, and no limit while a requested stop
+    /// runs as PID 1, where the container's runtime counts the time.
+    ///
+    /// ```
+    /// # fn f(init: rinit_core::Init) {
+    /// let init = init.drain(std::time::Duration::from_secs(30));
+    /// # let _ = init;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn drain(mut self, drain: Duration) -> Self {
+        self.shutdown.drain = Some(drain);
+        self
+    }
+
+    /// What happens to others when main has ended.
+    ///
+    /// ```
+    /// # fn f(init: rinit_core::Init) {
+    /// let init = init.on_main_exit(rinit_core::OnMainExit::Wait);
+    /// # let _ = init;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn on_main_exit(mut self, what: crate::OnMainExit) -> Self {
+        self.shutdown.on_main_exit = what;
+        self
+    }
+
+    /// Whether to become a subreaper where this process is not PID 1: yes, unless told otherwise. Without it orphans go
+    /// to another process and are neither reaped nor told.
+    ///
+    /// ```
+    /// # fn f(init: rinit_core::Init) {
+    /// let init = init.subreaper(false);
+    /// # let _ = init;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn subreaper(mut self, become_one: bool) -> Self {
+        self.subreaper = become_one;
+        self
+    }
+
+    /// Calls the observer for every event, in a thread of its own: it may block and it may panic, and neither stops the
+    /// reaping. While it is more than 1024 events behind, further ones are left out for it.
+    ///
+    /// ```
+    /// # fn f(init: rinit_core::Init) {
+    /// let init = init.observe(|event| println!("{event:?}"));
+    /// # let _ = init;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn observe(mut self, observer: impl FnMut(&Event) + Send + 'static) -> Self {
+        self.threaded = event::in_thread(observer);
+        self
+    }
+
+    /// Calls the observer for every event within the loop, without a thread: **it must not block**, because nothing is
+    /// reaped or forwarded meanwhile. A panic is caught, and ends the observing; under `panic = "abort"` it ends the
+    /// process.
+    ///
+    /// ```
+    /// # fn f(init: rinit_core::Init) {
+    /// let mut reaped = 0;
+    /// let init = init.observe_inline(move |event| {
+    ///     if let rinit_core::Event::Reaped { .. } = event {
+    ///         reaped += 1;
+    ///     }
+    /// });
+    /// # let _ = init;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn observe_inline(mut self, observer: impl FnMut(&Event) + 'static) -> Self {
+        self.inline = Some(Box::new(observer));
+        self
+    }
+
+    /// Starts main and runs until it has ended and nobody is left, or the policy says to leave.
+    ///
+    /// If the [`Inherited`] comes from [`c_main!`](crate::c_main), every descriptor from 3 up is closed and the working
+    /// directory becomes `/` once main runs: nothing is kept from being unmounted or from reading an end of file.
+    ///
+    /// # Errors
+    ///
+    /// Only where main could not be started: [`Error::NotFound`], [`Error::NotExecutable`], [`Error::Subreaper`] and the
+    /// other variants that name a step of the start. No failure after that ends the run.
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Inherited, Init};
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let spec = ChildSpec::new("sh").args(["-c", "(sleep 0.1; true) & exit 7"]);
+    /// let report = Init::new(Inherited::capture()?, spec).run()?;
+    /// assert_eq!(report.exit_code(), 7);
+    /// assert!(report.reaped >= 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn run(self) -> Result<Report, Error> {
+        let me = Pid::from(rustix::process::getpid());
+        let is_init = me == Pid::INIT;
+        let _subreaper = if self.subreaper && !is_init { Some(become_subreaper()?) } else { None };
+        let terminal = Terminal::controlling().filter(|terminal| terminal.is_ours());
+        let main = start(&self.main, terminal)?;
+        if self.inherited.owns_no_descriptors() {
+            sys::close_from(3);
+            // From a directory that was deleted or is not ours to enter, `/` can always be reached.
+            let _ = rustix::process::chdir("/");
+        }
+        let running = Running {
+            me,
+            main,
+            main_status: None,
+            reaped: 0,
+            stop_signal: None,
+            terminal,
+            shutdown: Shutdown::new(self.shutdown),
+            everyone: Everyone::new(me),
+            started: Instant::now(),
+            out: Observers { inline: self.inline, threaded: self.threaded },
+            target: self.target,
+            forward: self.forward,
+            rewrite: self.rewrite,
+            stop_signals: self.stop_signals,
+            stopped_with_main: false,
+        };
+        Ok(running.run())
+    }
+}
+
+/// Starts main where it belongs at the terminal.
+fn start(main: &ChildSpec, terminal: Option<Terminal>) -> Result<Pid, Error> {
+    let Some(terminal) = terminal else { return main.start(TerminalUse::None) };
+    match main.group_kind() {
+        Group::Inherit => main.start(TerminalUse::None),
+        Group::Own => terminal.with(|tty| main.start(TerminalUse::Foreground(tty))).map_err(Error::Terminal)?,
+        Group::Session => terminal
+            .with(|tty| {
+                job_control::give_up_terminal(tty);
+                main.start(TerminalUse::Controlling(tty))
+            })
+            .map_err(Error::Terminal)?,
+    }
+}
+
+struct Observers {
+    inline: Option<Box<dyn FnMut(&Event)>>,
+    threaded: Option<SyncSender<Event>>,
+}
+
+impl Observers {
+    fn emit(&mut self, event: Event) {
+        if let Some(inline) = &mut self.inline {
+            if catch_unwind(AssertUnwindSafe(|| inline(&event))).is_err() {
+                self.inline = None;
+            }
+        }
+        if let Some(threaded) = &self.threaded {
+            // Full or closed: the observer's loss, never the loop's.
+            let _ = threaded.try_send(event);
+        }
+    }
+}
+
+/// The loop's state. One thread, one blocking wait.
+struct Running {
+    me: Pid,
+    main: Pid,
+    main_status: Option<ExitStatus>,
+    reaped: u64,
+    stop_signal: Option<Signal>,
+    /// The terminal, if this process had its foreground at the start.
+    terminal: Option<Terminal>,
+    shutdown: Shutdown,
+    everyone: Everyone,
+    started: Instant,
+    out: Observers,
+    target: Target,
+    forward: Forward,
+    rewrite: Rewrite,
+    stop_signals: SignalSet,
+    /// This process has stopped itself because main was stopped from the terminal.
+    stopped_with_main: bool,
+}
+
+impl Running {
+    fn run(mut self) -> Report {
+        self.out.emit(Event::Spawned { pid: self.main });
+        // Whatever ended before the first wait has left SIGCHLD pending; the first look needs no note.
+        let mut look_for_ended = true;
+        let mut in_a_row = 0;
+        while !self.shutdown.is_done() {
+            let more = look_for_ended && self.reap_batch();
+            look_for_ended = more;
+            if self.shutdown.deadline().is_some_and(|at| at <= self.started.elapsed()) {
+                self.step(Happening::Tick);
+            }
+            if self.shutdown.is_done() {
+                break;
+            }
+            match sys::sigtimedwait(SignalSet::all(), self.timeout(more)) {
+                Ok(Some(info)) if info.signal == Signal::CHLD => look_for_ended = true,
+                Ok(Some(info)) => {
+                    in_a_row += 1;
+                    if in_a_row % SIGNALS_IN_A_ROW == 0 {
+                        look_for_ended = true;
+                    }
+                    self.received(Received::new(info));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    self.trouble("waiting for signals", &error);
+                    look_for_ended = true;
+                }
+            }
+        }
+        self.report()
+    }
+
+    /// How long to sleep: not at all with work left, for ever with nothing due.
+    fn timeout(&self, more: bool) -> Option<Duration> {
+        if more {
+            return Some(Duration::ZERO);
+        }
+        self.shutdown.deadline().map(|at| at.saturating_sub(self.started.elapsed()))
+    }
+
+    /// True if there may be more to reap.
+    fn reap_batch(&mut self) -> bool {
+        let mut any = false;
+        let mut main_ended = false;
+        let mut more = true;
+        let mut nobody_left = false;
+        for _ in 0..BATCH {
+            match reap_one() {
+                Ok(Reaped::Ended(pid, status)) => {
+                    any = true;
+                    main_ended |= self.ended(pid, status);
+                }
+                Ok(Reaped::Stopped(pid, signal)) if pid == self.main => self.main_stopped(signal),
+                Ok(Reaped::Stopped(..)) => {}
+                Ok(Reaped::Nothing) => {
+                    more = false;
+                    break;
+                }
+                Ok(Reaped::NoChildren) => {
+                    nobody_left = true;
+                    more = false;
+                    break;
+                }
+                Err(error) => {
+                    self.trouble("waiting for children", &error);
+                    break;
+                }
+            }
+        }
+        if any || nobody_left {
+            self.step(Happening::Ended { main: main_ended, all: nobody_left });
+        }
+        more
+    }
+
+    /// Takes note of an ended child; true if it was main.
+    fn ended(&mut self, pid: Pid, status: ExitStatus) -> bool {
+        self.reaped += 1;
+        self.everyone.forget(pid);
+        // After main was reaped its number may come back as an orphan's.
+        let main = pid == self.main && self.main_status.is_none();
+        if main {
+            self.main_status = Some(status);
+            if let Some(terminal) = self.terminal {
+                terminal.take_back_from(self.main);
+            }
+        } else {
+            self.out.emit(Event::Adopted { pid });
+        }
+        self.out.emit(Event::Reaped { pid, status, main });
+        main
+    }
+
+    fn received(&mut self, received: Received) {
+        self.out.emit(Event::Received(received));
+        let signal = received.signal();
+        let Some(rewritten) = self.rewrite.apply(signal) else {
+            self.out.emit(Event::Withheld { signal, why: Withheld::Dropped });
+            return;
+        };
+        if received.is_from_kernel() && self.terminal_gave_it_to_main() {
+            self.out.emit(Event::Withheld { signal: rewritten, why: Withheld::GivenByTerminal });
+            return;
+        }
+        if signal == Signal::CONT && self.continued() {
+            return;
+        }
+        let stop = [signal, rewritten].into_iter().any(|signal| self.stop_signals.holds(signal));
+        if stop {
+            self.stop_signal.get_or_insert(signal);
+        }
+        let mut delayed = stop;
+        for action in self.shutdown.step(Happening::Signal { signal: rewritten, stop }, self.started.elapsed()) {
+            delayed = false;
+            match action {
+                Action::Forward(signals) => {
+                    for signal in signals.signals() {
+                        self.forward_one(signal, received.value().filter(|_| signal == rewritten), stop);
+                    }
+                }
+                action => self.act(action),
+            }
+        }
+        if delayed {
+            self.out.emit(Event::Withheld { signal: rewritten, why: Withheld::Delayed });
+        }
+    }
+
+    /// True if the terminal has sent its signal to main as well: to the whole foreground group, and main is in this
+    /// process's own.
+    fn terminal_gave_it_to_main(&self) -> bool {
+        let group = rustix::process::getpgid(Some(self.main.rustix()));
+        self.main_status.is_none() && group.is_ok_and(|group| group == rustix::process::getpgrp())
+    }
+
+    fn step(&mut self, happening: Happening) {
+        for action in self.shutdown.step(happening, self.started.elapsed()) {
+            self.act(action);
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        let Self { everyone, out, .. } = self;
+        let emit = &mut |event| out.emit(event);
+        let (result, blind) = match action {
+            // Outside of `received` only stop signals that were held back are forwarded.
+            Action::Forward(signals) => {
+                for signal in signals.signals() {
+                    self.forward_one(signal, None, true);
+                }
+                return;
+            }
+            Action::TellEveryone => (everyone.tell(emit), Some(Signal::TERM)),
+            Action::TellNewcomers => (everyone.tell_newcomers(emit), None),
+            Action::Kill => (everyone.kill(emit), Some(Signal::KILL)),
+            Action::KillAgain => (everyone.kill_again(emit), Some(Signal::KILL)),
+            Action::Report => {
+                let next = if self.shutdown.is_done() { Next::Leave } else { Next::Wait };
+                everyone.report(next, emit);
+                return;
+            }
+            Action::Exit => return,
+        };
+        if let (Err(_), Some(signal)) = (result, blind) {
+            signal_blindly(self.me == Pid::INIT, self.main, signal);
+        }
+    }
+
+    /// `stop` says that the signal requests a stop, so that whoever gets it counts as told.
+    fn forward_one(&mut self, signal: Signal, value: Option<usize>, stop: bool) {
+        let main_lives = self.main_status.is_none();
+        if main_lives && !self.forward.lets_pass(signal, self.known_to_main()) {
+            self.out.emit(Event::Withheld { signal, why: Withheld::Unhandled });
+            return;
+        }
+        let target = if main_lives { self.target } else { Target::All };
+        let Self { everyone, out, .. } = self;
+        let result = match target {
+            // Main is this process's own unreaped child, so that its pid cannot be a stranger's.
+            Target::Main => send(self.main, signal, value),
+            Target::Group => match sys::kill_group(self.main, signal) {
+                // Main has left its group, for example by setsid.
+                Err(error) if is_gone(&error) => send(self.main, signal, value),
+                result => result,
+            },
+            Target::All => {
+                if everyone.forward(signal, stop, &mut |event| out.emit(event)).is_err() {
+                    signal_blindly(self.me == Pid::INIT, self.main, signal);
+                }
+                Ok(())
+            }
+        };
+        match result {
+            Ok(()) => {
+                if stop {
+                    match target {
+                        Target::Main => self.everyone.mark_told(self.main, signal),
+                        Target::Group => self.everyone.mark_group_told(self.main, signal),
+                        Target::All => {}
+                    }
+                }
+                self.out.emit(Event::Forwarded { signal, to: target });
+            }
+            Err(error) if is_gone(&error) => {}
+            Err(_) => {
+                let uid = uid(self.main);
+                self.out.emit(Event::NotPermitted { pid: self.main, signal, uid });
+            }
+        }
+    }
+
+    /// The signals that main handles, ignores, or blocks to take them by `sigwait`.
+    fn known_to_main(&self) -> Option<SignalSet> {
+        if self.forward == Forward::All {
+            return None;
+        }
+        let status = procfs::Reader::new().status(self.main).ok().flatten()?;
+        status.signals.map(|signals| signals.caught | signals.ignored | signals.blocked)
+    }
+
+    fn trouble(&mut self, doing: &str, error: &std::io::Error) {
+        self.out.emit(Event::Trouble { what: format!("{doing}: {error}") });
+        std::thread::sleep(PAUSE_AFTER_TROUBLE);
+    }
+
+    fn report(mut self) -> Report {
+        let left_behind = if self.main_status.is_none() || self.left_someone() {
+            self.everyone.remaining(REPORTED)
+        } else {
+            Vec::new()
+        };
+        let stop_took = self.shutdown.stop_requested().map(|at| self.started.elapsed().saturating_sub(at));
+        Report {
+            main_pid: self.main,
+            main: self.main_status,
+            reaped: self.reaped,
+            told: self.everyone.told_count(),
+            killed: self.everyone.take_killed(),
+            left_behind,
+            stop_signal: self.stop_signal,
+            stop_took,
+        }
+    }
+
+    /// True if children remain; takes nothing away, because this process may live on.
+    fn left_someone(&self) -> bool {
+        let options = rustix::process::WaitIdOptions::EXITED
+            | rustix::process::WaitIdOptions::NOHANG
+            | rustix::process::WaitIdOptions::NOWAIT;
+        rustix::process::waitid(rustix::process::WaitId::All, options).is_ok()
+    }
+}

@@ -1,0 +1,59 @@
+//! Which signals are passed on, and to whom.
+
+use crate::{Signal, SignalSet};
+
+/// Who gets the signals that arrive at rinit.
+///
+/// ```
+/// assert_eq!(rinit_core::Target::default(), rinit_core::Target::Main);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Target {
+    /// The program that rinit started, and nobody else.
+    #[default]
+    Main,
+    /// The program's process group: also the foreground children of a shell without job control.
+    Group,
+    /// Every descendant, whatever its group or session.
+    All,
+}
+
+/// Which signals are passed on.
+///
+/// ```
+/// assert_eq!(rinit_core::Forward::default(), rinit_core::Forward::All);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Forward {
+    /// Every signal that arrives.
+    #[default]
+    All,
+    /// Only what main handles, ignores or blocks (to take it with `sigwait` or a signalfd): a HUP or USR1 whose default
+    /// action would end a program that does not know it stays with rinit. TERM, INT and CONT always go.
+    Handled,
+}
+
+impl Forward {
+    /// True if the signal is to be passed on to a main that handles, ignores or blocks the signals of `known`; `None`
+    /// where that cannot be seen, and then everything goes.
+    #[must_use]
+    pub(crate) fn lets_pass(self, signal: Signal, known: Option<SignalSet>) -> bool {
+        let always = [Signal::TERM, Signal::INT, Signal::CONT].contains(&signal);
+        self == Self::All || always || known.is_none_or(|known| known.holds(signal))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handled_keeps_back_only_what_main_does_not_know() {
+        let known = Some(SignalSet::only(Signal::HUP));
+        assert!(Forward::Handled.lets_pass(Signal::HUP, known));
+        assert!(!Forward::Handled.lets_pass(Signal::USR1, known));
+        assert!(Forward::Handled.lets_pass(Signal::TERM, known));
+        assert!(Forward::Handled.lets_pass(Signal::USR1, None));
+        assert!(Forward::All.lets_pass(Signal::USR1, known));
+    }
+}

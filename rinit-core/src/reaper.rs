@@ -1,0 +1,163 @@
+//! Reaping every child of a process that starts its children through rinit alone.
+
+use crate::child::Entry;
+use crate::child_spec::TerminalUse;
+use crate::reap::{Reaped, reap_one};
+use crate::sys::{self, Disposition, SignalFd};
+use crate::{Child, ChildSpec, Error, ExitStatus, Pid, Signal, SignalSet};
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The children whose handles live.
+pub(crate) type Table = HashMap<Pid, Entry>;
+
+/// Reaps every child: those that it spawned, and orphans that this process adopted as PID 1 or subreaper.
+///
+/// **Exclusive** means that it waits for any child whatever (`waitpid(-1)`). Nothing else in the process may wait:
+/// `std::process::Command`, tokio and C's `system(3)` would lose their statuses to it. Spawn with [`Reaper::spawn`], which
+/// keeps each status for its [`Child`].
+///
+/// As a descriptor ([`AsFd`]: a signalfd for SIGCHLD) it becomes readable when children have ended: then call
+/// [`Reaper::next`] until it returns `None`. SIGCHLD is blocked in the calling thread, given its default action, and the
+/// mask restored on drop; start no threads before, or block SIGCHLD in them too, because a thread that has it unblocked
+/// takes it away from the descriptor (`signalfd(2)`).
+///
+/// ```
+/// use rinit_core::{ChildSpec, Reaper};
+/// use std::os::fd::AsFd;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut reaper = Reaper::exclusive()?;
+/// let child = reaper.spawn(&ChildSpec::new("true"))?;
+/// loop {
+///     // poll(2) on reaper.as_fd() belongs here; any event loop will do.
+///     if let Some(ended) = reaper.next()? {
+///         assert_eq!(ended.pid, child.pid());
+///         assert!(ended.status.success());
+///         break;
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Reaper {
+    fd: SignalFd,
+    /// What this value has blocked and nobody had before; only that is unblocked on drop, so that several such
+    /// values may be dropped in any order.
+    blocked: SignalSet,
+    table: Arc<Mutex<Table>>,
+}
+
+/// A child that has ended and was reaped.
+///
+/// ```
+/// use rinit_core::{Ended, ExitStatus, Pid};
+/// let ended = Ended { pid: Pid::INIT, status: ExitStatus::Code(0), spawned_here: false };
+/// assert!(!ended.spawned_here);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Its pid, which is free again and may be a stranger's by now.
+    pub pid: Pid,
+    /// How it ended.
+    pub status: ExitStatus,
+    /// True if its [`Child`] handle lives; false for an adopted orphan, and for a child whose handle was dropped.
+    pub spawned_here: bool,
+}
+
+impl Reaper {
+    /// A reaper for a process in which nothing else waits for children.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SignalMask`], [`Error::Disposition`] or [`Error::SignalFd`].
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let reaper = rinit_core::Reaper::exclusive()?;
+    /// # let _ = reaper;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn exclusive() -> Result<Self, Error> {
+        let child = SignalSet::only(Signal::CHLD);
+        let before = sys::block(child).map_err(Error::SignalMask)?;
+        let blocked = child.difference(before);
+        // Ignored, the kernel would reap by itself and keep no status (`wait(2)`, NOTES).
+        sys::set_disposition(Signal::CHLD, Disposition::Default).map_err(Error::Disposition)?;
+        let fd = SignalFd::new(child).map_err(Error::SignalFd)?;
+        Ok(Self { fd, blocked, table: Arc::default() })
+    }
+
+    /// Starts a child and keeps its status for the handle.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::NotExecutable`], [`Error::Fork`] and the other variants that name a step of the
+    /// start; no process is left then.
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Reaper};
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let mut child = Reaper::exclusive()?.spawn(&ChildSpec::new("true"))?;
+    /// child.wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn spawn(&self, spec: &ChildSpec) -> Result<Child, Error> {
+        // Held over the fork: a child that ends at once must not be reaped before it is in the table.
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let pid = spec.start(TerminalUse::None)?;
+        Child::register(pid, &self.table, &mut table)
+    }
+
+    /// Takes one ended child; `None` when there is none. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Wait`] or [`Error::SignalWait`], where a seccomp filter refuses the calls.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// assert_eq!(rinit_core::Reaper::exclusive()?.next()?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[expect(clippy::should_implement_trait, reason = "an iterator could not tell an error from the end")]
+    pub fn next(&mut self) -> Result<Option<Ended>, Error> {
+        // The note that somebody has ended is taken first, the children after it: one that ends in between leaves a new
+        // note, and at worst a look too many.
+        while self.fd.read().map_err(Error::SignalWait)?.is_some() {}
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match reap_one().map_err(Error::Wait)? {
+                Reaped::Ended(pid, status) => {
+                    let entry = table.get_mut(&pid);
+                    let spawned_here = entry.is_some();
+                    if let Some(entry) = entry {
+                        entry.status = Some(status);
+                        if let Some(wake) = &entry.wake {
+                            let _ = rustix::io::write(wake, &1_u64.to_ne_bytes());
+                        }
+                    }
+                    return Ok(Some(Ended { pid, status, spawned_here }));
+                }
+                Reaped::Stopped(..) => {}
+                Reaped::Nothing | Reaped::NoChildren => return Ok(None),
+            }
+        }
+    }
+}
+
+impl AsFd for Reaper {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Drop for Reaper {
+    fn drop(&mut self) {
+        let _ = sys::unblock(self.blocked);
+    }
+}
