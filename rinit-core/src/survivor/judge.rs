@@ -39,12 +39,13 @@ pub(crate) fn judge(facts: &Facts) -> Reason {
 fn by_action(facts: &Facts, signal: Signal, signals: Signals) -> Reason {
     let blocks = facts.blocked.holds(signal);
     let catches = signals.caught.holds(signal);
-    // A blocked signal is kept even for the first process of a namespace, which may take it by sigwait. KILL and STOP
-    // from inside are dropped as well, and from an outer namespace they act.
-    let innermost = facts.status.as_ref().and_then(|status| status.namespace_pids.last()).copied();
-    let nested = facts.status.as_ref().is_some_and(|status| status.namespace_pids.len() > 1);
-    let is_init = innermost.unwrap_or(facts.stat.pid) == Pid::INIT;
-    if is_init && !blocks && !catches && !(nested && signal == Signal::KILL) {
+    // A blocked signal is kept even for the first process of a namespace, which may take it by sigwait. SIGKILL, dropped
+    // when it comes from inside, acts when it comes from an outer namespace, where the process has a second pid.
+    let pids = facts.status.as_ref().map_or(&[][..], |status| &status.namespace_pids);
+    let is_init = pids.last().copied().unwrap_or(facts.stat.pid) == Pid::INIT;
+    let killed_from_outside = signal == Signal::KILL && pids.len() > 1;
+    let loses = !blocks && !catches && !killed_from_outside;
+    if is_init && loses {
         return Reason::NamespaceInit(signal);
     }
     if blocks {
