@@ -61,7 +61,7 @@ pub struct Init {
     forward: Forward,
     rewrite: Rewrite,
     subreaper: bool,
-    inline: Option<Box<dyn FnMut(&Event)>>,
+    inline: Option<InlineObserver>,
     threaded: Option<SyncSender<Event>>,
 }
 
@@ -342,8 +342,10 @@ fn start(main: &ChildSpec, terminal: Option<Terminal>) -> Result<Pid, Error> {
     }
 }
 
+type InlineObserver = Box<dyn FnMut(&Event)>;
+
 struct Observers {
-    inline: Option<Box<dyn FnMut(&Event)>>,
+    inline: Option<InlineObserver>,
     threaded: Option<SyncSender<Event>>,
 }
 
