@@ -1,7 +1,8 @@
 //! Real programs under rinit as PID 1, stopped as `docker stop` would: they end in their own order, and nothing is lost.
 //!
-//! Debian packages, named for whoever sets up the machine: `nginx-light postgresql redis-server supervisor`. A program that
-//! is not there is skipped, or under CI a failure. Everything listens on Unix sockets in a directory of the test.
+//! Debian packages, named for whoever sets up the machine: `nginx-light postgresql redis-server supervisor celery
+//! python3-redis`. A program that is not there is skipped, or under CI a failure. Everything listens on Unix
+//! sockets in a directory of the test.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -275,7 +276,7 @@ mod postgres {
 mod redis {
     use super::*;
 
-    fn start(directory: &Path, persistence: &[&str]) -> Running {
+    pub(super) fn start(directory: &Path, persistence: &[&str]) -> Running {
         let socket = directory.join("socket");
         let _ = fs::remove_file(&socket);
         let server = ["--", "redis-server", "--port", "0", "--dir", text(directory), "--unixsocket", text(&socket)];
@@ -285,7 +286,7 @@ mod redis {
     }
 
     #[track_caller]
-    fn ask(directory: &Path, question: &[&str]) -> Vec<String> {
+    pub(super) fn ask(directory: &Path, question: &[&str]) -> Vec<String> {
         let mut client = Command::new("redis-cli");
         client.arg("-s").arg(directory.join("socket")).args(question);
         let finished = run(client);
@@ -355,5 +356,66 @@ mod supervisord {
         assert_eq!(count("stopped: quick (exit status 0)"), 1, "{:#?}", finished.out);
         assert_eq!(count("stopped: slow (exit status 3)"), 1, "{:#?}", finished.out);
         assert_ended_well(&finished);
+    }
+}
+
+mod celery {
+    use super::*;
+
+    const APPLICATION: &str = r#"
+import os, time
+from celery import Celery
+here = os.path.dirname(os.path.abspath(__file__))
+app = Celery("work", broker="redis+socket://" + here + "/socket")
+@app.task(name="job")
+def job():
+    print("task begun", flush=True)
+    while not os.path.exists(here + "/go"):
+        time.sleep(0.01)
+    print("task finished", flush=True)
+"#;
+
+    /// Debian's own, whatever other Python is in PATH.
+    const PYTHON: &str = "/usr/bin/python3";
+
+    fn has_celery() -> Result<(), String> {
+        let found = Command::new(PYTHON).args(["-c", "import celery, redis"]).output();
+        let found = found.is_ok_and(|output| output.status.success());
+        if found { Ok(()) } else { Err(format!("{PYTHON} has no celery and redis")) }
+    }
+
+    /// On TERM celery's main process lets its pool finish what it has begun ("warm shutdown"); a second TERM or one to the
+    /// pool's processes loses the task.
+    #[test]
+    fn task_that_has_begun_is_finished_after_term() {
+        or_skip!(needs(&["redis-server", "redis-cli"]));
+        or_skip!(has_celery());
+        let directory = directory();
+        let path = directory.path();
+        let broker = super::redis::start(path, &["--save", ""]);
+        fs::write(path.join("work.py"), APPLICATION).expect("write work.py");
+        let words = ["--workdir", text(path), "-A", "work", "worker", "--concurrency", "2", "--loglevel", "INFO"];
+        let quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"];
+        let worker = namespace::rinit(&[&[TALKATIVE, "--", PYTHON, "-m", "celery"], &words[..], &quiet].concat());
+        worker.err.wait(" ready.");
+        // What `job.delay()` would send; "[[], {}, {}]" is the arguments.
+        let body = "W1tdLCB7fSwge31d";
+        let headers = r#"{"lang": "py", "task": "job", "id": "1", "root_id": "1", "argsrepr": "()", "kwargsrepr": "{}"}"#;
+        let properties = r#"{"delivery_tag": "1", "delivery_mode": 2, "body_encoding": "base64", "correlation_id": "1",
+            "delivery_info": {"exchange": "", "routing_key": "celery"}}"#;
+        let message = format!(
+            r#"{{"body": "{body}", "content-encoding": "utf-8", "content-type": "application/json", "headers": {headers}, "properties": {properties}}}"#
+        );
+        super::redis::ask(path, &["LPUSH", "celery", &message]);
+        worker.out.wait("task begun");
+        worker.signal(TERM);
+        worker.out.wait("Warm shutdown");
+        fs::write(path.join("go"), "").expect("let the task go on");
+        let finished = worker.finish();
+        let both = || finished.out.iter().chain(&finished.err);
+        assert!(both().any(|line| line.contains("task finished")), "{finished:#?}");
+        assert!(both().any(|line| line.contains("Task job[1] succeeded")), "{finished:#?}");
+        assert_ended_well(&finished);
+        drop(broker);
     }
 }
