@@ -1,8 +1,9 @@
 //! Telling and killing all descendants, each once and by what it is, not by a number that may have been reused.
 
+use crate::procfs::{Reader, State};
 use crate::tree::{self, Process, Sent};
 use crate::{Error, Event, Next, Pid, Signal, Survivor, survivor, sys};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Survivors that are described one by one in an event; the rest are counted. A line for each of 20,000 helps nobody.
 const DESCRIBED: usize = 20;
@@ -16,9 +17,10 @@ const PASSES: usize = 10;
 #[derive(Debug)]
 pub(crate) struct Everyone {
     me: Pid,
-    /// Start time of each process that was told, by pid: together they name a process for good.
-    told: HashMap<Pid, u64>,
-    refused: HashSet<Pid>,
+    /// Start time of each process that was told, by pid: together they name a process for good. Trees, not hash maps, which
+    /// would ask the kernel for random bytes at every start.
+    told: BTreeMap<Pid, u64>,
+    refused: BTreeSet<Pid>,
     told_count: u64,
     killed: Vec<Survivor>,
 }
@@ -28,7 +30,7 @@ pub(crate) type Emit<'a> = dyn FnMut(Event) + 'a;
 
 impl Everyone {
     pub(crate) fn new(me: Pid) -> Self {
-        Self { me, told: HashMap::new(), refused: HashSet::new(), told_count: 0, killed: Vec::new() }
+        Self { me, told: BTreeMap::new(), refused: BTreeSet::new(), told_count: 0, killed: Vec::new() }
     }
 
     /// A child of this process was reaped: its number says nothing about whoever gets it next.
@@ -41,7 +43,7 @@ impl Everyone {
 
     /// Marks a process as told by other means: a signal that was forwarded to it.
     pub(crate) fn mark_told(&mut self, pid: Pid) {
-        if let Some(process) = tree::process(pid) {
+        if let Ok(Some(process)) = Process::read(pid) {
             self.told.insert(pid, process.start_ticks);
         }
     }
@@ -65,7 +67,7 @@ impl Everyone {
 
     fn living(&self) -> Result<Vec<Process>, Error> {
         let mut all = tree::descendants(self.me)?;
-        all.retain(Process::is_alive);
+        all.retain(|process| !process.has_ended());
         Ok(all)
     }
 
@@ -115,8 +117,8 @@ impl Everyone {
         if !new.is_empty() {
             self.report_list(Next::Tell, &list, emit);
         }
+        list = new;
         for _ in 0..PASSES {
-            list.retain(|process| !self.was_told(process));
             if list.is_empty() {
                 break;
             }
@@ -124,18 +126,25 @@ impl Everyone {
                 self.tell_one(process, emit);
             }
             list = self.living()?;
+            // What a told process starts from now on is its way of ending in good order: a shell's trap runs its commands
+            // as children. If it only forks on, its own end makes them orphans, and they are told then.
+            list.retain(|process| !self.was_told(process) && !self.is_child_of_told(process));
         }
         Ok(())
+    }
+
+    fn is_child_of_told(&self, process: &Process) -> bool {
+        process.ppid.is_some_and(|parent| self.told.contains_key(&parent))
     }
 
     /// Tells those who were not told and whose parent has ended since: nobody waits for them any more. Children that a
     /// told process has started to clean up are left to it.
     pub(crate) fn tell_newcomers(&mut self, emit: &mut Emit<'_>) -> Result<(), Error> {
-        for pid in tree::children(self.me)? {
+        for pid in tree::child_pids(&mut Reader::new())? {
             if self.told.contains_key(&pid) {
                 continue;
             }
-            if let Some(process) = tree::process(pid).filter(Process::is_alive) {
+            if let Some(process) = Process::read(pid)?.filter(|process| !process.has_ended()) {
                 self.tell_one(&process, emit);
             }
         }
@@ -147,7 +156,7 @@ impl Everyone {
         if self.send(process, Signal::TERM, emit) {
             self.told_count += 1;
             emit(Event::Told { pid: process.pid, signal: Signal::TERM });
-            if process.is_stopped() {
+            if process.state == State::Stopped {
                 // A stopped process acts on TERM only when it goes on (`signal(7)`); without this it would be killed
                 // without having had its chance.
                 self.send(process, Signal::CONT, emit);
@@ -194,13 +203,18 @@ impl Everyone {
             Ok(Sent::Gone) => false,
             Err(_) => {
                 if self.refused.insert(process.pid) {
-                    let uid = tree::uid(process.pid);
+                    let uid = uid(process.pid);
                     emit(Event::NotPermitted { pid: process.pid, signal, uid });
                 }
                 false
             }
         }
     }
+}
+
+/// The user that a process runs as.
+pub(crate) fn uid(pid: Pid) -> Option<u32> {
+    Reader::new().status(pid).ok().flatten()?.uid
 }
 
 /// Where /proc cannot be read: as PID 1 everyone in the namespace can still be reached, because the kernel leaves PID 1

@@ -68,6 +68,8 @@ mod subreaper;
 mod survivor;
 mod sys;
 mod terminal;
+#[cfg(test)]
+mod test_support;
 mod tree;
 mod user;
 
@@ -85,6 +87,7 @@ pub use pid::Pid;
 pub use policy::{
     Action, Actions, BadRewrite, Forward, Happening, OnMainExit, Rewrite, Shutdown, ShutdownConfig, Target,
 };
+pub use procfs::stat::State;
 pub use reaper::{Ended, Reaper};
 pub use signal::{Signal, UnknownSignal};
 pub use signal_set::SignalSet;
@@ -93,4 +96,5 @@ pub use subreaper::{Subreaper, become_subreaper};
 pub use survivor::Survivor;
 #[doc(hidden)]
 pub use sys::arguments as __arguments;
+pub use tree::{Process, Sent, descendants, signal_process};
 pub use user::User;

@@ -8,7 +8,7 @@ pub use event::{Event, Next, Withheld};
 pub use report::Report;
 
 use crate::child_spec::TerminalUse;
-use crate::everyone::{Everyone, REPORTED, signal_blindly};
+use crate::everyone::{Everyone, REPORTED, signal_blindly, uid};
 use crate::forwarder::{is_gone, send};
 use crate::policy::{Action, Happening};
 use crate::reap::{Reaped, reap_one};
@@ -586,7 +586,7 @@ impl Running {
             }
             Err(error) if is_gone(&error) => {}
             Err(_) => {
-                let uid = crate::tree::uid(self.main);
+                let uid = uid(self.main);
                 self.out.emit(Event::NotPermitted { pid: self.main, signal, uid });
             }
         }
@@ -597,8 +597,8 @@ impl Running {
         if self.forward == Forward::All {
             return None;
         }
-        let status = procfs::read_status(self.main).ok().flatten()?;
-        Some(status.caught | status.ignored | status.blocked)
+        let status = procfs::Reader::new().status(self.main).ok().flatten()?;
+        status.signals.map(|signals| signals.caught | signals.ignored | signals.blocked)
     }
 
     fn trouble(&mut self, doing: &str, error: &std::io::Error) {

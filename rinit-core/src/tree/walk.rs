@@ -1,0 +1,134 @@
+//! From a process down to its children, by `/proc/pid/task/tid/children`.
+
+use super::{PASSES, Process, scan};
+use crate::procfs::{self, Reader};
+use crate::{Error, Pid};
+use std::collections::{HashMap, HashSet};
+
+/// True when the kernel has the file (`CONFIG_PROC_CHILDREN`, since Linux 3.5), by asking for that of this process.
+pub(super) fn is_possible(reader: &mut Reader) -> bool {
+    let me = rustix::process::getpid().into();
+    reader.children(me, me, &mut Vec::new()).unwrap_or(false)
+}
+
+/// The descendants by pid.
+///
+/// The race to fear: a process ends between the reading of its parent's list, which still names it, and the reading of its
+/// own, which is then empty: its children have moved to a list that was already read. So each process is read after its
+/// list. Where it is alive then, it was alive while its list was read. Where it is not, the look has missed something and
+/// differs from the one before, in which the process was alive, or not there; and looks are repeated until two agree.
+pub(super) fn descendants(of: Pid, reader: &mut Reader) -> Result<HashMap<Pid, Process>, Error> {
+    let mut before = None;
+    for _ in 0..PASSES {
+        let Some(look) = Look::take(of, reader)? else { return Ok(HashMap::new()) };
+        let same = !look.disturbed && before.as_ref().is_some_and(|before| agree(before, &look.found));
+        let found = before.insert(look.found);
+        if same {
+            return Ok(std::mem::take(found));
+        }
+    }
+    Ok(before.unwrap_or_default())
+}
+
+fn agree(before: &HashMap<Pid, Process>, now: &HashMap<Pid, Process>) -> bool {
+    let same = |process: &Process| {
+        let earlier = before.get(&process.pid);
+        earlier.is_some_and(|e| e.start_ticks == process.start_ticks && e.has_ended() == process.has_ended())
+    };
+    before.len() == now.len() && now.values().all(same)
+}
+
+struct Look {
+    found: HashMap<Pid, Process>,
+    /// Something moved during the look, so that it may have missed someone.
+    disturbed: bool,
+}
+
+impl Look {
+    /// `None` when the root is gone.
+    fn take(of: Pid, reader: &mut Reader) -> Result<Option<Self>, Error> {
+        let Some(root) = Process::read_with(reader, of)? else { return Ok(None) };
+        let mut look = Self { found: HashMap::new(), disturbed: false };
+        let mut threads = Vec::new();
+        let mut children = Vec::new();
+        // Named once by any list. A process that moves during the look is named by two.
+        let mut named = HashSet::from([of]);
+        let mut waiting = vec![of];
+        while let Some(pid) = waiting.pop() {
+            children.clear();
+            look.disturbed |= !lists(pid, reader, &mut threads, &mut children)?;
+            if pid != of {
+                let Some(process) = Process::visible(reader, pid)? else {
+                    look.disturbed = true;
+                    continue;
+                };
+                if !look.belongs(&root, &process) {
+                    look.disturbed = true;
+                    continue;
+                }
+                look.found.insert(pid, process);
+            }
+            waiting.extend(children.drain(..).filter(|child| named.insert(*child)));
+        }
+        Ok(Some(look))
+    }
+
+    /// True when the process still has its place in the tree. The list gave a number, which may have been reused by a
+    /// stranger before it was looked at; a child that has moved hangs below the root, or below another one found.
+    fn belongs(&self, root: &Process, process: &Process) -> bool {
+        let Some(ppid) = process.ppid else { return false };
+        let parent = if ppid == root.pid { Some(root) } else { self.found.get(&ppid) };
+        parent.is_some_and(|parent| parent.is_old_enough_for(process))
+    }
+}
+
+/// Adds the children of all threads; false when a thread ended meanwhile, whose children have moved to another thread that
+/// may have been read before.
+fn lists(pid: Pid, reader: &mut Reader, threads: &mut Vec<Pid>, children: &mut Vec<Pid>) -> Result<bool, Error> {
+    threads.clear();
+    let hidden = |error: &Error| matches!(error, Error::Proc { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied);
+    match procfs::numbers(&format!("/proc/{pid}/task"), threads) {
+        Ok(Some(())) => {}
+        Ok(None) => return Ok(false),
+        Err(error) if hidden(&error) => return Ok(true),
+        Err(error) => return Err(error),
+    }
+    let mut complete = true;
+    for thread in threads {
+        match reader.children(pid, *thread, children) {
+            Ok(read) => complete &= read,
+            Err(error) if hidden(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(complete)
+}
+
+/// The pids of this process's own children at one look, which stay theirs until they are waited for.
+pub(crate) fn child_pids(reader: &mut Reader) -> Result<Vec<Pid>, Error> {
+    let me = rustix::process::getpid().into();
+    let mut pids = Vec::new();
+    if is_possible(reader) {
+        lists(me, reader, &mut Vec::new(), &mut pids)?;
+    } else {
+        pids.extend(children(me, reader)?.into_iter().map(|process| process.pid));
+    }
+    Ok(pids)
+}
+
+/// The children of one process at one look, zombies included.
+pub(crate) fn children(of: Pid, reader: &mut Reader) -> Result<Vec<Process>, Error> {
+    let mut found = if is_possible(reader) {
+        let mut pids = Vec::new();
+        lists(of, reader, &mut Vec::new(), &mut pids)?;
+        let mut found = Vec::with_capacity(pids.len());
+        for pid in pids {
+            found.extend(Process::visible(reader, pid)?);
+        }
+        found
+    } else {
+        scan::everyone(reader)?
+    };
+    found.retain(|process| process.ppid == Some(of));
+    Ok(found)
+}
