@@ -369,10 +369,9 @@ here = os.path.dirname(os.path.abspath(__file__))
 app = Celery("work", broker="redis+socket://" + here + "/socket")
 @app.task(name="job")
 def job():
-    print("task begun", flush=True)
+    print("task begun")
     while not os.path.exists(here + "/go"):
         time.sleep(0.01)
-    print("task finished", flush=True)
 "#;
 
     /// Debian's own, whatever other Python is in PATH.
@@ -398,23 +397,17 @@ def job():
         let quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"];
         let worker = namespace::rinit(&[&[TALKATIVE, "--", PYTHON, "-m", "celery"], &words[..], &quiet].concat());
         worker.err.wait(" ready.");
-        // What `job.delay()` would send; "[[], {}, {}]" is the arguments.
-        let body = "W1tdLCB7fSwge31d";
-        let headers = r#"{"lang": "py", "task": "job", "id": "1", "root_id": "1", "argsrepr": "()", "kwargsrepr": "{}"}"#;
-        let properties = r#"{"delivery_tag": "1", "delivery_mode": 2, "body_encoding": "base64", "correlation_id": "1",
-            "delivery_info": {"exchange": "", "routing_key": "celery"}}"#;
-        let message = format!(
-            r#"{{"body": "{body}", "content-encoding": "utf-8", "content-type": "application/json", "headers": {headers}, "properties": {properties}}}"#
-        );
-        super::redis::ask(path, &["LPUSH", "celery", &message]);
-        worker.out.wait("task begun");
+        let mut sender = Command::new(PYTHON);
+        sender.current_dir(path).args(["-c", "import work; work.job.delay()"]);
+        let sent = run(sender);
+        assert_eq!(sent.code, 0, "{sent:#?}");
+        worker.err.wait("task begun");
         worker.signal(TERM);
-        worker.out.wait("Warm shutdown");
+        worker.err.wait("Warm shutdown");
         fs::write(path.join("go"), "").expect("let the task go on");
         let finished = worker.finish();
-        let both = || finished.out.iter().chain(&finished.err);
-        assert!(both().any(|line| line.contains("task finished")), "{finished:#?}");
-        assert!(both().any(|line| line.contains("Task job[1] succeeded")), "{finished:#?}");
+        let done = |line: &String| line.contains("Task job[") && line.contains("] succeeded");
+        assert!(finished.err.iter().any(done), "{finished:#?}");
         assert_ended_well(&finished);
         drop(broker);
     }
