@@ -51,18 +51,20 @@ def sleep_for_ever():
         signal.pause()
 
 
-def wait_for_term(line):
+def wait_for_term(line, tell=None):
     """Ready, and then blocked until TERM."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     line.say("ready")
+    if tell is not None:
+        os.write(tell, b"ready")
     signal.sigwait([signal.SIGTERM])
     line.say("TERM")
 
 
-def play_cleaner(name="helper", milliseconds="500"):
+def play_cleaner(name="helper", milliseconds="500", tell=None):
     """Needs some time to clean up after TERM."""
     line = Line(name)
-    wait_for_term(line)
+    wait_for_term(line, tell)
     time.sleep(int(milliseconds) / 1000)
     line.say("finished")
 
@@ -167,7 +169,16 @@ def play_leave(code):
     os._exit(int(code))
 
 
-PLAYS = {"main": play_main, "master": play_master, "orphans": play_orphans, "leave": play_leave}
+def play_daemon():
+    """A main that daemonises: it ends, and what it has started goes on as the service."""
+    reader, writer = os.pipe()
+    play_orphan_of(play_cleaner, "daemon", "100", writer)
+    os.read(reader, 1)
+    Line("main").say("ready")
+    os._exit(0)
+
+
+PLAYS = {"daemon": play_daemon, "main": play_main, "master": play_master, "orphans": play_orphans, "leave": play_leave}
 
 
 def launch(words):
@@ -471,6 +482,21 @@ def ignores_term(init):
         return "ended after %s" % ms(run.ended - since), "ended after %s with %s; %s" % (ms(run.ended - since), run.status, said)
 
 
+def daemonises(init):
+    with Run(init, ["", "daemon"]) as run:
+        run.until(lambda: "main" in run.players and run.players["main"].ended is not None, 10)
+        since = run.players["main"].ended
+        ended = run.end(1)
+        if ended or run.said("daemon", "TERM"):
+            run.end(5)
+            short, sentence = fate(run, "daemon", since)
+            return short, "%s; init ends with %s" % (sentence, run.status)
+        since = run.tell("init")
+        run.end(5)
+        short, sentence = fate(run, "daemon", since)
+        return "lives on", "daemon: lives on as long as it was watched (1 s); then, on TERM, %s" % sentence.partition(": ")[2]
+
+
 def zombies_of(pid):
     found = 0
     for entry in os.listdir("/proc"):
@@ -533,7 +559,7 @@ def other_user(init):
     with Run(init, ["65534", "main", "quick"], before=drop) as run:
         run.ready()
         since = run.tell("init")
-        ended = run.end(4)
+        ended = run.end(9)
         said = words_of(run.heard())
         told = run.players["main"].when("TERM") is not None
         main = "main told" if told else "main not told"
@@ -542,7 +568,7 @@ def other_user(init):
         # Is it still an init that can be stopped at all: a second TERM?
         run.tell("init")
         ended = "ends on a second TERM" if run.end(1) else "a second TERM changes nothing"
-        return "runs on, " + main, "still running after 4 s, %s, %s; %s" % (main, ended, words_of(run.heard()))
+        return "runs on, " + main, "still running after 9 s, %s, %s; %s" % (main, ended, words_of(run.heard()))
 
 
 def bad_stderr(init):
@@ -565,7 +591,7 @@ def bad_stderr(init):
 TALKATIVE = {"rinit": ["-vvv"], "tini": ["-vvv"], "dumb-init": ["-v"]}
 OUTSIDE = {"tini": ["-s"]}
 
-# Title, sentence, function, options by init (further rows by name where a list of lists).
+# Title, sentence, function, options by init; "only": an option that the others do not have.
 SCENARIOS = [
     ("Main ends on TERM, its helper needs 0.5 s to clean up", "", helper_cleans, {}),
     ("The same, main is killed by SIGKILL", "", main_killed, {}),
@@ -579,12 +605,25 @@ SCENARIOS = [
     ),
     ("The same, not as PID 1", "", far_helpers_outside, OUTSIDE),
     ("Main ignores TERM", "Watched for 6.5 s.", ignores_term, {}),
-    ("Main ignores TERM, rinit with `--grace 2s`", "The others have no such option.", ignores_term, {"rinit": ["--grace", "2s"]}),
+    ("Main ignores TERM, rinit with `--grace 2s`", "", ignores_term, {"only": "rinit", "rinit": ["--grace", "2s"]}),
+    ("Main daemonises: starts a service and ends", "", daemonises, {}),
+    (
+        "Main daemonises, rinit with `--on-main-exit wait`",
+        "",
+        daemonises,
+        {"only": "rinit", "rinit": ["--on-main-exit", "wait"]},
+    ),
     ("50 orphans have ended, main runs on", "", orphans, {}),
     ("The same, not as PID 1", "", orphans_outside, OUTSIDE),
     ("Exit status", "Main exits 7 on TERM, is ended by TERM, is ended by KILL.", statuses, {}),
     ("SIGCHLD inherited as ignored, main exits 3", "", child_signal_ignored, {}),
-    ("TERM, main is of another user, no CAP_KILL", "", other_user, {}),
+    ("TERM, main is of another user, no CAP_KILL", "Watched for 9 s.", other_user, {}),
+    (
+        "TERM, main is of another user, no CAP_KILL, rinit with `--grace 2s`",
+        "",
+        other_user,
+        {"only": "rinit", "rinit": ["--grace", "2s"]},
+    ),
     ("Standard error closed, or a full pipe", "As talkative as it can be (`-vvv`, `-v`); main exits 7 on TERM.", bad_stderr, TALKATIVE),
 ]
 
@@ -614,8 +653,10 @@ def version(path):
 
 def observe(scenario, peer, rinit):
     _, _, function, options = scenario
+    if options.get("only", peer) != peer:
+        return "–", "–"
     if peer == NONE:
-        if function in NOT_WITHOUT or "rinit" in options:
+        if function in NOT_WITHOUT:
             return "–", "–"
         command = []
     else:
@@ -623,8 +664,6 @@ def observe(scenario, peer, rinit):
         path = find(name, rinit)
         if path is None:
             return "not installed", "not installed"
-        if "rinit" in options and function is ignores_term and name != "rinit":
-            return "–", "–"
         command = [path] + flags + options.get(name, []) + ["--"]
     try:
         return function(command)
@@ -644,8 +683,8 @@ def main():
     options = parser.parse_args()
     peers = options.peer or PEERS
     scenarios = [scenario for scenario in SCENARIOS if options.only.lower() in scenario[0].lower()]
-    # Two at a time: most of it is waiting.
-    with ThreadPoolExecutor(2) as pool:
+    # Four at a time: most of it is waiting.
+    with ThreadPoolExecutor(4) as pool:
         jobs = [[pool.submit(observe, scenario, peer, options.rinit) for peer in peers] for scenario in scenarios]
         cells = [[job.result() for job in row] for row in jobs]
 
