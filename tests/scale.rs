@@ -1,7 +1,7 @@
 //! Many descendants: all are told, all are reaped, in time proportional to their number.
 //!
-//! 2,000 always; 20,000 under CI or with `RINIT_SCALE=1`. `cargo test --release --test scale -- --nocapture` prints the
-//! figures that docs/contrast.md quotes.
+//! 2,000 always; 20,000 under CI or with `RINIT_SCALE=1`. docs/contrast.md has the figures and
+//! how they were made.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -46,6 +46,7 @@ fn stop(count: usize) -> Stop {
     command.stdin(Stdio::null()).stdout(to(&out)).stderr(to(&err));
     let mut running = Running::start_bare(command);
     let init = wait_for("rinit", || {
+        assert!(running.is_running(), "it has ended: {:#?}", lines(&err));
         let child = procfs::children(running.outer_pid()).first()?.pid;
         procfs::command_line(child).first().is_some_and(|name| name.ends_with("rinit")).then_some(child)
     });
@@ -56,7 +57,11 @@ fn stop(count: usize) -> Stop {
     kill(init, TERM);
     // Not `Running::wait`: it looks through all of /proc each time, which is what is measured here.
     while running.is_running() {
-        assert!(told_at.elapsed() < DEADLINE, "not ended: {:#?}", lines(&err).iter().rev().take(20).collect::<Vec<_>>());
+        assert!(
+            told_at.elapsed() < DEADLINE,
+            "not ended: {:#?}",
+            lines(&err).iter().rev().take(20).collect::<Vec<_>>()
+        );
         std::thread::sleep(Duration::from_millis(1));
     }
     let took = told_at.elapsed();
