@@ -14,7 +14,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::running::{Finished, Running, run};
-use support::{DEADLINE, installed, is_root, namespace, probe_path, rinit, wait_for};
+use support::{deadline, installed, is_root, namespace, probe_path, rinit, wait_for};
 use tempfile::TempDir;
 
 const INT: i32 = 2;
@@ -84,7 +84,7 @@ mod nginx {
     /// A request of which the beginning has been answered.
     fn begin_request(socket: &Path) -> (UnixStream, Vec<u8>) {
         let mut stream = wait_for("nginx's socket", || UnixStream::connect(socket).ok());
-        stream.set_read_timeout(Some(DEADLINE)).expect("a read timeout");
+        stream.set_read_timeout(Some(deadline())).expect("a read timeout");
         stream.write_all(b"GET /page HTTP/1.0\r\n\r\n").expect("send a request");
         let mut got = vec![0; 100];
         stream.read_exact(&mut got).expect("the beginning of the answer");

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use support::running::{Running, kill};
-use support::{DEADLINE, namespace, probe_path, procfs, rinit, skip, wait_for, wait_until};
+use support::{deadline, namespace, probe_path, procfs, rinit, skip, wait_for, wait_until};
 
 const TERM: i32 = 15;
 const FEW: usize = 2_000;
@@ -51,14 +51,17 @@ fn stop(count: usize) -> Stop {
         procfs::command_line(child).first().is_some_and(|name| name.ends_with("rinit")).then_some(child)
     });
     let made = format!("made {count}");
-    wait_until("the orphans", || lines(&out).contains(&made));
+    wait_until("the orphans", || {
+        assert!(running.is_running(), "it has ended: {:#?}", lines(&err));
+        lines(&out).contains(&made)
+    });
 
     let told_at = Instant::now();
     kill(init, TERM);
     // Not `Running::wait`: it looks through all of /proc each time, which is what is measured here.
     while running.is_running() {
         assert!(
-            told_at.elapsed() < DEADLINE,
+            told_at.elapsed() < deadline(),
             "not ended: {:#?}",
             lines(&err).iter().rev().take(20).collect::<Vec<_>>()
         );
