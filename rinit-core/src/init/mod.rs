@@ -8,7 +8,7 @@ pub use event::{Event, Next, Withheld};
 pub use report::Report;
 
 use crate::child_spec::TerminalUse;
-use crate::everyone::{Everyone, REPORTED, signal_blindly, uid};
+use crate::everyone::{Everyone, REPORTED, signal_blindly};
 use crate::forwarder::{is_gone, send};
 use crate::policy::{Action, Happening};
 use crate::reap::{Reaped, reap_one};
@@ -588,10 +588,7 @@ impl Running {
                 self.out.emit(Event::Forwarded { signal, to: target });
             }
             Err(error) if is_gone(&error) => {}
-            Err(_) => {
-                let uid = uid(self.main);
-                self.out.emit(Event::NotPermitted { pid: self.main, signal, uid });
-            }
+            Err(_) => everyone.refused(self.main, signal, &mut |event| out.emit(event)),
         }
     }
 

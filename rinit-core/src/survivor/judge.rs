@@ -39,12 +39,13 @@ pub(crate) fn judge(facts: &Facts) -> Reason {
 fn by_action(facts: &Facts, signal: Signal, signals: Signals) -> Reason {
     let blocks = facts.blocked.holds(signal);
     let catches = signals.caught.holds(signal);
-    // A blocked signal is kept even for the first process of a namespace, which may take it by sigwait. KILL and STOP
-    // from inside are dropped as well, and from an outer namespace they act.
-    let innermost = facts.status.as_ref().and_then(|status| status.namespace_pids.last()).copied();
-    let nested = facts.status.as_ref().is_some_and(|status| status.namespace_pids.len() > 1);
-    let is_init = innermost.unwrap_or(facts.stat.pid) == Pid::INIT;
-    if is_init && !blocks && !catches && !(nested && signal == Signal::KILL) {
+    // A blocked signal is kept even for the first process of a namespace, which may take it by sigwait. SIGKILL, dropped
+    // when it comes from inside, acts when it comes from an outer namespace, where the process has a second pid.
+    let pids = facts.status.as_ref().map_or(&[][..], |status| &status.namespace_pids);
+    let is_init = pids.last().copied().unwrap_or(facts.stat.pid) == Pid::INIT;
+    let killed_from_outside = signal == Signal::KILL && pids.len() > 1;
+    let loses = !blocks && !catches && !killed_from_outside;
+    if is_init && loses {
         return Reason::NamespaceInit(signal);
     }
     if blocks {
@@ -58,9 +59,13 @@ fn by_action(facts: &Facts, signal: Signal, signals: Signals) -> Reason {
     if signals.pending.holds(signal) {
         return Reason::Pending(signal);
     }
+    // A signal that ends the process is turned into KILL for each thread the moment it is sent. Who was told, does not
+    // block, and shows no trace of that has taken the signal: `sigwait` unblocks it for as long as it waits.
+    let ending = facts.stat.exiting || signals.pending.holds(Signal::KILL) || signal == Signal::KILL;
     match (catches, signal.ends_by_default()) {
         (true, _) => Reason::Handles(signal),
-        (false, true) => Reason::Ending(signal),
+        (false, true) if ending => Reason::Ending(signal),
+        (false, true) => Reason::Waits(signal),
         (false, false) => Reason::Unknown,
     }
 }
@@ -94,6 +99,7 @@ mod tests {
             pgrp: 12,
             session: 12,
             kernel_thread: false,
+            exiting: false,
             threads: 1,
             start_ticks: 5,
         };
@@ -128,7 +134,9 @@ mod tests {
 
     #[test]
     fn each_reason() {
-        assert_eq!(reason(|_, _| {}), Reason::Ending(TERM));
+        assert_eq!(reason(|_, _| {}), Reason::Waits(TERM));
+        assert_eq!(reason(|f, _| f.stat.exiting = true), Reason::Ending(TERM));
+        assert_eq!(reason(|_, s| s.pending = Signal::KILL.into()), Reason::Ending(TERM));
         assert_eq!(reason(|f, _| f.told = None), Reason::NeverTold);
         assert_eq!(reason(|_, s| s.ignored = TERM.into()), Reason::Ignores(TERM));
         assert_eq!(reason(|f, _| f.blocked = TERM.into()), Reason::Blocks(TERM));
@@ -147,7 +155,7 @@ mod tests {
     #[test]
     fn a_thread_that_outlived_the_first_is_no_zombie() {
         let threads = |f: &mut Facts| (f.stat.state, f.stat.threads) = (State::Zombie, 2);
-        assert_eq!(reason(|f, _| threads(f)), Reason::Ending(TERM));
+        assert_eq!(reason(|f, _| threads(f)), Reason::Waits(TERM));
     }
 
     #[test]
@@ -179,7 +187,7 @@ mod tests {
         assert_eq!(reason(|f, s| (shell(f, s), f.children.drain(..2)).1.for_each(drop)), Reason::Handles(TERM));
         assert_eq!(reason(|f, s| (shell(f, s), f.children.clear()).1), Reason::Handles(TERM));
         // Without a trap it would have ended.
-        assert_eq!(reason(|f, s| (shell(f, s), s.caught = SignalSet::empty()).1), Reason::Ending(TERM));
+        assert_eq!(reason(|f, s| (shell(f, s), s.caught = SignalSet::empty()).1), Reason::Waits(TERM));
     }
 
     #[test]
@@ -191,10 +199,10 @@ mod tests {
             })
         };
         assert_eq!(may(5, 5, false, 7), Reason::NotPermitted { uid: 7, our_uid: 5 });
-        assert_eq!(may(5, 5, true, 7), Reason::Ending(TERM));
-        assert_eq!(may(7, 5, false, 7), Reason::Ending(TERM));
-        assert_eq!(may(5, 7, false, 7), Reason::Ending(TERM));
-        assert_eq!(may(5, 5, false, 5), Reason::Ending(TERM));
+        assert_eq!(may(5, 5, true, 7), Reason::Waits(TERM));
+        assert_eq!(may(7, 5, false, 7), Reason::Waits(TERM));
+        assert_eq!(may(5, 7, false, 7), Reason::Waits(TERM));
+        assert_eq!(may(5, 5, false, 5), Reason::Waits(TERM));
         // Root without the capability is nobody.
         assert_eq!(may(0, 0, false, 7), Reason::NotPermitted { uid: 7, our_uid: 0 });
     }
