@@ -110,7 +110,7 @@ pub fn diagnose() -> Result<Diagnosis, Error> {
     procfs::verify(&mut reader)?;
     let mut seen = look(&mut reader)?;
     // A PID 1 that blocks may be a shell between fork and exec, which would not stop a moment later.
-    let settled = matches!(seen.init.reason, Reason::Handles(_));
+    let settled = matches!(seen.init.reason, Reason::Handles(_) | Reason::Waits(_));
     if !settled || !seen.refusing.is_empty() || !seen.zombies.is_empty() {
         std::thread::sleep(SETTLE);
         let second = look(&mut reader)?;
@@ -215,6 +215,7 @@ fn refuses(reason: &Reason) -> bool {
         | Reason::NamespaceInit(_)
         | Reason::NotPermitted { .. } => true,
         Reason::Handles(_)
+        | Reason::Waits(_)
         | Reason::NeverTold
         | Reason::Pending(_)
         | Reason::Ending(_)

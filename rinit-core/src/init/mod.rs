@@ -597,8 +597,11 @@ impl Running {
         if self.forward == Forward::All {
             return None;
         }
-        let status = procfs::Reader::new().status(self.main).ok().flatten()?;
-        status.signals.map(|signals| signals.caught | signals.ignored | signals.blocked)
+        let mut reader = procfs::Reader::new();
+        let signals = reader.status(self.main).ok().flatten()?.signals?;
+        // Which signals a `sigwait` waits for cannot be seen while it waits.
+        let visible = !reader.is_in_sigwait(self.main);
+        visible.then_some(signals.caught | signals.ignored | signals.blocked)
     }
 
     fn trouble(&mut self, doing: &str, error: &std::io::Error) {

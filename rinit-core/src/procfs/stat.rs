@@ -98,8 +98,6 @@ pub(crate) struct Stat {
     pub(crate) session: i32,
     /// `PF_KTHREAD`: a thread of the kernel, which no signal ends.
     pub(crate) kernel_thread: bool,
-    /// Its first thread is on its way out of the kernel for good.
-    pub(crate) exiting: bool,
     pub(crate) threads: u32,
     /// When it started, in clock ticks since boot.
     pub(crate) start_ticks: u64,
@@ -107,8 +105,6 @@ pub(crate) struct Stat {
 
 /// `PF_KTHREAD` in the kernel's `include/linux/sched.h`; unchanged since 2.6.
 const KERNEL_THREAD: u32 = 0x0020_0000;
-/// `PF_EXITING` of the kernel's `sched.h`, as long as there is /proc.
-const EXITING: u32 = 0x4;
 
 impl Stat {
     /// `None` where the bytes are no stat line.
@@ -133,19 +129,8 @@ impl Stat {
         // From flags (9) to num_threads (20), and on to starttime (22).
         let threads = number(fields.nth(10)?)?;
         let start_ticks = number(fields.nth(1)?)?;
-        let (kernel_thread, exiting) = (flags & KERNEL_THREAD != 0, flags & EXITING != 0);
-        Some(Self {
-            pid,
-            comm,
-            state,
-            ppid: Pid::new(ppid),
-            pgrp,
-            session,
-            kernel_thread,
-            exiting,
-            threads,
-            start_ticks,
-        })
+        let kernel_thread = flags & KERNEL_THREAD != 0;
+        Some(Self { pid, comm, state, ppid: Pid::new(ppid), pgrp, session, kernel_thread, threads, start_ticks })
     }
 
     /// True when nothing of the process runs any more.

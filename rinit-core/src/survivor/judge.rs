@@ -45,6 +45,9 @@ fn by_action(facts: &Facts, signal: Signal, signals: Signals) -> Reason {
     let is_init = pids.last().copied().unwrap_or(facts.stat.pid) == Pid::INIT;
     let killed_from_outside = signal == Signal::KILL && pids.len() > 1;
     let loses = !blocks && !catches && !killed_from_outside;
+    if facts.in_sigwait && !blocks && !catches {
+        return Reason::Waits(signal);
+    }
     if is_init && loses {
         return Reason::NamespaceInit(signal);
     }
@@ -59,13 +62,9 @@ fn by_action(facts: &Facts, signal: Signal, signals: Signals) -> Reason {
     if signals.pending.holds(signal) {
         return Reason::Pending(signal);
     }
-    // A signal that ends the process is turned into KILL for each thread the moment it is sent. Who was told, does not
-    // block, and shows no trace of that has taken the signal: `sigwait` unblocks it for as long as it waits.
-    let ending = facts.stat.exiting || signals.pending.holds(Signal::KILL) || signal == Signal::KILL;
     match (catches, signal.ends_by_default()) {
         (true, _) => Reason::Handles(signal),
-        (false, true) if ending => Reason::Ending(signal),
-        (false, true) => Reason::Waits(signal),
+        (false, true) => Reason::Ending(signal),
         (false, false) => Reason::Unknown,
     }
 }
@@ -99,7 +98,6 @@ mod tests {
             pgrp: 12,
             session: 12,
             kernel_thread: false,
-            exiting: false,
             threads: 1,
             start_ticks: 5,
         };
@@ -110,6 +108,7 @@ mod tests {
             told: Some(TERM),
             command: String::new(),
             blocked: SignalSet::empty(),
+            in_sigwait: false,
             in_kernel: false,
             wait_channel: None,
             is_shell: false,
@@ -134,9 +133,8 @@ mod tests {
 
     #[test]
     fn each_reason() {
-        assert_eq!(reason(|_, _| {}), Reason::Waits(TERM));
-        assert_eq!(reason(|f, _| f.stat.exiting = true), Reason::Ending(TERM));
-        assert_eq!(reason(|_, s| s.pending = Signal::KILL.into()), Reason::Ending(TERM));
+        assert_eq!(reason(|_, _| {}), Reason::Ending(TERM));
+        assert_eq!(reason(|f, _| f.in_sigwait = true), Reason::Waits(TERM));
         assert_eq!(reason(|f, _| f.told = None), Reason::NeverTold);
         assert_eq!(reason(|_, s| s.ignored = TERM.into()), Reason::Ignores(TERM));
         assert_eq!(reason(|f, _| f.blocked = TERM.into()), Reason::Blocks(TERM));
@@ -155,7 +153,7 @@ mod tests {
     #[test]
     fn a_thread_that_outlived_the_first_is_no_zombie() {
         let threads = |f: &mut Facts| (f.stat.state, f.stat.threads) = (State::Zombie, 2);
-        assert_eq!(reason(|f, _| threads(f)), Reason::Waits(TERM));
+        assert_eq!(reason(|f, _| threads(f)), Reason::Ending(TERM));
     }
 
     #[test]
@@ -165,6 +163,7 @@ mod tests {
         };
         assert_eq!(reason(|f, _| init(f)), Reason::NamespaceInit(TERM));
         assert_eq!(reason(|f, s| (init(f), s.caught = TERM.into()).1), Reason::Handles(TERM));
+        assert_eq!(reason(|f, _| (init(f), f.in_sigwait = true).1), Reason::Waits(TERM));
         assert_eq!(reason(|f, _| (init(f), f.blocked = TERM.into()).1), Reason::Blocks(TERM));
         assert_eq!(reason(|f, _| (init(f), f.told = Some(Signal::KILL)).1), Reason::Ending(Signal::KILL));
         // Where the kernel has no NSpid line.
@@ -187,7 +186,7 @@ mod tests {
         assert_eq!(reason(|f, s| (shell(f, s), f.children.drain(..2)).1.for_each(drop)), Reason::Handles(TERM));
         assert_eq!(reason(|f, s| (shell(f, s), f.children.clear()).1), Reason::Handles(TERM));
         // Without a trap it would have ended.
-        assert_eq!(reason(|f, s| (shell(f, s), s.caught = SignalSet::empty()).1), Reason::Waits(TERM));
+        assert_eq!(reason(|f, s| (shell(f, s), s.caught = SignalSet::empty()).1), Reason::Ending(TERM));
     }
 
     #[test]
@@ -199,10 +198,10 @@ mod tests {
             })
         };
         assert_eq!(may(5, 5, false, 7), Reason::NotPermitted { uid: 7, our_uid: 5 });
-        assert_eq!(may(5, 5, true, 7), Reason::Waits(TERM));
-        assert_eq!(may(7, 5, false, 7), Reason::Waits(TERM));
-        assert_eq!(may(5, 7, false, 7), Reason::Waits(TERM));
-        assert_eq!(may(5, 5, false, 5), Reason::Waits(TERM));
+        assert_eq!(may(5, 5, true, 7), Reason::Ending(TERM));
+        assert_eq!(may(7, 5, false, 7), Reason::Ending(TERM));
+        assert_eq!(may(5, 7, false, 7), Reason::Ending(TERM));
+        assert_eq!(may(5, 5, false, 5), Reason::Ending(TERM));
         // Root without the capability is nobody.
         assert_eq!(may(0, 0, false, 7), Reason::NotPermitted { uid: 7, our_uid: 0 });
     }

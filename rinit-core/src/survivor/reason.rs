@@ -50,8 +50,7 @@ pub enum Reason {
         /// The sender's.
         our_uid: u32,
     },
-    /// It was told, the signal has its default action, and it lives: a thread takes the signal by `sigwait(3)`, which shows
-    /// it as unblocked while it waits.
+    /// A thread takes signals by `sigwait(3)`, or was about to: the signal has no other effect, and the process lives.
     Waits(Signal),
     /// It was told, the signal has its default action, and it is about to end.
     Ending(Signal),
