@@ -215,6 +215,14 @@ impl Everyone {
         }
     }
 
+    /// True if nobody remains who may be signalled by this process.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        // Asked of the kernel and not of what was refused before: a process out of reach may fork on and on. A pid that is
+        // reused in between gives a wrong answer and no signal.
+        let refuses = |pid: Pid| rustix::process::test_kill_process(pid.rustix()) == Err(rustix::io::Errno::PERM);
+        self.living().is_ok_and(|living| living.iter().all(|process| refuses(process.pid)))
+    }
+
     /// A signal was refused: said once for each process.
     pub(crate) fn refused(&mut self, pid: Pid, signal: Signal, emit: &mut Emit<'_>) {
         if self.refused.insert(pid) {
