@@ -408,10 +408,8 @@ impl Running {
             match sys::sigtimedwait(SignalSet::all(), self.timeout(more)) {
                 Ok(Some(info)) if info.signal == Signal::CHLD => look_for_ended = true,
                 Ok(Some(info)) => {
-                    in_a_row += 1;
-                    if in_a_row % SIGNALS_IN_A_ROW == 0 {
-                        look_for_ended = true;
-                    }
+                    in_a_row = (in_a_row + 1) % SIGNALS_IN_A_ROW;
+                    look_for_ended |= in_a_row == 0;
                     self.received(Received::new(info));
                 }
                 Ok(None) => {}
@@ -601,13 +599,11 @@ impl Running {
                 self.out.emit(Event::Forwarded { signal, to: target });
             }
             Err(error) if is_gone(&error) => {}
-            Err(_) => {
-                everyone.refused(self.main, signal, &mut |event| out.emit(event));
-                if stop {
-                    self.main_refused = true;
-                    self.step(Happening::MainRefused);
-                }
-            }
+            Err(_) => everyone.refused(self.main, signal, &mut |event| out.emit(event)),
+        }
+        if stop && self.main_status.is_none() && self.everyone.was_refused(self.main) {
+            self.main_refused = true;
+            self.step(Happening::MainRefused);
         }
     }
 
