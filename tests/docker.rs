@@ -1,0 +1,105 @@
+//! rinit as the entrypoint of real containers.
+
+mod support;
+
+use support::docker::{self, Container, Image};
+use support::{procfs, rootfs, static_build, wait_until};
+
+/// rinit, busybox and the probe, and nothing else: no libc, no shell of its own, no /etc.
+const SCRATCH: &str = "FROM scratch
+COPY rinit probe busybox /
+ENTRYPOINT [\"/rinit\", \"--\"]
+";
+
+fn scratch() -> Result<Image, String> {
+    docker::engine()?;
+    let busybox = static_build::busybox()?;
+    let programs = static_build::programs();
+    let files = [("rinit", &*programs.rinit), ("probe", &*programs.probe), ("busybox", &*busybox)];
+    Ok(Image::from_dockerfile(SCRATCH, &files))
+}
+
+#[test]
+fn from_scratch() {
+    let image = crate::or_skip!(scratch());
+    let container = Container::run(&image, &[], &["/busybox", "sh", "-c", "echo hello; exit 7"]);
+    assert_eq!(container.wait(), 7);
+    assert_eq!(container.logs(), "hello\n");
+
+    // On a root that cannot be written, as nobody, with every capability dropped.
+    let hardened = ["--read-only", "--user", "65534:65534", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"];
+    let container = Container::run(&image, &hardened, &["/busybox", "sleep", "1000"]);
+    assert_eq!(container.stop(60), 143, "main's own death by TERM: {}", container.logs());
+    assert_eq!(container.logs(), "");
+
+    // The contrast: a shell as PID 1 has no handler, the kernel drops TERM, and Docker uses force.
+    let shell = ["/busybox", "sh", "-c", "/busybox sleep 1000; true"];
+    let without = Container::run(&image, &["--entrypoint", ""], &shell);
+    assert_eq!(without.stop(2), 137);
+    // The same shell under rinit: it is no PID 1 and dies by TERM.
+    let with = Container::run(&image, &[], &shell);
+    assert_eq!(with.stop(60), 143);
+
+    ten_thousand_orphans(&image);
+    on_a_terminal(&image);
+}
+
+fn ten_thousand_orphans(image: &Image) {
+    let container = Container::run(image, &[], &["/probe", "orphans", "10000"]);
+    container.wait_log("made 10000");
+    let init = container.pid();
+    wait_until("nobody but main to be left", || procfs::descendants(init).len() == 1);
+    assert_eq!(procfs::zombies(init).len(), 0);
+    assert_eq!(container.stop(60), 143);
+    let together = Container::run(image, &[], &["/probe", "orphans", "3000", "--together", "--exit", "9"]);
+    assert_eq!(together.wait(), 9);
+    assert!(together.logs().starts_with("made 3000\n"), "{}", together.logs());
+}
+
+fn on_a_terminal(image: &Image) {
+    let container = Container::run(image, &["--tty"], &["/probe", "state"]);
+    assert_eq!(container.wait(), 0);
+    let logs = container.logs().replace('\r', "");
+    let value =
+        |name: &str| logs.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned);
+    assert!(value("pgid").is_some());
+    assert_eq!(value("foreground"), value("pgid"), "{logs}");
+}
+
+#[test]
+fn debian_servers() {
+    crate::or_skip!(docker::engine());
+    let base = Image::import(&crate::or_skip!(rootfs::debian()));
+    let dockerfile = format!("FROM {}\nCOPY rinit /usr/local/bin/rinit\nENTRYPOINT [\"rinit\", \"--\"]\n", base.name());
+    let image = Image::from_dockerfile(&dockerfile, &[("rinit", &static_build::programs().rinit)]);
+
+    let nginx = ["nginx", "-g", "daemon off; error_log /dev/stderr notice;"];
+    let container = Container::run(&image, &[], &nginx);
+    container.wait_log("start worker process");
+    assert_eq!(container.stop(60), 0, "nginx's own status: {}", container.logs());
+    assert!(container.logs().contains("signal 15 (SIGTERM) received"), "{}", container.logs());
+    assert!(container.logs().contains("exit\n"), "{}", container.logs());
+
+    // QUIT is nginx's graceful stop.
+    let words = ["rinit", "--rewrite", "TERM=QUIT", "--"];
+    let container = Container::run(&image, &["--entrypoint", ""], &[&words[..], &nginx].concat());
+    container.wait_log("start worker process");
+    assert_eq!(container.stop(60), 0);
+    assert!(container.logs().contains("gracefully shutting down"), "{}", container.logs());
+
+    let redis = ["redis-server", "--save", "3600 1", "--dir", "/tmp"];
+    let container = Container::run(&image, &[], &redis);
+    container.wait_log("Ready to accept connections");
+    assert_eq!(container.exec(&["redis-cli", "set", "key", "value"]), "OK");
+    assert_eq!(container.stop(60), 0, "redis's own status: {}", container.logs());
+    for line in ["User requested shutdown", "DB saved on disk", "bye bye"] {
+        assert!(container.logs().contains(line), "no {line:?} in {}", container.logs());
+    }
+
+    // The contrast: the usual start script as PID 1. Redis never hears of the stop, and the data is lost.
+    let script = "redis-server --save '3600 1' --dir /tmp; echo redis ended";
+    let without = Container::run(&image, &["--entrypoint", ""], &["sh", "-c", script]);
+    without.wait_log("Ready to accept connections");
+    assert_eq!(without.stop(3), 137);
+    assert!(!without.logs().contains("bye bye"), "{}", without.logs());
+}

@@ -1,0 +1,212 @@
+//! `probe`: a program that says what state it was started in and which signals reach it.
+//!
+//! The integration tests run it as rinit's main, or start rinit through it in an unusual state. It has a C `main`, because
+//! Rust's own start-up code would spoil what it is here to show (SIGPIPE, closed descriptors). It prints whole lines, each
+//! with one `write(2)`. It uses nothing but libc and std, so that it also runs from an image `FROM scratch`.
+//!
+//! | subcommand | what it does |
+//! |---|---|
+//! | `signals [--exit-on SIG:CODE] [--mute SIG]` | blocks everything, says `ready …`, then each signal; 0 on a second TERM |
+//! | `state` | says mask, dispositions, groups, descriptors, ids, and exits |
+//! | `launch [STATE…] -- PROGRAM ARGS` | enters a state (see [`launch`]) and execs the program |
+//! | `ignore SIG…`, `block SIG…` | does so, says `ready`, sleeps until it is killed |
+//! | `sleep [MARK]` | says `ready`, sleeps with default dispositions |
+//! | `slow-term MS CODE [MARK]` | on TERM says `cleaning`, takes MS, says `done`, exits CODE |
+//! | `orphans N [--live MS] [--exit CODE] [--together]` | N orphans that end; see [`orphans`] |
+//! | `fork-tree MARK [--spin]` | children in a session of their own, double-forked, forking on and on |
+//! | `with-helper [--at-once] CODE HELPER…` | starts `probe HELPER…`, waits until it is ready, exits CODE on TERM |
+//! | `exit CODE`, `die SIG` | ends so |
+#![no_main]
+#![allow(unsafe_code)]
+
+mod orphans;
+mod state;
+mod sys;
+
+use std::ffi::{CStr, OsString};
+use std::os::unix::ffi::OsStringExt;
+use sys::{Got, Mask, signal_number};
+
+/// The C entry point.
+///
+/// # Safety
+///
+/// Only for the C runtime, which passes `argc` valid strings.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn main(argc: libc::c_int, argv: *const *const libc::c_char) -> libc::c_int {
+    let count = usize::try_from(argc).unwrap_or(0);
+    // SAFETY: the C runtime passes `argc` strings, which live as long as the process.
+    let strings = unsafe { std::slice::from_raw_parts(argv, count) };
+    let arguments = strings.iter().skip(1).map(|string| {
+        // SAFETY: each is a valid C string, as above.
+        let bytes = unsafe { CStr::from_ptr(*string) }.to_bytes();
+        OsString::from_vec(bytes.to_vec()).into_string().unwrap_or_else(|_| fail("arguments are not UTF-8"))
+    });
+    let arguments: Vec<String> = arguments.collect();
+    let Some((command, rest)) = arguments.split_first() else { fail("no subcommand") };
+    run(command, rest)
+}
+
+fn run(command: &str, rest: &[String]) -> i32 {
+    match command {
+        "signals" => signals(rest),
+        "state" => state::print(),
+        "launch" => launch(rest),
+        "ignore" => hold(|| rest.iter().for_each(|signal| sys::set_handler(signal_number(signal), libc::SIG_IGN))),
+        "block" => hold(|| Mask::of(rest.iter().map(|signal| signal_number(signal))).block()),
+        "sleep" => hold(|| ()),
+        "slow-term" => slow_term(number(rest, 0), number(rest, 1)),
+        "orphans" => orphans::make(rest),
+        "fork-tree" => orphans::fork_tree(rest),
+        "with-helper" => with_helper(rest),
+        "exit" => number(rest, 0),
+        "die" => sys::die_by(signal_number(rest.first().unwrap_or_else(|| fail("die: no signal")))),
+        other => fail(&format!("unknown subcommand {other}")),
+    }
+}
+
+/// Says what is wrong with the test that runs it, and ends with a status of its own.
+pub(crate) fn fail(why: &str) -> ! {
+    sys::write_line(2, &format!("probe: {why}"));
+    std::process::exit(99)
+}
+
+/// Prints one line.
+pub(crate) fn say(line: &str) {
+    sys::write_line(1, line);
+}
+
+pub(crate) fn number(words: &[String], at: usize) -> i32 {
+    let word = words.get(at).unwrap_or_else(|| fail("a number is missing"));
+    word.parse().unwrap_or_else(|_| fail(&format!("not a number: {word}")))
+}
+
+/// The word after `--name`, if it is there.
+pub(crate) fn option<'a>(words: &'a [String], name: &str) -> Option<&'a str> {
+    let at = words.iter().position(|word| word == name)?;
+    words.get(at + 1).map(String::as_str)
+}
+
+fn say_ready() {
+    let (pid, ppid, pgid, sid) = sys::ids();
+    say(&format!("ready pid={pid} ppid={ppid} pgid={pgid} sid={sid}"));
+    sys::tell_ready();
+}
+
+/// Takes every signal, 32 and 33 included, out of the kernel's queue, and prints it.
+fn signals(words: &[String]) -> i32 {
+    let exit_on = option(words, "--exit-on").map(|pair| {
+        let (signal, code) = pair.split_once(':').unwrap_or_else(|| fail("--exit-on SIG:CODE"));
+        (signal_number(signal), code.parse().unwrap_or_else(|_| fail("--exit-on: not a code")))
+    });
+    let mute = option(words, "--mute").map(signal_number);
+    let all = Mask::all();
+    all.block();
+    say_ready();
+    let mut terms = 0;
+    loop {
+        let got = all.wait();
+        if mute != Some(got.number) {
+            let Got { number, code, value, sender } = got;
+            say(&format!("got {number} code={code} value={value} from={sender} pid={}", std::process::id()));
+        }
+        if let Some((signal, code)) = exit_on {
+            if got.number == signal {
+                return code;
+            }
+        }
+        terms += i32::from(got.number == libc::SIGTERM);
+        if terms == 2 {
+            return 0;
+        }
+    }
+}
+
+/// Sets a state up, says that it is ready, and sleeps.
+fn hold(set_up: impl FnOnce()) -> i32 {
+    set_up();
+    say_ready();
+    loop {
+        sys::pause();
+    }
+}
+
+fn slow_term(milliseconds: i32, code: i32) -> i32 {
+    let term = Mask::of([libc::SIGTERM]);
+    term.block();
+    say_ready();
+    term.wait();
+    say("cleaning");
+    sys::sleep_ms(milliseconds);
+    say("done");
+    code
+}
+
+/// `with-helper [--at-once] CODE HELPER…[+ HELPER…]`: starts other probes as helpers, waits until each is ready, and exits
+/// with CODE: when it gets TERM, or at once. Nobody waits for the helpers.
+fn with_helper(words: &[String]) -> i32 {
+    let (at_once, words) = match words.split_first() {
+        Some((first, rest)) if first == "--at-once" => (true, rest),
+        _ => (false, words),
+    };
+    let code = number(words, 0);
+    for helper in words.get(1..).unwrap_or_default().split(|word| word == "+") {
+        let Some((command, rest)) = helper.split_first() else { fail("with-helper: no helper") };
+        sys::start_ready(|| sys::exec_self(command, rest));
+    }
+    let term = Mask::of([libc::SIGTERM]);
+    if !at_once {
+        // Not before: a helper would inherit it.
+        term.block();
+    }
+    say_ready();
+    if !at_once {
+        term.wait();
+        say("main got TERM");
+    }
+    code
+}
+
+/// Enters a state and execs: `--ignore SIG`, `--default SIG`, `--block SIG|all`, `--close FD`, `--open FIRST-LAST`,
+/// `--listen-pid`, `--ctty` (a new session with standard input as its terminal), `--pgrp` (a background group of its own),
+/// `--chdir DIR`.
+fn launch(words: &[String]) -> i32 {
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let mut value = || words.next().unwrap_or_else(|| fail(&format!("{word}: a value is missing"))).as_str();
+        match word.as_str() {
+            "--ignore" => sys::set_handler(signal_number(value()), libc::SIG_IGN),
+            "--default" => sys::set_handler(signal_number(value()), libc::SIG_DFL),
+            "--block" => match value() {
+                "all" => Mask::all().block(),
+                signal => Mask::of([signal_number(signal)]).block(),
+            },
+            "--close" => sys::close(value().parse().unwrap_or_else(|_| fail("--close: not a number"))),
+            "--open" => {
+                let (first, last) = value().split_once('-').unwrap_or_else(|| fail("--open FIRST-LAST"));
+                let bounds = first.parse().ok().zip(last.parse().ok());
+                let (first, last) = bounds.unwrap_or_else(|| fail("--open: not a number"));
+                (first..=last).for_each(sys::open_as);
+            }
+            "--listen-pid" => {
+                // SAFETY: this process has one thread.
+                unsafe { std::env::set_var("LISTEN_PID", std::process::id().to_string()) };
+                // SAFETY: as above.
+                unsafe { std::env::set_var("LISTEN_FDS", "1") };
+            }
+            "--ctty" => sys::take_terminal(),
+            "--pgrp" => sys::own_group(),
+            "--chdir" => {
+                let directory = value();
+                std::env::set_current_dir(directory).unwrap_or_else(|error| fail(&format!("{directory}: {error}")));
+            }
+            "--" => {
+                let rest: Vec<String> = words.cloned().collect();
+                let Some((program, arguments)) = rest.split_first() else { fail("launch: no program") };
+                sys::exec(program, arguments);
+            }
+            other => fail(&format!("launch: unknown {other}")),
+        }
+    }
+    fail("launch: no program")
+}

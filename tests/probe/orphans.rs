@@ -1,0 +1,86 @@
+//! Processes that lose their parent, in several ways.
+
+use crate::{fail, number, option, say, sys};
+
+/// `orphans N [--live MS] [--exit CODE] [--together]`.
+///
+/// Makes N orphans by double fork. Each ends at once, or after `--live`; with `--together` all of them wait for one pipe
+/// to close, which happens as this process itself ends, so that the deaths come in one batch with main's. Says `made N`
+/// and then exits with `--exit`, or without it sleeps until it is told TERM.
+pub(crate) fn make(words: &[String]) -> i32 {
+    let count = number(words, 0);
+    let live = option(words, "--live").map_or(0, |text| text.parse().unwrap_or_else(|_| fail("--live: not a number")));
+    let together = words.iter().any(|word| word == "--together");
+    let (reader, writer) = sys::pipe();
+    let hundreds = 100;
+    let mut left = count;
+    // A middle process makes up to a hundred and ends: fewer forks, and they change their parent in groups.
+    while left > 0 {
+        let batch = left.min(hundreds);
+        left -= batch;
+        let middle = sys::fork();
+        if middle != 0 {
+            sys::wait_for(middle);
+            continue;
+        }
+        for _ in 0..batch {
+            match sys::try_fork() {
+                Some(0) => {
+                    sys::close(writer);
+                    if together {
+                        // Returns at the end of the pipe: when the last writer has gone, which is main.
+                        let _ = sys::read_line(reader);
+                    }
+                    sys::sleep_ms(live);
+                    sys::leave(3);
+                }
+                Some(_) => {}
+                None => sys::leave(1),
+            }
+        }
+        sys::leave(0);
+    }
+    sys::close(reader);
+    say(&format!("made {count}"));
+    match option(words, "--exit") {
+        Some(code) => code.parse().unwrap_or_else(|_| fail("--exit: not a code")),
+        None => loop {
+            sys::pause();
+        },
+    }
+}
+
+/// `fork-tree MARK [--spin]`: one child in a session of its own, one double-forked, one below a child, and with `--spin`
+/// one that forks a successor and ends, on and on. All carry MARK on their command line. Says `tree` when all are there.
+pub(crate) fn fork_tree(words: &[String]) -> i32 {
+    let mark = words.first().unwrap_or_else(|| fail("fork-tree: no mark")).clone();
+    let sleeper = |kind: &str| -> ! { sys::exec_self("sleep", &[format!("{mark}-{kind}")]) };
+    sys::start_ready(|| {
+        sys::new_session();
+        sleeper("session");
+    });
+    sys::start_ready(|| {
+        if sys::fork() == 0 {
+            sys::new_session();
+            sleeper("orphan");
+        }
+        sys::leave(0);
+    });
+    sys::start_ready(|| {
+        sys::start_ready(|| sleeper("grandchild"));
+        sleeper("child");
+    });
+    if words.iter().any(|word| word == "--spin") && sys::fork() == 0 {
+        loop {
+            // The parent ends, the child goes on: a process that is never the same.
+            if sys::try_fork().is_some_and(|pid| pid != 0) {
+                sys::leave(0);
+            }
+            sys::sleep_ms(1);
+        }
+    }
+    say("tree");
+    loop {
+        sys::pause();
+    }
+}

@@ -1,0 +1,269 @@
+//! A process under test, with what it prints, and the guard that leaves nothing behind.
+
+use super::procfs::{self, Process};
+use super::{deadline, wait_for, wait_until};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// Environment variable by which everything that a test has started is found again, wherever it has got to.
+const MARK: &str = "RINIT_TEST_MARK";
+
+/// Lines as they come.
+#[derive(Clone, Default)]
+pub(crate) struct Lines(Arc<Mutex<(Vec<String>, bool)>>);
+
+impl Lines {
+    /// Reads until the end in a thread of its own.
+    pub(crate) fn read(from: impl Read + Send + 'static) -> Self {
+        let lines = Self::default();
+        let to = lines.clone();
+        std::thread::spawn(move || {
+            let mut from = BufReader::new(from);
+            let mut line = Vec::new();
+            while from.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+                let text = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
+                to.0.lock().unwrap_or_else(PoisonError::into_inner).0.push(text);
+                line.clear();
+            }
+            to.0.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
+        });
+        lines
+    }
+
+    /// All lines so far.
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+
+    /// True when nobody holds the other end any more.
+    pub(crate) fn ended(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1
+    }
+
+    /// The first line that contains the text, waited for.
+    #[track_caller]
+    pub(crate) fn wait(&self, text: &str) -> String {
+        self.wait_nth(text, 1)
+    }
+
+    /// The nth line that contains the text, waited for.
+    #[track_caller]
+    pub(crate) fn wait_nth(&self, text: &str, nth: usize) -> String {
+        let end = Instant::now() + deadline();
+        loop {
+            // Ended before looking: what came before the end is then seen.
+            let ended = self.ended();
+            let lines = self.all();
+            if let Some(line) = lines.iter().filter(|line| line.contains(text)).nth(nth - 1) {
+                return line.clone();
+            }
+            assert!(!ended && Instant::now() < end, "no line with {text:?} (number {nth}); there are {lines:#?}");
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+    }
+}
+
+/// What a process left when it had ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// The exit code, or minus the signal that ended it.
+    pub(crate) code: i32,
+    pub(crate) out: Vec<String>,
+    pub(crate) err: Vec<String>,
+}
+
+/// A started process. Dropping it kills whatever it has started, in whatever session, and then itself.
+pub(crate) struct Running {
+    child: Child,
+    mark: String,
+    stdin: Option<ChildStdin>,
+    pub(crate) out: Lines,
+    pub(crate) err: Lines,
+    /// Where signals go, if not to the child.
+    target: Option<i32>,
+    status: Option<ExitStatus>,
+}
+
+impl Running {
+    /// Starts it with pipes for all three standard descriptors.
+    #[track_caller]
+    pub(crate) fn start(mut command: Command) -> Self {
+        command.stdin(Stdio::piped());
+        Self::start_with_stdin(command)
+    }
+
+    /// Starts it with the standard input that the command has.
+    #[track_caller]
+    pub(crate) fn start_with_stdin(mut command: Command) -> Self {
+        let mark = mark(&mut command);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let out = child.stdout.take().map(Lines::read).unwrap_or_default();
+        let err = child.stderr.take().map(Lines::read).unwrap_or_default();
+        let stdin = child.stdin.take();
+        Self { child, mark, stdin, out, err, target: None, status: None }
+    }
+
+    /// Starts it with every standard descriptor as the command has it; there are no lines to read then.
+    #[track_caller]
+    pub(crate) fn start_bare(mut command: Command) -> Self {
+        let mark = mark(&mut command);
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Self { child, mark, stdin: None, out: Lines::default(), err: Lines::default(), target: None, status: None }
+    }
+
+    /// The pid that signals go to: the init.
+    pub(crate) fn pid(&self) -> i32 {
+        self.target.unwrap_or(self.child.id() as i32)
+    }
+
+    /// The process that was started: `unshare` for a namespace.
+    pub(crate) fn outer_pid(&self) -> i32 {
+        self.child.id() as i32
+    }
+
+    pub(crate) fn set_target(&mut self, pid: i32) {
+        self.target = Some(pid);
+    }
+
+    /// Sends a signal by number to the init.
+    #[track_caller]
+    pub(crate) fn signal(&self, signal: i32) {
+        kill(self.pid(), signal);
+    }
+
+    /// Writes to standard input.
+    #[track_caller]
+    pub(crate) fn type_in(&mut self, text: &str) {
+        let stdin = self.stdin.as_mut().expect("standard input is a pipe");
+        stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush()).expect("write to standard input");
+    }
+
+    /// Closes standard input.
+    pub(crate) fn close_stdin(&mut self) {
+        self.stdin = None;
+    }
+
+    /// True while it has not ended.
+    pub(crate) fn is_running(&mut self) -> bool {
+        if self.status.is_none() {
+            self.status = self.child.try_wait().expect("wait for the child");
+        }
+        self.status.is_none()
+    }
+
+    /// Waits for its end: the exit code, or minus the signal.
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> i32 {
+        let end = Instant::now() + deadline();
+        while self.is_running() {
+            let said = (self.out.all(), self.err.all());
+            let below: Vec<_> = self.left().iter().map(|process| procfs::command_line(process.pid)).collect();
+            assert!(Instant::now() < end, "it does not end; it said {said:#?} and there are {below:#?}");
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        let status = self.status.expect("it has ended");
+        status.code().unwrap_or_else(|| -status.signal().unwrap_or(0))
+    }
+
+    /// Waits for its end and for the end of its output.
+    #[track_caller]
+    pub(crate) fn finish(mut self) -> Finished {
+        self.finished()
+    }
+
+    /// As [`Running::finish`]; the guard stays, so that one can look at what is left.
+    #[track_caller]
+    pub(crate) fn finished(&mut self) -> Finished {
+        self.stdin = None;
+        let code = self.wait();
+        if self.left().is_empty() {
+            wait_until("the end of the output", || self.out.ended() && self.err.ended());
+        }
+        Finished { code, out: self.out.all(), err: self.err.all() }
+    }
+
+    /// Whatever it has started and still runs; itself too while it does.
+    pub(crate) fn left(&self) -> Vec<Process> {
+        marked(&self.mark)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let end = Instant::now() + deadline();
+        let own = [self.child.id() as i32, self.pid()];
+        // Others first: while their init lives it reaps them. They may be forking, so until nobody is left.
+        while Instant::now() < end {
+            let others: Vec<_> = self.left().into_iter().filter(|process| !own.contains(&process.pid)).collect();
+            if others.is_empty() {
+                break;
+            }
+            others.iter().for_each(|process| kill_marked(process.pid, &self.mark));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        while Instant::now() < end && !self.left().is_empty() {
+            self.left().iter().for_each(|process| kill_marked(process.pid, &self.mark));
+        }
+    }
+}
+
+fn mark(command: &mut Command) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let mark = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    command.env(MARK, &mark);
+    mark
+}
+
+fn has_mark(pid: i32, mark: &str) -> bool {
+    let wanted = format!("{MARK}={mark}");
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
+}
+
+fn marked(mark: &str) -> Vec<Process> {
+    procfs::all().into_iter().filter(|process| process.state != 'Z' && has_mark(process.pid, mark)).collect()
+}
+
+/// Kills the process if it is still the one that carries the mark: held by a pidfd, its number cannot become another's.
+fn kill_marked(pid: i32, mark: &str) {
+    let Some(Ok(held)) = Pid::from_raw(pid).map(|pid| pidfd_open(pid, PidfdFlags::empty())) else { return };
+    if has_mark(pid, mark) {
+        let _ = pidfd_send_signal(held, Signal::KILL);
+    }
+}
+
+/// Sends a signal by number, real-time ones and 32 and 33 included.
+#[track_caller]
+#[allow(unsafe_code)]
+pub(crate) fn kill(pid: i32, signal: i32) {
+    assert!(pid > 1, "not a process of ours: {pid}");
+    // SAFETY: plain system call.
+    let result = unsafe { libc::kill(pid, signal) };
+    assert_eq!(result, 0, "kill({pid}, {signal}): {}", std::io::Error::last_os_error());
+}
+
+/// The pid in a probe's `ready pid=…` line.
+#[track_caller]
+pub(crate) fn number_in(line: &str, name: &str) -> i32 {
+    let word = line.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+    word.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no {name} in {line:?}"))
+}
+
+/// Runs to the end.
+#[track_caller]
+pub(crate) fn run(command: Command) -> Finished {
+    Running::start(command).finish()
+}
+
+/// The child of a process that has that word as its command's first, waited for.
+#[track_caller]
+pub(crate) fn child_of(pid: i32, what: &str) -> i32 {
+    wait_for(what, || procfs::children(pid).first().map(|child| child.pid))
+}

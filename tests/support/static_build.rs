@@ -1,0 +1,55 @@
+//! rinit and the probe as static programs, for images `FROM scratch`: built as the README says.
+
+use super::{in_repository, target_directory};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// Where the two are.
+pub(crate) struct Static {
+    pub(crate) rinit: PathBuf,
+    pub(crate) probe: PathBuf,
+}
+
+/// Builds them, once for each run; cargo keeps them, and its own lock orders test programs that build at the same time.
+#[track_caller]
+pub(crate) fn programs() -> &'static Static {
+    static BUILT: OnceLock<Static> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let host = host();
+        let directory = target_directory().join("static");
+        for what in [&["--bin", "rinit"], &["--example", "probe"]] {
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["build", "--quiet", "--release", "-p", "rinit-cli"]).args(what);
+            cargo.arg("--target").arg(&host).arg("--target-dir").arg(&directory);
+            // The host triple is named, so that the flag does not reach build scripts and macros.
+            cargo.env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
+            let built = cargo.current_dir(in_repository("")).status();
+            assert!(built.is_ok_and(|status| status.success()), "the static build failed");
+        }
+        let release = directory.join(host).join("release");
+        Static { rinit: release.join("rinit"), probe: release.join("examples/probe") }
+    })
+}
+
+/// The triple of this machine, as `rustc -vV` says it.
+fn host() -> String {
+    let rustc = Path::new(env!("CARGO")).with_file_name("rustc");
+    let output = Command::new(rustc).arg("-vV").output().expect("run rustc");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().find_map(|line| line.strip_prefix("host: ")).expect("a host").to_owned()
+}
+
+/// A static busybox, if the machine has one.
+pub(crate) fn busybox() -> Result<PathBuf, String> {
+    let candidates = ["/bin/busybox", "/usr/bin/busybox", "/bin/busybox-static"].map(PathBuf::from);
+    let is_static = |path: &PathBuf| {
+        // The name of a loader stands in the program's head if it needs one.
+        std::fs::read(path).is_ok_and(|bytes| !bytes.iter().take(4096).collect::<Vec<_>>().windows(8).any(is_loader))
+    };
+    candidates.into_iter().find(is_static).ok_or_else(|| "no static busybox (Debian: busybox-static)".to_owned())
+}
+
+fn is_loader(window: &[&u8]) -> bool {
+    window.iter().map(|byte| **byte).eq(*b"ld-linux")
+}
