@@ -10,9 +10,17 @@ use rinit_core::{Error, Event, ExitStatus, Report, Signal, Target};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Arguments;
 
-/// Docker wants `tini version X.Y.Z` and takes what follows ` - ` for the commit, where upstream has `git.…`; scripts look
-/// for the version whose flags they use.
-pub(super) const VERSION: &str = concat!("tini version 0.19.0 - rinit.", env!("CARGO_PKG_VERSION"), "\n");
+/// Docker wants `tini version X.Y.Z`, and shows what follows `git.` up to the next point as the commit, in `docker info` and
+/// `docker version`: there it can be seen that it is rinit. Scripts look for the version whose flags they use.
+pub(super) const VERSION: &str = concat!(
+    "tini version 0.19.0 - git.rinit-",
+    env!("CARGO_PKG_VERSION_MAJOR"),
+    "-",
+    env!("CARGO_PKG_VERSION_MINOR"),
+    "-",
+    env!("CARGO_PKG_VERSION_PATCH"),
+    "\n"
+);
 
 const SYNTAX: Syntax = Syntax { short: b"p:hvwgle:s", long: None, permute: true };
 
