@@ -17,9 +17,9 @@ const PASSES: usize = 10;
 #[derive(Debug)]
 pub(crate) struct Everyone {
     me: Pid,
-    /// Start time of each process that was told, by pid: together they name a process for good. Trees, not hash maps, which
+    /// Start time of each process that was told, by pid: together they name a process for good. And the last signal. Trees, not hash maps, which
     /// would ask the kernel for random bytes at every start.
-    told: BTreeMap<Pid, u64>,
+    told: BTreeMap<Pid, (u64, Signal)>,
     refused: BTreeSet<Pid>,
     told_count: u64,
     killed: Vec<Survivor>,
@@ -41,16 +41,16 @@ impl Everyone {
         }
     }
 
-    /// Marks a process as told by other means: a signal that was forwarded to it.
-    pub(crate) fn mark_told(&mut self, pid: Pid) {
+    /// Marks a process as told by other means: a stop signal that was forwarded to it.
+    pub(crate) fn mark_told(&mut self, pid: Pid, signal: Signal) {
         if let Ok(Some(process)) = Process::read(pid) {
-            self.told.insert(pid, process.start_ticks);
+            self.told.insert(pid, (process.start_ticks, signal));
         }
     }
 
-    pub(crate) fn mark_group_told(&mut self, group: Pid) {
+    pub(crate) fn mark_group_told(&mut self, group: Pid, signal: Signal) {
         let members = self.living().unwrap_or_default().into_iter().filter(|process| process.group == group.get());
-        self.told.extend(members.map(|process| (process.pid, process.start_ticks)));
+        self.told.extend(members.map(|process| (process.pid, (process.start_ticks, signal))));
     }
 
     pub(crate) const fn told_count(&self) -> u64 {
@@ -61,8 +61,15 @@ impl Everyone {
         std::mem::take(&mut self.killed)
     }
 
+    /// The last signal by which this very process was told.
+    fn told_by(&self, process: &Process) -> Option<Signal> {
+        let (start_ticks, signal) = self.told.get(&process.pid)?;
+        (*start_ticks == process.start_ticks).then_some(*signal)
+    }
+
+    /// True if it was told TERM. A main that was told INT or QUIT may treat TERM as the more urgent word, and is told.
     fn was_told(&self, process: &Process) -> bool {
-        self.told.get(&process.pid) == Some(&process.start_ticks)
+        self.told_by(process) == Some(Signal::TERM)
     }
 
     fn living(&self) -> Result<Vec<Process>, Error> {
@@ -72,7 +79,7 @@ impl Everyone {
     }
 
     fn describe(&self, process: &Process) -> Option<Survivor> {
-        survivor::examine(process, self.was_told(process).then_some(Signal::TERM))
+        survivor::examine(process, self.told_by(process))
     }
 
     /// Those who remain, for a report.
@@ -95,12 +102,12 @@ impl Everyone {
         emit(Event::Remaining { next, survivors, more: list.len().saturating_sub(DESCRIBED) });
     }
 
-    /// Sends to every descendant, whoever was told before.
-    pub(crate) fn forward(&mut self, signal: Signal, emit: &mut Emit<'_>) -> Result<(), Error> {
+    /// Sends to every descendant, whoever was told before; a signal that requests a stop counts as telling them.
+    pub(crate) fn forward(&mut self, signal: Signal, stop: bool, emit: &mut Emit<'_>) -> Result<(), Error> {
         for process in self.living()? {
             self.send(&process, signal, emit);
-            if signal == Signal::TERM {
-                self.told.insert(process.pid, process.start_ticks);
+            if stop {
+                self.told.insert(process.pid, (process.start_ticks, signal));
             }
         }
         Ok(())
@@ -141,7 +148,7 @@ impl Everyone {
     /// told process has started to clean up are left to it.
     pub(crate) fn tell_newcomers(&mut self, emit: &mut Emit<'_>) -> Result<(), Error> {
         for pid in tree::child_pids(&mut Reader::new())? {
-            if self.told.contains_key(&pid) {
+            if self.told.get(&pid).is_some_and(|(_, signal)| *signal == Signal::TERM) {
                 continue;
             }
             if let Some(process) = Process::read(pid)?.filter(|process| !process.has_ended()) {
@@ -152,7 +159,7 @@ impl Everyone {
     }
 
     fn tell_one(&mut self, process: &Process, emit: &mut Emit<'_>) {
-        self.told.insert(process.pid, process.start_ticks);
+        self.told.insert(process.pid, (process.start_ticks, Signal::TERM));
         if self.send(process, Signal::TERM, emit) {
             self.told_count += 1;
             emit(Event::Told { pid: process.pid, signal: Signal::TERM });

@@ -93,7 +93,7 @@ pub use signal::{Signal, UnknownSignal};
 pub use signal_set::SignalSet;
 pub use status::ExitStatus;
 pub use subreaper::{Subreaper, become_subreaper};
-pub use survivor::Survivor;
+pub use survivor::{Reason, Survivor, examine};
 #[doc(hidden)]
 pub use sys::arguments as __arguments;
 pub use tree::{Process, Sent, descendants, signal_process};

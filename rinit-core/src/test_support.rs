@@ -37,9 +37,7 @@ impl Family {
     /// this user may make no namespaces.
     pub(crate) fn in_namespace(script: &str) -> Option<Self> {
         let arguments = ["--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c"];
-        let possible = Command::new("unshare").args(arguments).arg("true").status();
-        if !possible.is_ok_and(|status| status.success()) {
-            skip("no PID namespace can be made");
+        if !can_unshare() {
             return None;
         }
         Some(Self::of(Command::new("unshare").args(arguments).arg(script)))
@@ -67,4 +65,14 @@ impl Drop for Family {
 pub(crate) fn skip(why: &str) {
     assert!(std::env::var_os("CI").is_none(), "must not be skipped in CI: {why}");
     eprintln!("skipped: {why}");
+}
+
+/// Whether this user may make PID namespaces; says so where not.
+pub(crate) fn can_unshare() -> bool {
+    let probe = Command::new("unshare").args(["--pid", "--fork", "--mount-proc", "true"]).status();
+    let possible = probe.is_ok_and(|status| status.success());
+    if !possible {
+        skip("no PID namespace can be made");
+    }
+    possible
 }

@@ -532,7 +532,7 @@ impl Running {
             match action {
                 Action::Forward(signals) => {
                     for signal in signals.signals() {
-                        self.forward_one(signal, received.value().filter(|_| signal == rewritten));
+                        self.forward_one(signal, received.value().filter(|_| signal == rewritten), stop);
                     }
                 }
                 action => self.act(action),
@@ -560,9 +560,10 @@ impl Running {
         let Self { everyone, out, .. } = self;
         let emit = &mut |event| out.emit(event);
         let (result, blind) = match action {
+            // Outside of `received` only stop signals that were held back are forwarded.
             Action::Forward(signals) => {
                 for signal in signals.signals() {
-                    self.forward_one(signal, None);
+                    self.forward_one(signal, None, true);
                 }
                 return;
             }
@@ -571,7 +572,8 @@ impl Running {
             Action::Kill => (everyone.kill(emit), Some(Signal::KILL)),
             Action::KillAgain => (everyone.kill_again(emit), Some(Signal::KILL)),
             Action::Report => {
-                everyone.report(Next::Wait, emit);
+                let next = if self.shutdown.is_done() { Next::Leave } else { Next::Wait };
+                everyone.report(next, emit);
                 return;
             }
             Action::Exit => return,
@@ -581,7 +583,8 @@ impl Running {
         }
     }
 
-    fn forward_one(&mut self, signal: Signal, value: Option<usize>) {
+    /// `stop` says that the signal requests a stop, so that whoever gets it counts as told.
+    fn forward_one(&mut self, signal: Signal, value: Option<usize>, stop: bool) {
         let main_lives = self.main_status.is_none();
         if main_lives && !self.forward.lets_pass(signal, self.known_to_main()) {
             self.out.emit(Event::Withheld { signal, why: Withheld::Unhandled });
@@ -598,7 +601,7 @@ impl Running {
                 result => result,
             },
             Target::All => {
-                if everyone.forward(signal, &mut |event| out.emit(event)).is_err() {
+                if everyone.forward(signal, stop, &mut |event| out.emit(event)).is_err() {
                     signal_blindly(self.me == Pid::INIT, self.main, signal);
                 }
                 Ok(())
@@ -606,10 +609,10 @@ impl Running {
         };
         match result {
             Ok(()) => {
-                if signal == Signal::TERM {
+                if stop {
                     match target {
-                        Target::Main => self.everyone.mark_told(self.main),
-                        Target::Group => self.everyone.mark_group_told(self.main),
+                        Target::Main => self.everyone.mark_told(self.main, signal),
+                        Target::Group => self.everyone.mark_group_told(self.main, signal),
                         Target::All => {}
                     }
                 }

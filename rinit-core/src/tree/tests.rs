@@ -4,7 +4,9 @@ use super::*;
 use crate::test_support::{Family, eventually, pid_of};
 use std::process::Command;
 
-const FAMILY: &str = "sleep 600 & setsid sleep 601 & (setsid sh -c 'sleep 602 & wait' &) ; wait";
+const FAMILY: &str = "sleep 600 & setsid sleep 601 & wait";
+/// With one that was double-forked and has a session of its own.
+const FAMILY_WITH_DAEMON: &str = "sleep 600 & setsid sleep 601 & (setsid sh -c 'sleep 602 & wait' &) ; wait";
 
 fn has_all(of: Pid, commands: &[&str]) -> bool {
     let found = descendants(of).unwrap();
@@ -34,19 +36,30 @@ fn other_sessions_are_found_by_both_ways() {
 #[test]
 fn double_forked_ones_are_found_below_their_adopter() {
     // The first process of a PID namespace adopts, as an init or a subreaper does.
-    let Some(namespace) = Family::in_namespace(FAMILY) else { return };
+    let Some(namespace) = Family::in_namespace(FAMILY_WITH_DAEMON) else { return };
     eventually("three sleeps below", || has_all(namespace.pid(), &["sleep 600", "sleep 601", "sleep 602"]));
 }
 
 #[test]
 fn a_foreign_proc_is_refused() {
-    // A process of another namespace under this /proc has two pids, and is told by that.
-    let Some(namespace) = Family::in_namespace("sleep 600") else { return };
-    eventually("a process with two pids", || {
-        let mut reader = Reader::new();
-        let below = descendants(namespace.pid()).unwrap();
-        below.iter().any(|p| reader.status(p.pid).unwrap().is_some_and(|status| status.namespace_pids.len() == 2))
-    });
+    const INSIDE: &str = "RINIT_TEST_INSIDE";
+    if std::env::var_os(INSIDE).is_some() {
+        // PID 1 of a new namespace, under the old one's /proc, whose "1" is the host's init.
+        assert!(matches!(descendants(Pid::INIT), Err(Error::Proc { .. })));
+        assert!(matches!(Process::read(Pid::INIT), Err(Error::Proc { .. })));
+        return;
+    }
+    if !crate::test_support::can_unshare() {
+        return;
+    }
+    // This very test once more, inside.
+    let test = std::env::current_exe().unwrap();
+    let mut inside = Command::new("unshare");
+    inside.args(["--pid", "--fork", "--kill-child"]).arg(test);
+    inside.args(["--exact", "tree::tests::a_foreign_proc_is_refused"]).env(INSIDE, "1");
+    let output = inside.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
 }
 
 #[test]
