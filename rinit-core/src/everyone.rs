@@ -99,7 +99,12 @@ impl Everyone {
             return;
         }
         let survivors: Vec<_> = list.iter().take(DESCRIBED).filter_map(|process| self.describe(process)).collect();
-        emit(Event::Remaining { next, survivors, more: list.len().saturating_sub(DESCRIBED) });
+        let more = list.len().saturating_sub(DESCRIBED);
+        if survivors.is_empty() && more == 0 {
+            // All have ended since they were listed.
+            return;
+        }
+        emit(Event::Remaining { next, survivors, more });
     }
 
     /// Sends to every descendant, whoever was told before; a signal that requests a stop counts as telling them.

@@ -1,7 +1,9 @@
 //! catatonit 0.1.7.
 
 use super::getopt::{Getopt, Syntax};
-use super::{FAULTS, Persona, Surroundings, drop_signals, not_started, options, page, set_program, shown_name};
+use super::{
+    FAULTS, Persona, Surroundings, drop_signals, kept_by_glibc, not_started, options, page, set_program, shown_name,
+};
 use crate::args::{Command, Options, Stream};
 use crate::help::LICENSE;
 use crate::messages::{line, visible};
@@ -108,7 +110,7 @@ fn read(arguments: Vec<OsString>, around: &Surroundings<'_>) -> Result<Command, 
     drop_signals(&mut options.rewrite, [Signal::TTIN, Signal::TTOU, Signal::TSTP]);
     if around.is_init {
         // Elsewhere these end the original and leave its child alone; there they are passed on.
-        drop_signals(&mut options.rewrite, FAULTS);
+        drop_signals(&mut options.rewrite, FAULTS.into_iter().chain(kept_by_glibc()));
     }
     Ok(Command::Run(Box::new(options)))
 }

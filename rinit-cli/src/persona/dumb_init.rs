@@ -1,7 +1,7 @@
 //! dumb-init 1.2.5.
 
 use super::getopt::{Getopt, Syntax};
-use super::{Persona, Surroundings, not_started, options, page, set_program, shown_name};
+use super::{Persona, Surroundings, drop_signals, kept_by_glibc, not_started, options, page, set_program, shown_name};
 use crate::args::{Command, Options, Stream};
 use crate::messages::line;
 use crate::observer;
@@ -76,10 +76,10 @@ impl Persona for DumbInit {
 
     fn observer(&self, options: &Options) -> Box<dyn FnMut(&Event)> {
         let (verbose, session, rewrite) = (options.verbosity > 0, options.session, options.rewrite);
-        if options.verbosity >= BY_VARIABLE {
+        if options.verbosity & DEBUG_BY_VARIABLE != 0 {
             say(format_args!("Running in debug mode."));
         }
-        if verbose && !session {
+        if options.verbosity & NO_SESSION_BY_VARIABLE != 0 {
             say(format_args!("Not running in setsid mode."));
         }
         let mut stopping = false;
@@ -107,8 +107,10 @@ impl Persona for DumbInit {
     }
 }
 
-/// [`Options::verbosity`] where it was DUMB_INIT_DEBUG that asked for it, which the original says.
-const BY_VARIABLE: u8 = 2;
+/// Bits of [`Options::verbosity`]: the original says what a variable has brought about, not what a flag has.
+const VERBOSE: u8 = 1;
+const DEBUG_BY_VARIABLE: u8 = 2;
+const NO_SESSION_BY_VARIABLE: u8 = 4;
 
 fn read(arguments: Vec<OsString>, around: &Surroundings<'_>) -> Result<Command, Command> {
     let is = |name: &str, value: &str| (around.variable)(name).is_some_and(|given| given == value);
@@ -122,7 +124,7 @@ fn read(arguments: Vec<OsString>, around: &Surroundings<'_>) -> Result<Command, 
             b'h' => return Ok(page(Stream::Error, 0, usage(&name))),
             b'V' => return Ok(page(Stream::Error, 0, VERSION)),
             b'c' => options.session = false,
-            b'v' => options.verbosity = 1,
+            b'v' => options.verbosity = VERBOSE,
             _ => {
                 let (from, to) = rule(&found.value.to_string_lossy()).ok_or_else(|| {
                     bad_usage(
@@ -139,14 +141,21 @@ fn read(arguments: Vec<OsString>, around: &Surroundings<'_>) -> Result<Command, 
         return Err(bad_usage(format!("Usage: {name} [OPTIONS] COMMAND [ARGS...]\nTry {name} --help.\n")));
     }
     if is("DUMB_INIT_DEBUG", "1") {
-        options.verbosity = BY_VARIABLE;
+        options.verbosity = VERBOSE | DEBUG_BY_VARIABLE;
     }
     if is("DUMB_INIT_SETSID", "0") {
         options.session = false;
+        if options.verbosity > 0 {
+            options.verbosity |= NO_SESSION_BY_VARIABLE;
+        }
     }
     options.same_group = !options.session;
     options.to = if options.session { Target::Group } else { Target::Main };
     options.stop_along = true;
+    if around.is_init {
+        // Elsewhere these end the original and leave its child alone; there they are passed on.
+        drop_signals(&mut options.rewrite, kept_by_glibc());
+    }
     if options.session {
         // Out of the terminal's reach, in a process group that is orphaned, the terminal's stops have no effect.
         for signal in TERMINAL_STOPS {
@@ -235,7 +244,7 @@ mod tests {
     #[test]
     fn verbose() {
         assert_eq!(run(&["dumb-init", "-v", "true"], &[]).verbosity, 1);
-        assert_eq!(run(&["dumb-init", "true"], &[("DUMB_INIT_DEBUG", "1")]).verbosity, 2);
+        assert_eq!(run(&["dumb-init", "true"], &[("DUMB_INIT_DEBUG", "1")]).verbosity, 3);
         assert_eq!(run(&["dumb-init", "true"], &[("DUMB_INIT_DEBUG", "11")]).verbosity, 0);
     }
 

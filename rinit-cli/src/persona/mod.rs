@@ -101,6 +101,11 @@ fn drop_signals(rewrite: &mut Rewrite, signals: impl IntoIterator<Item = Signal>
 const FAULTS: [Signal; 7] =
     [Signal::FPE, Signal::ILL, Signal::SEGV, Signal::BUS, Signal::ABRT, Signal::TRAP, Signal::SYS];
 
+/// The two signals that glibc keeps to itself: no program that is linked with it can take them.
+fn kept_by_glibc() -> impl Iterator<Item = Signal> {
+    (32..Signal::RTMIN.number()).filter_map(Signal::new)
+}
+
 /// The kernel's answer to `execve(2)`, as `strerror(3)` puts it, its number, and what rinit has found out beyond it.
 struct NotStarted {
     errno: i32,

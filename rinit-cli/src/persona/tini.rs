@@ -1,7 +1,9 @@
 //! tini 0.19, and docker-init, which is tini under another name.
 
 use super::getopt::{Getopt, Syntax};
-use super::{FAULTS, Persona, Surroundings, drop_signals, not_started, options, page, set_program, shown_name};
+use super::{
+    FAULTS, Persona, Surroundings, drop_signals, kept_by_glibc, not_started, options, page, set_program, shown_name,
+};
 use crate::args::{Command, Options, Stream};
 use crate::help::LICENSE;
 use crate::messages::{line, visible};
@@ -86,8 +88,11 @@ fn leading_number(text: &str) -> i64 {
     if negative { -value } else { value }
 }
 
-/// The whole text as a number from 0 to 255, as `strtol(3)` takes it.
+/// The whole text as a number from 0 to 255, as `strtol(3)` takes it: nothing at all is 0.
 fn exit_code(text: &str) -> Option<u8> {
+    if text.is_empty() {
+        return Some(0);
+    }
     let number = text.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '\x0b');
     let number = number.strip_prefix('+').unwrap_or(number);
     // "-0" is a number to strtol as well.
@@ -193,7 +198,7 @@ fn read(arguments: Vec<OsString>, around: &Surroundings<'_>) -> Result<Command, 
     drop_signals(&mut options.rewrite, [Signal::TTIN, Signal::TTOU]);
     if around.is_init {
         // Elsewhere these end the original and leave its child alone; there they are passed on.
-        drop_signals(&mut options.rewrite, FAULTS);
+        drop_signals(&mut options.rewrite, FAULTS.into_iter().chain(kept_by_glibc()));
     }
     Ok(Command::Run(Box::new(options)))
 }
@@ -307,10 +312,10 @@ mod tests {
 
     #[test]
     fn values() {
-        for (text, code) in [("0", 0), ("255", 255), ("07", 7), ("+7", 7), (" 7", 7), ("-0", 0)] {
+        for (text, code) in [("0", 0), ("255", 255), ("07", 7), ("+7", 7), (" 7", 7), ("-0", 0), ("", 0)] {
             assert_eq!(exit_code(text), Some(code), "{text:?}");
         }
-        for text in ["", "256", "-1", "7x", "0x7", "++7", "-", "7 ", "99999999999999999999"] {
+        for text in [" ", "256", "-1", "7x", "0x7", "++7", "-", "7 ", "99999999999999999999"] {
             assert_eq!(exit_code(text), None, "{text:?}");
         }
         for text in ["KILL", "sigkill", "9", "SIGRTMIN", "SIGIO", "SIG32", ""] {
