@@ -11,6 +11,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::running::{Finished, Running, number_in};
+use support::terminal::Terminal;
 use support::{in_repository, installed, namespace, probe_path, procfs, rinit_path, skip, wait_until};
 use tempfile::TempDir;
 
@@ -610,6 +611,55 @@ fn catatonit_hands_listen_pid_on() {
     });
 }
 
+/// The value of a `name=value` line that `probe state` shows.
+fn value(terminal: &Terminal, name: &str) -> String {
+    let line = terminal.wait_line(&format!("{name}="));
+    line.split_once('=').map(|(_, value)| value.to_owned()).expect("a value")
+}
+
+#[test]
+fn dumb_init_takes_its_terminal_along() {
+    both("dumb-init", |program| {
+        // As `docker run -it` starts it: the leader of its session.
+        let mut command = Command::new(program);
+        command.args([probe_path(), "state"]);
+        let terminal = Terminal::start(&command);
+        let pid = value(&terminal, "pid");
+        assert_eq!(value(&terminal, "sid"), pid, "{program:?}");
+        assert_eq!(value(&terminal, "foreground"), pid, "{program:?}");
+    });
+}
+
+#[test]
+fn dumb_init_in_a_shell_leaves_it_its_terminal() {
+    both("dumb-init", |program| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "\"$@\"; echo status=$?", "sh"]).arg(program).args([probe_path(), "state"]);
+        let terminal = Terminal::start(&shell);
+        assert_eq!(value(&terminal, "sid"), value(&terminal, "pid"), "{program:?}");
+        assert_eq!(value(&terminal, "foreground"), "-", "{program:?}");
+        terminal.wait_line("status=0");
+    });
+}
+
+/// Where it is not PID 1, a signal that tini, catatonit and pidunu do not handle ends them, and leaves their child alone.
+/// Here it is passed on (`own-death`).
+#[test]
+fn signals_that_would_end_the_original_are_passed_on() {
+    for (name, signal) in [("tini", libc::SIGABRT), ("catatonit", libc::SIGABRT), ("dumb-init", 32), ("pidunu", 40)] {
+        let stand = Stand::new(name);
+        let mut command = Command::new(stand.path(name));
+        command.args([probe_path(), "signals"]);
+        if name != "pidunu" && name != "dumb-init" {
+            command.env("POSIXLY_CORRECT", "1");
+        }
+        let running = Running::start(command);
+        running.out.wait("ready");
+        running.signal(signal);
+        running.out.wait(&format!("got {signal} "));
+    }
+}
+
 /// Every difference that a test here relies on is in the documentation.
 #[test]
 fn every_difference_is_documented() {
@@ -617,7 +667,7 @@ fn every_difference_is_documented() {
     let directory = Path::new("/");
     let tables = [TINI, DUMB_INIT, CATATONIT, PIDUNU];
     let named = tables.into_iter().flat_map(|table| cases(table, directory)).filter_map(|case| case.differs);
-    for name in named.chain(["subreaper"]) {
+    for name in named.chain(["subreaper", "own-death"]) {
         assert!(text.contains(&format!("**{name}**")), "{name} is not in docs/personas.md");
     }
 }
