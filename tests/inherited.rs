@@ -5,7 +5,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use support::running::{Running, run};
-use support::{launch, namespace, probe, probe_path, rinit_path, wait_until};
+use support::{launch, namespace, probe, probe_path, rinit_path};
 
 /// What `probe state` says, by name.
 type State = BTreeMap<String, String>;
@@ -163,7 +163,7 @@ fn parent_death_signal_arrives_when_the_parent_ends() {
     crate::or_skip!(namespace::available());
     // In a namespace, because the rinit under test loses its parent: a shell, which an outer rinit survives.
     let rinit = rinit_path();
-    let script = "\"$0\" -p USR1 -- \"$1\" signals & read line; exit 0";
+    let script = "\"$0\" -p USR1 -- \"$1\" signals --exit-on TERM:0 & read line; exit 0";
     let outer =
         [&["--on-main-exit", "wait", "--", "sh", "-c", script], &[rinit.to_str().expect("UTF-8"), probe_path()][..]];
     let mut running = namespace::rinit(&outer.concat());
@@ -171,10 +171,5 @@ fn parent_death_signal_arrives_when_the_parent_ends() {
     running.type_in("\n");
     running.out.wait("got 10 ");
     running.signal(15);
-    wait_until("the second stop", || {
-        if running.is_running() {
-            running.signal(15);
-        }
-        !running.is_running()
-    });
+    assert_eq!(running.wait(), 0);
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::running::{Running, number_in};
+use support::running::number_in;
 use support::{namespace, probe_path, procfs, rinit_path, skip, wait_until};
 
 /// What main and the helper beside it got.

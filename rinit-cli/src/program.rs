@@ -97,7 +97,8 @@ fn run_main(options: &Options, persona: &dyn Persona, inherited: Inherited) -> R
 /// Healthy is 0, findings are 1.
 fn diagnose(json: bool) -> Result<u8, Error> {
     let diagnosis = rinit_core::diagnose()?;
-    let text = if json { diagnosis.to_json() + "\n" } else { diagnosis.to_string() };
+    let text = if json { diagnosis.to_json() } else { diagnosis.to_string() };
+    let text = text + "\n";
     let printed = print(&text);
     Ok(if printed == 0 { u8::from(!diagnosis.is_healthy()) } else { printed })
 }

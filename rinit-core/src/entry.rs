@@ -32,8 +32,15 @@
 macro_rules! c_main {
     ($run:path) => {
         /// The C entry point.
+        ///
+        /// # Safety
+        ///
+        /// For the C runtime alone, which passes `argc` valid strings.
         #[unsafe(no_mangle)]
-        pub extern "C" fn main(argc: ::std::ffi::c_int, argv: *const *const ::std::ffi::c_char) -> ::std::ffi::c_int {
+        pub unsafe extern "C" fn main(
+            argc: ::std::ffi::c_int,
+            argv: *const *const ::std::ffi::c_char,
+        ) -> ::std::ffi::c_int {
             let inherited = $crate::Inherited::__capture_first();
             // SAFETY: the C runtime calls `main` once, with its own arguments.
             let arguments = unsafe { $crate::__arguments(argc, argv) };

@@ -214,19 +214,19 @@ impl Everyone {
             Ok(Sent::Delivered) => true,
             Ok(Sent::Gone) => false,
             Err(_) => {
-                if self.refused.insert(process.pid) {
-                    let uid = uid(process.pid);
-                    emit(Event::NotPermitted { pid: process.pid, signal, uid });
-                }
+                self.refused(process.pid, signal, emit);
                 false
             }
         }
     }
-}
 
-/// The user that a process runs as.
-pub(crate) fn uid(pid: Pid) -> Option<u32> {
-    Reader::new().status(pid).ok().flatten()?.uid
+    /// A signal was refused: said once for each process.
+    pub(crate) fn refused(&mut self, pid: Pid, signal: Signal, emit: &mut Emit<'_>) {
+        if self.refused.insert(pid) {
+            let uid = Reader::new().status(pid).ok().flatten().and_then(|status| status.uid);
+            emit(Event::NotPermitted { pid, signal, uid });
+        }
+    }
 }
 
 /// Where /proc cannot be read: as PID 1 everyone in the namespace can still be reached, because the kernel leaves PID 1

@@ -59,7 +59,7 @@ impl Received {
     /// ```
     #[must_use]
     pub fn is_from_kernel(&self) -> bool {
-        self.0.from_kernel()
+        self.0.is_from_kernel()
     }
 
     /// The value that came with it, where it was sent by `sigqueue(3)`.

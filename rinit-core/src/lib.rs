@@ -75,7 +75,7 @@ mod user;
 
 pub use child::Child;
 pub use child_spec::{ChildSpec, Group};
-pub use diagnose::{Diagnosis, diagnose};
+pub use diagnose::{Diagnosis, Zombie, ZombieParent, diagnose};
 pub use error::Error;
 pub use forwarder::{Received, SignalForwarder};
 pub use inherited::Inherited;

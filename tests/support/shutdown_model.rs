@@ -45,7 +45,7 @@ struct World {
 }
 
 /// Runs one life of the policy and panics where a promise is broken.
-pub fn check(bytes: &[u8]) {
+pub(crate) fn check(bytes: &[u8]) {
     let mut choices = Choices(bytes);
     let config = ShutdownConfig {
         stop_delay: choices.maybe(Choices::time).unwrap_or_default(),

@@ -59,12 +59,17 @@ impl Terminal {
         self.screen.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
     }
 
+    /// True when nobody has it open any more: what was shown is all.
+    pub(crate) fn ended(&self) -> bool {
+        self.screen.lock().unwrap_or_else(PoisonError::into_inner).1
+    }
+
     /// Waits until the text has been shown, and returns all from it on.
     #[track_caller]
     pub(crate) fn wait(&self, text: &str) -> String {
         let end = Instant::now() + deadline();
         loop {
-            let ended = self.screen.lock().unwrap_or_else(PoisonError::into_inner).1;
+            let ended = self.ended();
             let screen = self.screen();
             if let Some(at) = screen.find(text) {
                 return screen.get(at..).unwrap_or_default().to_owned();

@@ -8,7 +8,7 @@ pub use event::{Event, Next, Withheld};
 pub use report::Report;
 
 use crate::child_spec::TerminalUse;
-use crate::everyone::{Everyone, REPORTED, signal_blindly, uid};
+use crate::everyone::{Everyone, REPORTED, signal_blindly};
 use crate::forwarder::{is_gone, send};
 use crate::policy::{Action, Happening};
 use crate::reap::{Reaped, reap_one};
@@ -62,7 +62,7 @@ pub struct Init {
     rewrite: Rewrite,
     subreaper: bool,
     stop_along: bool,
-    inline: Option<Box<dyn FnMut(&Event)>>,
+    inline: Option<InlineObserver>,
     threaded: Option<SyncSender<Event>>,
 }
 
@@ -364,8 +364,10 @@ fn start(main: &ChildSpec, terminal: Option<Terminal>) -> Result<Pid, Error> {
     }
 }
 
+type InlineObserver = Box<dyn FnMut(&Event)>;
+
 struct Observers {
-    inline: Option<Box<dyn FnMut(&Event)>>,
+    inline: Option<InlineObserver>,
     threaded: Option<SyncSender<Event>>,
 }
 
@@ -619,10 +621,7 @@ impl Running {
                 self.out.emit(Event::Forwarded { signal, to: target });
             }
             Err(error) if is_gone(&error) => {}
-            Err(_) => {
-                let uid = uid(self.main);
-                self.out.emit(Event::NotPermitted { pid: self.main, signal, uid });
-            }
+            Err(_) => everyone.refused(self.main, signal, &mut |event| out.emit(event)),
         }
     }
 
@@ -631,8 +630,11 @@ impl Running {
         if self.forward == Forward::All {
             return None;
         }
-        let status = procfs::Reader::new().status(self.main).ok().flatten()?;
-        status.signals.map(|signals| signals.caught | signals.ignored | signals.blocked)
+        let mut reader = procfs::Reader::new();
+        let signals = reader.status(self.main).ok().flatten()?.signals?;
+        // Which signals a `sigwait` waits for cannot be seen while it waits.
+        let visible = !reader.is_in_sigwait(self.main);
+        visible.then_some(signals.caught | signals.ignored | signals.blocked)
     }
 
     fn trouble(&mut self, doing: &str, error: &std::io::Error) {

@@ -116,6 +116,19 @@ impl Reader {
         // "0" is both "not sleeping" and "not permitted to know" (`proc_pid_wchan(5)`).
         (!name.is_empty() && name != "0").then_some(name)
     }
+
+    /// True if a thread waits in `sigwait(3)` or its like. While it does, the kernel shows the signals that it waits for as
+    /// unblocked (`SigBlk`), although they are taken and not acted upon; only the function that it sleeps in tells.
+    pub(crate) fn is_in_sigwait(&mut self, pid: Pid) -> bool {
+        let mut threads = Vec::new();
+        let listed = numbers(&format!("/proc/{pid}/task"), &mut threads);
+        listed.is_ok_and(|listed| listed.is_some())
+            && threads.into_iter().any(|thread| {
+                let channel = self.read(format_args!("/proc/{pid}/task/{thread}/wchan"), 256);
+                // The compiler may have added a suffix, such as `.isra.0`.
+                channel.is_ok_and(|name| name.is_some_and(|name| name.starts_with(b"do_sigtimedwait")))
+            })
+    }
 }
 
 /// The numbers among the names of a directory of `/proc`; `None` when the directory is gone with its process.

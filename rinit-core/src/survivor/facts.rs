@@ -17,6 +17,8 @@ pub(crate) struct Facts {
     /// Blocked in every thread. `status` has the first thread's mask alone, but a signal for the process goes to any
     /// thread that does not block it (`signal(7)`, "Process-directed and thread-directed").
     pub(crate) blocked: SignalSet,
+    /// A thread takes signals by `sigwait(3)`. Looked at only where the signal is neither blocked nor caught nor ignored.
+    pub(crate) in_sigwait: bool,
     /// A thread is in state D, the first one or another.
     pub(crate) in_kernel: bool,
     pub(crate) wait_channel: Option<String>,
@@ -72,6 +74,9 @@ pub(crate) fn gather(
     let stat = reader.stat(pid).ok()?.filter(|stat| stat.start_ticks == process.start_ticks)?;
     let status = reader.status(pid).ok().flatten();
     let (blocked, in_kernel) = threads(reader, &stat, status.as_ref());
+    let signals = status.as_ref().and_then(|status| status.signals).unwrap_or_default();
+    let known = blocked | signals.caught | signals.ignored;
+    let in_sigwait = told.is_some_and(|told| !known.holds(told)) && reader.is_in_sigwait(pid);
     let wait_channel = if in_kernel { reader.wait_channel(pid) } else { None };
     // Never the arguments of a process with a thread in state D: see `Reader::command`.
     let command = if in_kernel { cmdline::bracketed(&stat.comm) } else { reader.command(pid, &stat.comm) };
@@ -79,7 +84,19 @@ pub(crate) fn gather(
     let children = if is_shell { shell_children(reader, pid) } else { Vec::new() };
     // Everything above was read by number. Still the same process now, so it was the same all the while.
     reader.stat(pid).ok()?.filter(|again| again.start_ticks == process.start_ticks)?;
-    Some(Facts { stat, status, told, command, blocked, in_kernel, wait_channel, is_shell, children, sender })
+    Some(Facts {
+        stat,
+        status,
+        told,
+        command,
+        blocked,
+        in_sigwait,
+        in_kernel,
+        wait_channel,
+        is_shell,
+        children,
+        sender,
+    })
 }
 
 /// What every thread blocks, and whether any sleeps uninterruptibly.

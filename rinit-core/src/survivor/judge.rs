@@ -39,12 +39,16 @@ pub(crate) fn judge(facts: &Facts) -> Reason {
 fn by_action(facts: &Facts, signal: Signal, signals: Signals) -> Reason {
     let blocks = facts.blocked.holds(signal);
     let catches = signals.caught.holds(signal);
-    // A blocked signal is kept even for the first process of a namespace, which may take it by sigwait. KILL and STOP
-    // from inside are dropped as well, and from an outer namespace they act.
-    let innermost = facts.status.as_ref().and_then(|status| status.namespace_pids.last()).copied();
-    let nested = facts.status.as_ref().is_some_and(|status| status.namespace_pids.len() > 1);
-    let is_init = innermost.unwrap_or(facts.stat.pid) == Pid::INIT;
-    if is_init && !blocks && !catches && !(nested && signal == Signal::KILL) {
+    // A blocked signal is kept even for the first process of a namespace, which may take it by sigwait. SIGKILL, dropped
+    // when it comes from inside, acts when it comes from an outer namespace, where the process has a second pid.
+    let pids = facts.status.as_ref().map_or(&[][..], |status| &status.namespace_pids);
+    let is_init = pids.last().copied().unwrap_or(facts.stat.pid) == Pid::INIT;
+    let killed_from_outside = signal == Signal::KILL && pids.len() > 1;
+    let loses = !blocks && !catches && !killed_from_outside;
+    if facts.in_sigwait && !blocks && !catches {
+        return Reason::Waits(signal);
+    }
+    if is_init && loses {
         return Reason::NamespaceInit(signal);
     }
     if blocks {
@@ -104,6 +108,7 @@ mod tests {
             told: Some(TERM),
             command: String::new(),
             blocked: SignalSet::empty(),
+            in_sigwait: false,
             in_kernel: false,
             wait_channel: None,
             is_shell: false,
@@ -129,6 +134,7 @@ mod tests {
     #[test]
     fn each_reason() {
         assert_eq!(reason(|_, _| {}), Reason::Ending(TERM));
+        assert_eq!(reason(|f, _| f.in_sigwait = true), Reason::Waits(TERM));
         assert_eq!(reason(|f, _| f.told = None), Reason::NeverTold);
         assert_eq!(reason(|_, s| s.ignored = TERM.into()), Reason::Ignores(TERM));
         assert_eq!(reason(|f, _| f.blocked = TERM.into()), Reason::Blocks(TERM));
@@ -157,6 +163,7 @@ mod tests {
         };
         assert_eq!(reason(|f, _| init(f)), Reason::NamespaceInit(TERM));
         assert_eq!(reason(|f, s| (init(f), s.caught = TERM.into()).1), Reason::Handles(TERM));
+        assert_eq!(reason(|f, _| (init(f), f.in_sigwait = true).1), Reason::Waits(TERM));
         assert_eq!(reason(|f, _| (init(f), f.blocked = TERM.into()).1), Reason::Blocks(TERM));
         assert_eq!(reason(|f, _| (init(f), f.told = Some(Signal::KILL)).1), Reason::Ending(Signal::KILL));
         // Where the kernel has no NSpid line.

@@ -50,6 +50,8 @@ pub enum Reason {
         /// The sender's.
         our_uid: u32,
     },
+    /// A thread takes signals by `sigwait(3)`, or was about to: the signal has no other effect, and the process lives.
+    Waits(Signal),
     /// It was told, the signal has its default action, and it is about to end.
     Ending(Signal),
     /// It has ended and its parent has not waited for it.
@@ -62,7 +64,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// One word for programs: `ignores`, `blocks`, `handles`, `shell-waits`, `never-told`, `stuck-in-kernel`, `stopped`,
+    /// One word for programs: `ignores`, `blocks`, `handles`, `shell-waits`, `waits`, `never-told`, `stuck-in-kernel`, `stopped`,
     /// `traced`, `pending`, `namespace-init`, `not-permitted`, `ending`, `zombie`, `unknown`.
     ///
     /// ```
@@ -82,6 +84,7 @@ impl Reason {
             Self::Pending(_) => "pending",
             Self::NamespaceInit(_) => "namespace-init",
             Self::NotPermitted { .. } => "not-permitted",
+            Self::Waits(_) => "waits",
             Self::Ending(_) => "ending",
             Self::Zombie { .. } => "zombie",
             Self::Unknown => "unknown",
@@ -112,6 +115,7 @@ impl fmt::Display for Reason {
             Self::NotPermitted { uid, our_uid } => {
                 write!(f, "runs as uid {uid}, which uid {our_uid} may not signal without CAP_KILL")
             }
+            Self::Waits(signal) => write!(f, "takes {signal} by sigwait and is still running"),
             Self::Ending(signal) => write!(f, "about to end by {signal}"),
             Self::Zombie { parent: Some(parent) } => write!(f, "a zombie, which its parent {parent} does not wait for"),
             Self::Zombie { parent: None } => {

@@ -11,6 +11,13 @@ fn survivor(pid: Pid, told: Option<Signal>) -> Survivor {
     examine(&Process::read(pid).unwrap().expect("it lives"), told).expect("it lives")
 }
 
+/// Waits for the reason: a shell blocks signals for a moment around each fork, and a process may be in state D while
+/// it starts.
+#[track_caller]
+fn eventually_is(pid: Pid, reason: &Reason) {
+    eventually(&format!("{reason:?}"), || survivor(pid, Some(Signal::TERM)).reason == *reason);
+}
+
 /// Waits until the shell has got as far as having a child that has become `sleep`.
 fn with_child(script: &str) -> (Family, Pid) {
     let family = Family::start(script);
@@ -28,9 +35,10 @@ fn with_child(script: &str) -> (Family, Pid) {
 fn a_shell_that_ignores() {
     let (family, child) = with_child("trap '' TERM; sleep 600; :");
     for pid in [family.pid(), child] {
-        assert_eq!(survivor(pid, Some(Signal::TERM)).reason, Reason::Ignores(Signal::TERM));
+        eventually_is(pid, &Reason::Ignores(Signal::TERM));
     }
     assert_eq!(survivor(child, None).reason, Reason::NeverTold);
+    eventually("asleep", || survivor(child, None).state == State::Sleeping);
     let line = survivor(child, Some(Signal::TERM)).to_string();
     let start = format!("pid {child} (ppid {}) 'sleep 600' state S, age ", family.pid());
     assert!(line.starts_with(&start) && line.ends_with("s: ignores SIGTERM"), "{line}");
@@ -45,15 +53,14 @@ fn a_shell_that_waits_with_a_trap() {
         let process = Process::read(family.pid()).unwrap().unwrap();
         let told = signal_process(&process, Signal::TERM).unwrap();
         assert_eq!(told, Sent::Delivered);
-        let reason = survivor(family.pid(), Some(Signal::TERM)).reason;
-        assert_eq!(reason, Reason::ShellWaits { child, command: "sleep 600".into() }, "{shell}");
+        eventually_is(family.pid(), &Reason::ShellWaits { child, command: "sleep 600".into() });
     }
 }
 
 #[test]
 fn a_shell_in_its_wait_builtin_handles() {
     let (family, _) = with_child("trap : TERM; sleep 600 & while :; do wait; done");
-    assert_eq!(survivor(family.pid(), Some(Signal::TERM)).reason, Reason::Handles(Signal::TERM));
+    eventually_is(family.pid(), &Reason::Handles(Signal::TERM));
 }
 
 #[test]
@@ -72,7 +79,7 @@ fn a_process_that_blocks() {
     });
     let process = Process::read(family.pid()).unwrap().unwrap();
     signal_process(&process, Signal::TERM).unwrap();
-    assert_eq!(survivor(family.pid(), Some(Signal::TERM)).reason, Reason::Blocks(Signal::TERM));
+    eventually_is(family.pid(), &Reason::Blocks(Signal::TERM));
 }
 
 #[test]
@@ -82,7 +89,7 @@ fn a_stopped_process() {
     signal_process(&process, Signal::STOP).unwrap();
     eventually("stopped", || survivor(child, None).state == State::Stopped);
     signal_process(&process, Signal::TERM).unwrap();
-    assert_eq!(survivor(child, Some(Signal::TERM)).reason, Reason::Stopped(Signal::TERM));
+    eventually_is(child, &Reason::Stopped(Signal::TERM));
     // Let go, it ends.
     signal_process(&process, Signal::CONT).unwrap();
     eventually("gone", || examine(&process, Some(Signal::TERM)).is_none());

@@ -17,7 +17,7 @@ pub(crate) struct SigInfo {
 
 impl SigInfo {
     /// True for a signal that the kernel itself made, such as the terminal driver's.
-    pub(crate) fn from_kernel(&self) -> bool {
+    pub(crate) fn is_from_kernel(&self) -> bool {
         self.code == libc::SI_KERNEL
     }
 

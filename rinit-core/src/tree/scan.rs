@@ -92,7 +92,7 @@ mod tests {
 
     fn process(pid: i32, ppid: i32, start_ticks: u64) -> Process {
         let pid = Pid::new(pid).unwrap();
-        Process { pid, ppid: Pid::new(ppid), start_ticks, state: State::Sleeping, threads: 1, comm: vec![] }
+        Process { pid, ppid: Pid::new(ppid), group: 1, start_ticks, state: State::Sleeping, threads: 1, comm: vec![] }
     }
 
     fn pids(known: &HashMap<Pid, Process>) -> Vec<i32> {

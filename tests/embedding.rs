@@ -1,0 +1,218 @@
+//! The library as a host uses it: `Init` with observers, `Reaper` with children, in processes of their own.
+//!
+//! No libtest harness: each scenario must be the only one in its process, with one thread, because it takes every child and
+//! every signal of the process.
+
+use rinit_core::{
+    ChildSpec, Ended, Event, ExitStatus, Inherited, Init, OnMainExit, Reaper, Reason, Report, Signal, SignalForwarder,
+    SignalSet, become_subreaper,
+};
+use rustix::event::{PollFd, PollFlags};
+use std::cell::RefCell;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::process::Command;
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+type Scenario = (&'static str, fn());
+
+const SCENARIOS: &[Scenario] = &[
+    ("events_come_in_order", events_come_in_order),
+    ("a_panicking_observer_stops_nothing", a_panicking_observer_stops_nothing),
+    ("a_slow_observer_stops_nothing", a_slow_observer_stops_nothing),
+    ("the_report_names_who_was_killed", the_report_names_who_was_killed),
+    ("the_report_names_who_was_left", the_report_names_who_was_left),
+    ("a_start_that_fails_is_an_error", a_start_that_fails_is_an_error),
+    ("a_reaper_by_poll", a_reaper_by_poll),
+    ("children_by_poll", children_by_poll),
+    ("a_status_is_kept_for_who_asks_late", a_status_is_kept_for_who_asks_late),
+    ("a_forwarder_rewrites_and_restores", a_forwarder_rewrites_and_restores),
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(name) = arguments.iter().position(|word| word == "--scenario").and_then(|at| arguments.get(at + 1)) {
+        let scenario = SCENARIOS.iter().find(|(known, _)| known == name).expect("a known scenario");
+        return scenario.1();
+    }
+    let filter = arguments.iter().skip(1).find(|word| !word.starts_with('-'));
+    let mut failed = 0;
+    let chosen: Vec<_> =
+        SCENARIOS.iter().filter(|(name, _)| filter.is_none_or(|filter| name.contains(filter))).collect();
+    for (name, _) in &chosen {
+        let this = std::env::current_exe().expect("the path of this program");
+        let output = Command::new(this).args(["--scenario", name]).output().expect("run the scenario");
+        let ok = output.status.success();
+        println!("test {name} ... {}", if ok { "ok" } else { "FAILED" });
+        if !ok {
+            failed += 1;
+            println!("{}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+        }
+    }
+    println!("\n{} passed, {failed} failed", chosen.len() - failed);
+    std::process::exit(i32::from(failed > 0));
+}
+
+fn shell(script: &str) -> ChildSpec {
+    ChildSpec::new("sh").args(["-c", script])
+}
+
+fn init(script: &str) -> Init {
+    Init::new(Inherited::capture().expect("signals"), shell(script))
+}
+
+fn run(init: Init) -> Report {
+    init.run().expect("main starts")
+}
+
+/// A shell that main leaves behind, which ignores TERM; main waits until it does.
+const STUBBORN_HELPER: &str =
+    "f=$(mktemp -u); mkfifo $f; (trap '' TERM; echo > $f; exec sleep 1000) & read r < $f; rm $f; exit 4";
+
+fn events_come_in_order() {
+    let events = Rc::new(RefCell::new(Vec::new()));
+    let seen = Rc::clone(&events);
+    let observer = move |event: &Event| {
+        seen.borrow_mut().push(match event {
+            Event::Spawned { .. } => "spawned".to_owned(),
+            Event::Received(received) => format!("received {}", received.signal()),
+            Event::Forwarded { signal, .. } => format!("forwarded {signal}"),
+            Event::Adopted { .. } => "adopted".to_owned(),
+            Event::Reaped { status, main, .. } => format!("reaped {main} {}", status.exit_code()),
+            other => format!("{other:?}"),
+        });
+    };
+    // The orphan has ended, and was reaped, before main asks for its own end.
+    let script = "trap 'exit 7' TERM; (true &); until [ -z \"$(pgrep -P $PPID | grep -v $$)\" ]; do :; done
+        kill -TERM $PPID; while :; do sleep 0.01; done";
+    let report = run(init(script).observe_inline(observer));
+    assert_eq!((report.exit_code(), report.stop_signal), (7, Some(Signal::TERM)));
+    assert!(report.stop_took.is_some());
+    let events = events.borrow();
+    let expected = ["spawned", "adopted", "reaped false 0", "received SIGTERM", "forwarded SIGTERM", "reaped true 7"];
+    let mut rest = events.iter();
+    for step in expected {
+        assert!(rest.any(|event| event == step), "no {step} in its place: {events:?}");
+    }
+}
+
+fn a_panicking_observer_stops_nothing() {
+    std::panic::set_hook(Box::new(|_| {}));
+    let report = run(init("(true &); exit 5").observe_inline(|_| panic!("observer")));
+    assert_eq!((report.exit_code(), report.reaped), (5, 2));
+    let report = run(init("(true &); exit 6").observe(|_| panic!("observer")));
+    assert_eq!((report.exit_code(), report.reaped), (6, 2));
+}
+
+fn a_slow_observer_stops_nothing() {
+    // It never returns from the first event: the sender is dropped only at the end.
+    let (hold, held) = mpsc::channel::<()>();
+    let report = run(init("for i in 1 2 3 4 5 6 7 8 9; do (true &); done; exit 5").observe(move |_| {
+        let _ = held.recv();
+    }));
+    assert_eq!((report.exit_code(), report.reaped), (5, 10));
+    drop(hold);
+}
+
+fn the_report_names_who_was_killed() {
+    let report = run(init(STUBBORN_HELPER).drain(Duration::from_millis(200)));
+    assert_eq!(report.main, Some(ExitStatus::Code(4)));
+    assert_eq!((report.told, report.killed.len(), report.left_behind.len()), (1, 1, 0));
+    let killed = &report.killed[0];
+    assert_eq!((killed.reason.clone(), killed.command.as_str()), (Reason::Ignores(Signal::TERM), "sleep 1000"));
+}
+
+fn the_report_names_who_was_left() {
+    let report = run(init("sleep 1000 & exit 4").on_main_exit(OnMainExit::Exit));
+    assert_eq!(report.exit_code(), 4);
+    let left: Vec<_> = report.left_behind.iter().map(|process| process.command.as_str()).collect();
+    assert!(matches!(left[..], ["sleep 1000" | "sh -c sleep 1000 & exit 4"]), "{left:?}");
+    let pid = rustix::process::Pid::from_raw(report.left_behind[0].pid.get()).expect("a pid");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("kill");
+}
+
+fn a_start_that_fails_is_an_error() {
+    let inherited = Inherited::capture().expect("signals");
+    let failed = |spec: ChildSpec| Init::new(inherited, spec).run().expect_err("does not start");
+    assert_eq!(failed(ChildSpec::new("/no/such")).exit_code(), 127);
+    assert_eq!(failed(ChildSpec::new("/")).exit_code(), 126);
+    let error = failed(ChildSpec::new("true").directory("/no/such"));
+    assert!(error.to_string().contains("/no/such") && error.exit_code() == 125, "{error}");
+    assert!(failed(ChildSpec::new("true").arg("a\0b")).to_string().contains("NUL"));
+    assert!(rustix::process::waitpid(None, rustix::process::WaitOptions::NOHANG).is_err(), "a child is left");
+}
+
+/// Sleeps until one of the descriptors is readable.
+fn poll_on(fds: &[BorrowedFd<'_>]) {
+    let mut fds: Vec<_> = fds.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+    let timeout = rustix::event::Timespec { tv_sec: 60, tv_nsec: 0 };
+    assert!(rustix::event::poll(&mut fds, Some(&timeout)).expect("poll") > 0, "nothing within a minute");
+}
+
+fn a_reaper_by_poll() {
+    let _subreaper = become_subreaper().expect("subreaper");
+    let mut reaper = Reaper::exclusive().expect("reaper");
+    let child = reaper.spawn(&shell("(true &); (exit 1 &); exit 9")).expect("spawn");
+    let mut ended: Vec<Ended> = Vec::new();
+    while ended.len() < 3 {
+        poll_on(&[reaper.as_fd()]);
+        while let Some(one) = reaper.next().expect("next") {
+            ended.push(one);
+        }
+    }
+    let own: Vec<_> = ended.iter().filter(|one| one.spawned_here).collect();
+    assert_eq!(own.len(), 1);
+    assert_eq!((own[0].pid, own[0].status), (child.pid(), ExitStatus::Code(9)));
+}
+
+fn children_by_poll() {
+    let reaper = Reaper::exclusive().expect("reaper");
+    let mut slow = reaper.spawn(&ChildSpec::new("sleep").arg("1000")).expect("spawn");
+    let mut quick = reaper.spawn(&shell("exit 3")).expect("spawn");
+    poll_on(&[slow.as_fd(), quick.as_fd()]);
+    assert_eq!(quick.try_wait().expect("wait"), Some(ExitStatus::Code(3)));
+    assert_eq!(slow.try_wait().expect("wait"), None);
+    slow.signal(Signal::KILL).expect("kill");
+    poll_on(&[slow.as_fd()]);
+    assert_eq!(slow.wait().expect("wait").signal(), Some(Signal::KILL));
+    slow.signal(Signal::KILL).expect("to nobody, and no error");
+}
+
+fn a_status_is_kept_for_who_asks_late() {
+    let mut reaper = Reaper::exclusive().expect("reaper");
+    let mut child = reaper.spawn(&shell("exit 8")).expect("spawn");
+    poll_on(&[child.as_fd()]);
+    let ended = reaper.next().expect("next").expect("it has ended");
+    assert_eq!((ended.pid, ended.spawned_here), (child.pid(), true));
+    assert_eq!(child.wait().expect("kept"), ExitStatus::Code(8));
+    // Dropped unasked: reaped all the same, for nobody.
+    drop(reaper.spawn(&shell("exit 1")).expect("spawn"));
+    poll_on(&[reaper.as_fd()]);
+    while let Some(ended) = reaper.next().expect("next") {
+        assert!(!ended.spawned_here);
+    }
+}
+
+fn a_forwarder_rewrites_and_restores() {
+    let reaper = Reaper::exclusive().expect("reaper");
+    let mut rewrite = rinit_core::Rewrite::default();
+    rewrite.set(Signal::USR1, Some(Signal::TERM));
+    let forwarder = SignalForwarder::new(SignalSet::only(Signal::USR1)).expect("forwarder").rewrite(rewrite);
+    let mut child = reaper.spawn(&ChildSpec::new("sleep").arg("1000")).expect("spawn");
+    let me = rustix::process::getpid();
+    rustix::process::kill_process(me, rustix::process::Signal::USR1).expect("kill");
+    poll_on(&[forwarder.as_fd()]);
+    let received = forwarder.next().expect("next").expect("a signal");
+    assert_eq!((received.signal(), received.sender().map(|pid| pid.get())), (Signal::USR1, Some(me.as_raw_pid())));
+    forwarder.forward(&received, child.pid()).expect("forward");
+    assert_eq!(child.wait().expect("wait").signal(), Some(Signal::TERM));
+    let blocked = |what: &str| {
+        let status = std::fs::read_to_string("/proc/self/status").expect("status");
+        let line = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).expect("SigBlk").trim().to_owned();
+        assert_eq!(u64::from_str_radix(&line, 16).expect("hexadecimal") & (1 << 9) != 0, what == "blocked");
+    };
+    blocked("blocked");
+    drop(forwarder);
+    blocked("restored");
+}
