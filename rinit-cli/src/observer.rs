@@ -69,7 +69,7 @@ fn heading(next: Next, count: usize) -> String {
     match next {
         Next::Tell => format!("telling what remains to end (SIGTERM), {those}:"),
         Next::Kill => format!("time is up, killing (SIGKILL) {those}:"),
-        Next::Leave => format!("leaving, although even SIGKILL has not ended {those}:"),
+        Next::Leave => format!("leaving {those} that rinit cannot end:"),
         _ => format!("still waiting for {those} to end:"),
     }
 }

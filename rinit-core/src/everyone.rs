@@ -95,16 +95,12 @@ impl Everyone {
     }
 
     fn report_list(&self, next: Next, list: &[Process], emit: &mut Emit<'_>) {
-        if list.is_empty() {
-            return;
-        }
         let survivors: Vec<_> = list.iter().take(DESCRIBED).filter_map(|process| self.describe(process)).collect();
         let more = list.len().saturating_sub(DESCRIBED);
-        if survivors.is_empty() && more == 0 {
-            // All have ended since they were listed.
-            return;
+        // Those who were seen may have ended before they could be described.
+        if !survivors.is_empty() || more > 0 {
+            emit(Event::Remaining { next, survivors, more });
         }
-        emit(Event::Remaining { next, survivors, more });
     }
 
     /// Sends to every descendant, whoever was told before; a signal that requests a stop counts as telling them.
@@ -218,6 +214,18 @@ impl Everyone {
                 false
             }
         }
+    }
+
+    /// True if nobody remains who may be signalled by this process.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        // Asked of the kernel and not of what was refused before: a process out of reach may fork on and on. A pid that is
+        // reused in between gives a wrong answer and no signal.
+        let refuses = |pid: Pid| rustix::process::test_kill_process(pid.rustix()) == Err(rustix::io::Errno::PERM);
+        self.living().is_ok_and(|living| living.iter().all(|process| refuses(process.pid)))
+    }
+
+    pub(crate) fn was_refused(&self, pid: Pid) -> bool {
+        self.refused.contains(&pid)
     }
 
     /// A signal was refused: said once for each process.

@@ -34,6 +34,7 @@ struct World {
     config: ShutdownConfig,
     now: Duration,
     main_alive: bool,
+    main_refused_at: Option<Duration>,
     /// Others that end when told TERM, those that only KILL ends, and those that nothing ends.
     others: [u32; 3],
     everyone_told: bool,
@@ -59,6 +60,7 @@ pub(crate) fn check(bytes: &[u8]) {
         config,
         now: Duration::ZERO,
         main_alive: true,
+        main_refused_at: None,
         others: [u32::from(choices.below(3)), u32::from(choices.below(3)), u32::from(choices.below(2))],
         everyone_told: false,
         main_told_stop_at: None,
@@ -70,7 +72,12 @@ pub(crate) fn check(bytes: &[u8]) {
     while !choices.0.is_empty() && !world.exited {
         let until = world.now + choices.time();
         world.let_time_pass(until);
-        match choices.below(6) {
+        match choices.below(7) {
+            6 if world.main_alive && world.main_told_stop_at.is_some() => {
+                world.main_refused_at.get_or_insert(world.now);
+                world.step(Happening::MainRefused);
+                world.consequences();
+            }
             0 => world.signal(Signal::TERM, true),
             1 => world.signal(Signal::INT, true),
             2 => world.signal(Signal::HUP, false),
@@ -110,7 +117,7 @@ impl World {
             Action::TellEveryone => {
                 assert!(self.alive() > 0, "told nobody");
                 self.everyone_told = true;
-                if self.main_alive {
+                if self.main_alive && self.main_refused_at.is_none() {
                     let told = self.main_told_stop_at.expect("main is told first");
                     let grace = self.config.grace.expect("while main lives, others are told only under a grace time");
                     assert!(self.now >= told + grace / 2, "told before half of the grace time");
@@ -147,6 +154,8 @@ impl World {
             OnMainExit::Wait => self.main_ended_at.zip(self.stop_came_at).map(|(ended, stop)| ended.max(stop)),
             _ => self.main_ended_at,
         };
+        // Main that cannot be told counts as ended.
+        let began = [began, self.main_refused_at].into_iter().flatten().min();
         let drain = began.filter(|_| !unlimited).map(|began| began + drain);
         let due = [grace, drain].into_iter().flatten().min();
         assert!(due.is_some_and(|due| self.now >= due), "killed at {:?}, due {due:?}", self.now);

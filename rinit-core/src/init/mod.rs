@@ -341,6 +341,8 @@ impl Init {
             forward: self.forward,
             rewrite: self.rewrite,
             stop_signals: self.stop_signals,
+            main_refused: false,
+            refused_main_had_time: false,
             stopped_with_main: false,
             stop_along: self.stop_along,
         };
@@ -402,6 +404,10 @@ struct Running {
     forward: Forward,
     rewrite: Rewrite,
     stop_signals: SignalSet,
+    /// Main could not be told to stop, for lack of permission.
+    main_refused: bool,
+    /// That was so, and the time has passed in which it might have ended by itself.
+    refused_main_had_time: bool,
     /// This process has stopped itself because main was stopped from the terminal.
     stopped_with_main: bool,
     stop_along: bool,
@@ -425,10 +431,8 @@ impl Running {
             match sys::sigtimedwait(SignalSet::all(), self.timeout(more)) {
                 Ok(Some(info)) if info.signal == Signal::CHLD => look_for_ended = true,
                 Ok(Some(info)) => {
-                    in_a_row += 1;
-                    if in_a_row % SIGNALS_IN_A_ROW == 0 {
-                        look_for_ended = true;
-                    }
+                    in_a_row = (in_a_row + 1) % SIGNALS_IN_A_ROW;
+                    look_for_ended |= in_a_row == 0;
                     self.received(Received::new(info));
                 }
                 Ok(None) => {}
@@ -477,6 +481,9 @@ impl Running {
                     break;
                 }
             }
+        }
+        if any && self.refused_main_had_time {
+            self.leave_if_out_of_reach();
         }
         if any || nobody_left {
             self.step(Happening::Ended { main: main_ended, all: nobody_left });
@@ -576,6 +583,8 @@ impl Running {
             Action::Report => {
                 let next = if self.shutdown.is_done() { Next::Leave } else { Next::Wait };
                 everyone.report(next, emit);
+                self.refused_main_had_time = self.main_refused;
+                self.leave_if_out_of_reach();
                 return;
             }
             Action::Exit => return,
@@ -622,6 +631,18 @@ impl Running {
             }
             Err(error) if is_gone(&error) => {}
             Err(_) => everyone.refused(self.main, signal, &mut |event| out.emit(event)),
+        }
+        if stop && self.main_status.is_none() && self.everyone.was_refused(self.main) {
+            self.main_refused = true;
+            self.step(Happening::MainRefused);
+        }
+    }
+
+    /// Where main may not be signalled, nothing that is done here ends it: once it is alone with its like, and has had its
+    /// time, waiting on would only make this process as unstoppable as main. As PID 1 the exit makes the kernel end them.
+    fn leave_if_out_of_reach(&mut self) {
+        if self.main_refused && !self.shutdown.is_done() && self.everyone.is_out_of_reach() {
+            self.step(Happening::OutOfReach);
         }
     }
 

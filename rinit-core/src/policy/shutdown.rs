@@ -86,6 +86,10 @@ pub enum Happening {
         /// No child is left, and so no descendant.
         all: bool,
     },
+    /// Main could not be told to stop, for lack of permission.
+    MainRefused,
+    /// A stop was requested, and none of those who remain may be signalled by this process.
+    OutOfReach,
     /// Time has passed: [`Shutdown::deadline`] is due.
     Tick,
 }
@@ -279,6 +283,16 @@ impl Shutdown {
             Happening::Signal { signal, stop: true } => self.stop_signal(signal, now, &mut actions),
             Happening::Signal { signal, stop: false } => actions.push(Action::Forward(signal.into())),
             Happening::Ended { main, all } => self.ended(main, all, now, &mut actions),
+            Happening::MainRefused => {
+                // It cannot go first then; the others are told as if it had ended.
+                if !self.everyone_told && !self.main_ended {
+                    self.drain(now, &mut actions);
+                }
+            }
+            Happening::OutOfReach => {
+                actions.push(Action::Report);
+                self.exit(&mut actions);
+            }
             Happening::Tick => self.tick(now, &mut actions),
         }
         actions
