@@ -42,6 +42,43 @@ fn from_scratch() {
 
     ten_thousand_orphans(&image);
     on_a_terminal(&image);
+    a_stop_in_good_order(&image);
+    who_came_in_by_docker_exec_is_left_alone(&image);
+}
+
+fn a_stop_in_good_order(image: &Image) {
+    // Main ends first, its helper takes its time, nobody is killed.
+    let container = Container::run(image, &[], &["/probe", "with-helper", "5", "slow-term", "500", "0"]);
+    container.wait_log(" ppid=1 ");
+    assert_eq!(container.stop(60), 5);
+    let logs = container.logs();
+    assert!(logs.contains("main got TERM\n") && logs.contains("cleaning\ndone\n"), "{logs}");
+    assert!(!logs.contains("SIGKILL"), "{logs}");
+    // One that ignores TERM is ended by rinit, with the reason in the log.
+    let container = Container::run(image, &["--env", "RINIT_GRACE=1s"], &["/probe", "ignore", "TERM"]);
+    container.wait_log("ready");
+    assert_eq!(container.stop(60), 137);
+    assert!(
+        container.logs().contains("state S") && container.logs().contains("ignores SIGTERM"),
+        "{}",
+        container.logs()
+    );
+}
+
+fn who_came_in_by_docker_exec_is_left_alone(image: &Image) {
+    let options = ["--env", "RINIT_TO=all"];
+    let container = Container::run(image, &options, &["/probe", "signals", "--exit-on", "TERM:3"]);
+    container.wait_log("ready");
+    let mark = format!("guest-{}", std::process::id());
+    container.exec_detached(&["/probe", "sleep", &mark]);
+    wait_until("the guest", || !procfs::with_word(&mark).is_empty());
+    // USR1 would end the guest, which does not know it.
+    for number in 1..=5 {
+        container.signal("USR1");
+        wait_until("main to get it", || container.logs().matches("got 10 ").count() == number);
+    }
+    assert_eq!(procfs::with_word(&mark).len(), 1, "the guest lives");
+    assert_eq!(container.stop(60), 3);
 }
 
 fn ten_thousand_orphans(image: &Image) {
@@ -96,10 +133,40 @@ fn debian_servers() {
         assert!(container.logs().contains(line), "no {line:?} in {}", container.logs());
     }
 
+    supervised(&image);
+
     // The contrast: the usual start script as PID 1. Redis never hears of the stop, and the data is lost.
     let script = "redis-server --save '3600 1' --dir /tmp; echo redis ended";
     let without = Container::run(&image, &["--entrypoint", ""], &["sh", "-c", script]);
     without.wait_log("Ready to accept connections");
     assert_eq!(without.stop(3), 137);
     assert!(!without.logs().contains("bye bye"), "{}", without.logs());
+}
+
+/// supervisord as main, with redis below it: supervisord tells its programs itself, and the data is on disk afterwards.
+fn supervised(image: &Image) {
+    let data = tempfile::tempdir().expect("a directory");
+    let volume = format!("{}:/data", data.path().display());
+    let script = "cat > /tmp/s.conf <<END
+[supervisord]
+nodaemon=true
+user=root
+logfile=/dev/stdout
+logfile_maxbytes=0
+pidfile=/tmp/s.pid
+[program:redis]
+command=redis-server --save '3600 1' --dir /data
+stdout_logfile=/dev/stdout
+stdout_logfile_maxbytes=0
+END
+exec supervisord -c /tmp/s.conf";
+    let container = Container::run(image, &["--volume", &volume], &["sh", "-c", script]);
+    container.wait_log("Ready to accept connections");
+    assert_eq!(container.exec(&["redis-cli", "set", "key", "kept-on-disk"]), "OK");
+    assert_eq!(container.stop(60), 0, "supervisord's own status: {}", container.logs());
+    let logs = container.logs();
+    assert!(logs.contains("stopped: redis (exit status 0)"), "{logs}");
+    assert!(!logs.contains("rinit: "), "nothing was left for rinit to tell or kill: {logs}");
+    let dump = std::fs::read(data.path().join("dump.rdb")).expect("the dump");
+    assert!(String::from_utf8_lossy(&dump).contains("kept-on-disk"));
 }

@@ -2,15 +2,9 @@
 
 mod support;
 
+use support::namespace::everywhere;
 use support::running::{Running, number_in};
 use support::{namespace, probe_path, procfs, rinit, wait_until};
-
-/// The same as PID 1 and as a subreaper.
-#[track_caller]
-fn everywhere(words: &[&str], check: impl Fn(Running)) {
-    check(namespace::rinit(words));
-    check(Running::start(rinit(words)));
-}
 
 #[test]
 fn a_helper_finishes_its_cleaning_and_main_s_status_is_returned() {

@@ -3,15 +3,9 @@
 mod support;
 
 use std::process::Command;
+use support::namespace::everywhere;
 use support::running::{Running, number_in};
 use support::{installed, is_root, namespace, probe_path, procfs, rinit, rinit_path, wait_for, wait_until};
-
-/// The same as PID 1 and as a subreaper.
-#[track_caller]
-fn everywhere(words: &[&str], check: impl Fn(Running)) {
-    check(namespace::rinit(words));
-    check(Running::start(rinit(words)));
-}
 
 #[test]
 fn grace_kills_who_ignores_term_and_says_so_before() {

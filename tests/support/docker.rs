@@ -159,6 +159,12 @@ impl Container {
         docker_ok(["exec", &self.name].iter().chain(arguments).copied().collect::<Vec<_>>())
     }
 
+    /// `docker exec --detach`
+    #[track_caller]
+    pub(crate) fn exec_detached(&self, arguments: &[&str]) {
+        docker_ok(["exec", "--detach", &self.name].iter().chain(arguments).copied().collect::<Vec<_>>());
+    }
+
     /// `docker exec` that may fail: whether it succeeded, and what it wrote.
     pub(crate) fn try_exec(&self, arguments: &[&str]) -> (bool, String) {
         let output = docker(["exec", &self.name].iter().chain(arguments).copied());

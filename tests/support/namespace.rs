@@ -1,7 +1,7 @@
 //! Real PID namespaces, in which rinit is PID 1.
 
 use super::running::Running;
-use super::{is_root, procfs, rinit_path, wait_for};
+use super::{is_root, procfs, wait_for};
 use std::process::{Command, Stdio};
 
 /// `unshare` with a new PID and mount namespace and a /proc of its own; as an ordinary user by a user namespace.
@@ -61,7 +61,12 @@ pub(crate) fn start(inner: &Command) -> Running {
 /// `rinit ARGUMENTS…` as PID 1.
 #[track_caller]
 pub(crate) fn rinit(arguments: &[&str]) -> Running {
-    let mut command = Command::new(rinit_path());
-    command.args(arguments);
-    start(&command)
+    start(&super::rinit(arguments))
+}
+
+/// `rinit ARGUMENTS…` as PID 1, and then as a subreaper.
+#[track_caller]
+pub(crate) fn everywhere(arguments: &[&str], check: impl Fn(Running)) {
+    check(rinit(arguments));
+    check(Running::start(super::rinit(arguments)));
 }
