@@ -26,6 +26,28 @@ pub enum Command {
     Version,
     /// Print the licence.
     License,
+    /// Print what another program's persona has to say, and exit.
+    Print(Page),
+}
+
+/// Text to print, and the exit status that goes with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The text, with its line ends.
+    pub text: String,
+    /// Where it goes.
+    pub to: Stream,
+    /// The exit status after it.
+    pub status: u8,
+}
+
+/// A standard stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Error,
 }
 
 /// How to run.
@@ -59,6 +81,10 @@ pub struct Options {
     pub env: Vec<(OsString, OsString)>,
     /// A session of its own.
     pub session: bool,
+    /// Main stays in rinit's own process group. Only personas ask for it.
+    pub same_group: bool,
+    /// rinit stops itself whenever it gets a stop signal of the terminal. Only personas ask for it.
+    pub stop_along: bool,
     /// What rinit gets when its parent ends.
     pub parent_death_signal: Option<Signal>,
     /// `-s`, `--no-subreaper`, or neither.
@@ -89,13 +115,7 @@ impl Display for BadUsage {
 ///
 /// [`BadUsage`]: nothing was started.
 pub fn parse(arguments: Vec<OsString>, variable: impl Fn(&str) -> Option<OsString>) -> Result<Command, BadUsage> {
-    let mut options = Options::default();
-    for (name, option) in VARIABLES {
-        // Set to nothing is not set, as compose files and Helm charts write it.
-        if let Some(value) = variable(name).filter(|value| !value.is_empty()) {
-            set(&mut options, option, value).map_err(|BadUsage(why)| BadUsage(format!("{name}: {why}")))?;
-        }
-    }
+    let mut options = from_environment(variable)?;
     let stop_signals_from_environment = std::mem::take(&mut options.stop_signals);
     let mut parser = Parser::from_iter(arguments);
     let (mut pause, mut diagnose, mut json) = (false, false, false);
@@ -158,6 +178,18 @@ pub fn parse(arguments: Vec<OsString>, variable: impl Fn(&str) -> Option<OsStrin
         }
         (false, false) => Ok(Command::Run(Box::new(options))),
     }
+}
+
+/// The options that the variables `RINIT_…` ask for.
+pub(crate) fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> Result<Options, BadUsage> {
+    let mut options = Options::default();
+    for (name, option) in VARIABLES {
+        // Set to nothing is not set, as compose files and Helm charts write it.
+        if let Some(value) = variable(name).filter(|value| !value.is_empty()) {
+            set(&mut options, option, value).map_err(|BadUsage(why)| BadUsage(format!("{name}: {why}")))?;
+        }
+    }
+    Ok(options)
 }
 
 /// Long options that take a value.

@@ -7,6 +7,7 @@ mod duration;
 mod help;
 mod messages;
 mod observer;
+mod persona;
 mod program;
 
 pub use program::run;

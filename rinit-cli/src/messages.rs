@@ -1,8 +1,10 @@
-//! Lines on standard error that can neither panic nor block.
+//! Lines on standard error or output that can neither panic nor block.
 
+use crate::args::Stream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, IoSlice, ReadWriteFlags, pwritev2, write};
-use rustix::stdio::stderr;
+use rustix::stdio::{stderr, stdout};
+use std::ffi::OsStr;
 use std::fmt::{Arguments, Write};
 
 /// Longest line. A pipe takes up to PIPE_BUF = 4096 bytes whole or not at all (`pipe(7)`), so that lines of several
@@ -10,11 +12,16 @@ use std::fmt::{Arguments, Write};
 const LONGEST: usize = 4096;
 
 /// Writes `rinit: ` and the message as one line to standard error.
+pub(crate) fn say(message: Arguments<'_>) {
+    line(Stream::Error, "rinit: ", message);
+}
+
+/// Writes the prefix and the message as one line.
 ///
 /// As PID 1 rinit must survive a closed or full standard error (`eprintln!` panics there) and must not wait for a reader
 /// that never comes: a line that cannot be written at once is lost.
-pub(crate) fn say(message: Arguments<'_>) {
-    let mut line = Line { text: String::from("rinit: ") };
+pub(crate) fn line(to: Stream, prefix: &str, message: Arguments<'_>) {
+    let mut line = Line { text: String::from(prefix) };
     // Writing to a String fails only where a `Display` does; what it wrote until then is said.
     let _ = line.write_fmt(message);
     let mut text = line.text;
@@ -24,7 +31,14 @@ pub(crate) fn say(message: Arguments<'_>) {
         text.push('…');
     }
     text.push('\n');
-    put(text.as_bytes());
+    put(to, text.as_bytes());
+}
+
+/// Text of somebody else's with its control characters made visible.
+pub(crate) fn visible(text: &OsStr) -> String {
+    let mut line = Line { text: String::new() };
+    let _ = line.write_str(&text.to_string_lossy());
+    line.text
 }
 
 /// Makes control characters visible: the name of a program must not be able to forge a line or to drive the terminal.
@@ -45,17 +59,21 @@ impl Write for Line {
     }
 }
 
-fn put(bytes: &[u8]) {
+/// Writes text of several lines at once, if that can be done without waiting.
+pub(crate) fn put(to: Stream, bytes: &[u8]) {
+    let fd = match to {
+        Stream::Error => stderr(),
+        Stream::Output => stdout(),
+    };
     // Asks the kernel not to wait; pipes and files know the flag. Position -1 is "as write(2) would" (`pwritev2(2)`).
-    match pwritev2(stderr(), &[IoSlice::new(bytes)], u64::MAX, ReadWriteFlags::NOWAIT) {
+    match pwritev2(fd, &[IoSlice::new(bytes)], u64::MAX, ReadWriteFlags::NOWAIT) {
         Ok(_) | Err(Errno::AGAIN | Errno::BADF | Errno::PIPE) => return,
         Err(_) => {}
     }
     // Terminals and older kernels do not: there poll tells whether a write would wait.
-    let stderr = stderr();
-    let mut fds = [PollFd::new(&stderr, PollFlags::OUT)];
+    let mut fds = [PollFd::new(&fd, PollFlags::OUT)];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
     if poll(&mut fds, Some(&at_once)).is_ok_and(|ready| ready > 0) {
-        let _ = write(stderr, bytes);
+        let _ = write(fd, bytes);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::messages::say;
 use rinit_core::{Event, Next, Target, Withheld};
+use std::fmt::Arguments;
 
 /// What the user wants to hear.
 #[derive(Debug, Clone, Copy)]
@@ -10,8 +11,8 @@ pub(crate) struct Wanted {
     pub(crate) orphans: bool,
 }
 
-/// Says what is worth saying of an event.
-pub(crate) fn observe(wanted: Wanted, event: &Event) {
+/// Says of an event that something is slow or wrong; false if it is not that kind of event.
+pub(crate) fn warn(event: &Event, say: &mut dyn FnMut(Arguments<'_>)) -> bool {
     match event {
         Event::Remaining { next, survivors, more } => {
             say(format_args!("{}", heading(*next, survivors.len() + more)));
@@ -29,6 +30,17 @@ pub(crate) fn observe(wanted: Wanted, event: &Event) {
             ));
         }
         Event::Trouble { what } => say(format_args!("{what}")),
+        _ => return false,
+    }
+    true
+}
+
+/// Says what is worth saying of an event.
+pub(crate) fn observe(wanted: Wanted, event: &Event) {
+    if warn(event, &mut say) {
+        return;
+    }
+    match event {
         Event::Reaped { pid, status, main: false } if wanted.orphans || wanted.verbosity >= 3 => {
             say(format_args!("reaped orphan pid {pid}, which {status}"));
         }

@@ -1,66 +1,69 @@
 //! What the program does, from its first instruction to its exit status.
 
-use crate::args::{BadUsage, Command, Options, parse};
+use crate::args::{Command, Options, Page, Stream};
 use crate::help::{HELP, LICENSE, VERSION};
-use crate::messages::say;
-use crate::observer::{Wanted, observe};
+use crate::messages::put;
+use crate::persona::{self, Persona, Surroundings};
 use rinit_core::{ChildSpec, Error, Group, Inherited, Init, ParentWatch, User};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
-
-/// rinit's own failures, and bad usage.
-const FAILED: u8 = 125;
 
 /// The whole program. Signals are blocked already: the entry point did that first.
 #[must_use]
 pub fn run(inherited: Result<Inherited, Error>, arguments: Vec<OsString>) -> u8 {
     let parent = ParentWatch::start();
-    let command = match parse(arguments, |name| std::env::var_os(name)) {
-        Ok(command) => command,
-        Err(BadUsage(why)) => {
-            say(format_args!("{why}"));
-            return FAILED;
+    let persona = persona::named(arguments.first().map_or(OsStr::new(""), OsString::as_os_str));
+    let is_init = rustix::process::getpid().is_init();
+    let around = Surroundings { variable: &|name| std::env::var_os(name), is_init };
+    match persona.parse(arguments, &around) {
+        Command::Help => print(HELP),
+        Command::Version => print(VERSION),
+        Command::License => print(LICENSE),
+        Command::Print(Page { text, to: Stream::Output, status }) => status.max(print(&text)),
+        Command::Print(Page { text, to: Stream::Error, status }) => {
+            put(Stream::Error, text.as_bytes());
+            status
         }
-    };
-    let result = match command {
-        Command::Help => return print(HELP),
-        Command::Version => return print(VERSION),
-        Command::License => return print(LICENSE),
-        Command::Diagnose { json } => diagnose(json),
-        Command::Pause(options) => inherited.and_then(|inherited| {
-            watch_parent(&options, &parent)?;
-            rinit_core::pause(&inherited).map(|_| 0)
-        }),
-        Command::Run(options) => inherited.and_then(|inherited| {
-            watch_parent(&options, &parent)?;
-            run_main(*options, inherited)
-        }),
-    };
-    result.unwrap_or_else(|error| {
-        say(format_args!("{error}"));
-        error.exit_code()
-    })
+        Command::Diagnose { json } => {
+            diagnose(json).unwrap_or_else(|error| persona.failed(&Options::default(), &error))
+        }
+        Command::Pause(options) => {
+            let paused = inherited.and_then(|inherited| {
+                watch_parent(&options, &parent)?;
+                rinit_core::pause(&inherited).map(|_| 0)
+            });
+            paused.unwrap_or_else(|error| persona.failed(&options, &error))
+        }
+        Command::Run(options) => {
+            let ran = inherited.and_then(|inherited| {
+                watch_parent(&options, &parent)?;
+                run_main(&options, persona, inherited)
+            });
+            ran.unwrap_or_else(|error| persona.failed(&options, &error))
+        }
+    }
 }
 
 fn watch_parent(options: &Options, parent: &ParentWatch) -> Result<(), Error> {
     options.parent_death_signal.map_or(Ok(()), |signal| parent.signal(signal))
 }
 
-fn run_main(options: Options, inherited: Inherited) -> Result<u8, Error> {
-    let mut main = ChildSpec::new(options.program).args(options.arguments).signals_of(&inherited);
+fn run_main(options: &Options, persona: &dyn Persona, inherited: Inherited) -> Result<u8, Error> {
+    let mut main = ChildSpec::new(&options.program).args(&options.arguments).signals_of(&inherited);
     if options.session {
         main = main.group(Group::Session);
+    } else if options.same_group {
+        main = main.group(Group::Inherit);
     }
     if let Some(user) = &options.user {
         main = main.user(User::resolve(user)?);
     }
-    if let Some(directory) = options.workdir {
+    if let Some(directory) = &options.workdir {
         main = main.directory(directory);
     }
-    for (name, value) in options.env {
+    for (name, value) in &options.env {
         main = main.env(name, value);
     }
-    let wanted = Wanted { verbosity: options.verbosity, orphans: options.warn_on_reap };
     let mut init = Init::new(inherited, main)
         .target(options.to)
         .forward(options.forward)
@@ -68,9 +71,10 @@ fn run_main(options: Options, inherited: Inherited) -> Result<u8, Error> {
         .stop_delay(options.stop_delay.unwrap_or_default())
         .on_main_exit(options.on_main_exit)
         .subreaper(options.subreaper.unwrap_or(true))
-        .observe_inline(move |event| observe(wanted, event));
-    for signal in options.stop_signals {
-        init = init.stop_signal(signal);
+        .stop_along(options.stop_along)
+        .observe_inline(persona.observer(options));
+    for signal in &options.stop_signals {
+        init = init.stop_signal(*signal);
     }
     if let Some(grace) = options.grace {
         init = init.grace(grace);
@@ -79,6 +83,7 @@ fn run_main(options: Options, inherited: Inherited) -> Result<u8, Error> {
         init = init.drain(drain);
     }
     let report = init.run()?;
+    persona.ended(options, &report);
     let code = report.exit_code();
     if options.ok_codes.contains(&code) {
         return Ok(0);
@@ -102,5 +107,5 @@ fn diagnose(json: bool) -> Result<u8, Error> {
 fn print(text: &str) -> u8 {
     let mut out = std::io::stdout();
     let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    if printed.is_ok() { 0 } else { FAILED }
+    if printed.is_ok() { 0 } else { persona::FAILED }
 }

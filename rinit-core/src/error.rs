@@ -29,6 +29,8 @@ pub enum Error {
         program: String,
         /// Where it was looked for, as the end of a sentence; empty for a path.
         where_: String,
+        /// The answer of `execve(2)`.
+        source: io::Error,
     },
     /// The program was found but cannot be executed.
     #[error("{program}: cannot execute: {reason}")]

@@ -40,6 +40,7 @@ pub(crate) fn explain(program: &OsStr, candidates: &[PathBuf], searched_path: bo
         return Error::NotFound {
             program: printable(program),
             where_: where_it_is_not(program, candidates, searched_path),
+            source: error,
         };
     }
     let first = |ask: fn(&Path, usize) -> Option<String>| {

@@ -11,7 +11,7 @@ impl Running {
     /// give the prompt back.
     pub(super) fn main_stopped(&mut self, signal: Signal) {
         // A plain STOP is somebody's own doing, who will continue main and not us.
-        let by_terminal = [Signal::TSTP, Signal::TTIN, Signal::TTOU].contains(&signal);
+        let by_terminal = !self.stop_along && [Signal::TSTP, Signal::TTIN, Signal::TTOU].contains(&signal);
         let Some(terminal) = Terminal::controlling().filter(|_| by_terminal) else { return };
         if signal != Signal::TSTP && terminal.is_ours() {
             // A shell's `fg` has given the foreground to this process's group, and main asks for it now.
@@ -41,14 +41,16 @@ impl Running {
     }
 }
 
-/// A session leader lets go of its terminal, so that main's new session can have it.
+/// A session leader lets go of its terminal, so that main's new session can have it; true if it did.
 ///
 /// Only a terminal that no session holds can become a controlling one. Letting go sends HUP and CONT to the foreground
 /// group, which is this process's own: they are meant for nobody, and taken here before the loop would forward them.
-pub(super) fn give_up_terminal(tty: BorrowedFd<'_>) {
+pub(super) fn give_up_terminal(tty: BorrowedFd<'_>) -> bool {
     let leader = rustix::process::getsid(None).is_ok_and(|session| session == rustix::process::getpid());
-    if leader && sys::give_up_terminal(tty).is_ok() {
+    let given_up = leader && sys::give_up_terminal(tty).is_ok();
+    if given_up {
         let meant_for_nobody = SignalSet::from_iter([Signal::HUP, Signal::CONT]);
         while let Ok(Some(_)) = sys::sigtimedwait(meant_for_nobody, Some(Duration::ZERO)) {}
     }
+    given_up
 }

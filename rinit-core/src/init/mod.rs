@@ -61,6 +61,7 @@ pub struct Init {
     forward: Forward,
     rewrite: Rewrite,
     subreaper: bool,
+    stop_along: bool,
     inline: Option<InlineObserver>,
     threaded: Option<SyncSender<Event>>,
 }
@@ -101,6 +102,7 @@ impl Init {
             forward: Forward::default(),
             rewrite: Rewrite::default(),
             subreaper: true,
+            stop_along: false,
             inline: None,
             threaded: None,
         }
@@ -239,6 +241,24 @@ impl Init {
         self
     }
 
+    /// Whether this process stops itself (`SIGSTOP`) after every TSTP, TTIN or TTOU that it gets, and takes no other care
+    /// of main's stops: no, unless told otherwise. For callers who stop and continue main by signals to this process and
+    /// expect to see it stopped; main in a session of its own sees no ^Z itself. As PID 1 it has no effect.
+    ///
+    /// Without it this process stops when main was stopped from the terminal, if there is a shell that notices.
+    ///
+    /// ```
+    /// # fn f(init: rinit_core::Init) {
+    /// let init = init.stop_along(true);
+    /// # let _ = init;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn stop_along(mut self, stop: bool) -> Self {
+        self.stop_along = stop;
+        self
+    }
+
     /// Calls the observer for every event, in a thread of its own: it may block and it may panic, and neither stops the
     /// reaping. While it is more than 1024 events behind, further ones are left out for it.
     ///
@@ -324,6 +344,7 @@ impl Init {
             main_refused: false,
             refused_main_had_time: false,
             stopped_with_main: false,
+            stop_along: self.stop_along,
         };
         Ok(running.run())
     }
@@ -337,8 +358,9 @@ fn start(main: &ChildSpec, terminal: Option<Terminal>) -> Result<Pid, Error> {
         Group::Own => terminal.with(|tty| main.start(TerminalUse::Foreground(tty))).map_err(Error::Terminal)?,
         Group::Session => terminal
             .with(|tty| {
-                job_control::give_up_terminal(tty);
-                main.start(TerminalUse::Controlling(tty))
+                let free = job_control::give_up_terminal(tty);
+                // A terminal that stays somebody else's cannot be main's: then its session has none.
+                main.start(if free { TerminalUse::Controlling(tty) } else { TerminalUse::None })
             })
             .map_err(Error::Terminal)?,
     }
@@ -388,6 +410,7 @@ struct Running {
     refused_main_had_time: bool,
     /// This process has stopped itself because main was stopped from the terminal.
     stopped_with_main: bool,
+    stop_along: bool,
 }
 
 impl Running {
@@ -488,6 +511,14 @@ impl Running {
 
     fn received(&mut self, received: Received) {
         self.out.emit(Event::Received(received));
+        self.pass_on(received);
+        if self.stop_along && [Signal::TSTP, Signal::TTIN, Signal::TTOU].contains(&received.signal()) {
+            // STOP and not the signal itself, which is blocked here. Main was told before: it could not be afterwards.
+            let _ = sys::kill(self.me, Signal::STOP);
+        }
+    }
+
+    fn pass_on(&mut self, received: Received) {
         let signal = received.signal();
         let Some(rewritten) = self.rewrite.apply(signal) else {
             self.out.emit(Event::Withheld { signal, why: Withheld::Dropped });

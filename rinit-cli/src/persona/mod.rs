@@ -1,0 +1,187 @@
+//! Other init programs that rinit stands in for, by the name under which it is started.
+//!
+//! A persona reads its original's command line and variables into the same [`Options`] that rinit's own command line
+//! gives, and puts what happens into its original's words. It decides nothing else: from there on rinit is rinit. How that
+//! differs from the originals is in `docs/personas.md`.
+
+mod catatonit;
+mod dumb_init;
+mod getopt;
+mod own;
+mod pidunu;
+mod tini;
+
+pub(crate) use own::FAILED;
+
+use crate::args::{BadUsage, Command, Options, Page, Stream, from_environment};
+use crate::messages::visible;
+use rinit_core::{Error, Event, Report, Rewrite, Signal};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+/// What of its surroundings a persona's command line depends on.
+pub(crate) struct Surroundings<'a> {
+    /// An environment variable.
+    pub(crate) variable: &'a dyn Fn(&str) -> Option<OsString>,
+    /// rinit is PID 1 of its namespace.
+    pub(crate) is_init: bool,
+}
+
+/// A program that rinit can be.
+pub(crate) trait Persona {
+    /// Reads the command line, the program's own name first.
+    fn parse(&self, arguments: Vec<OsString>, around: &Surroundings<'_>) -> Command;
+
+    /// Says what is worth saying of the events of a run, which is about to begin.
+    fn observer(&self, options: &Options) -> Box<dyn FnMut(&Event)>;
+
+    /// Says why nothing was started, or why pausing failed; returns the exit status.
+    fn failed(&self, options: &Options, error: &Error) -> u8;
+
+    /// Says how the run has ended.
+    fn ended(&self, _options: &Options, _report: &Report) {}
+}
+
+/// The persona for the name, a path as in `argv[0]`; rinit itself for every name that is nobody else's.
+///
+/// Beside the programs' own names there are those under which their authors publish them (`tini-static-amd64`,
+/// `dumb-init_1.2.5_x86_64`, `catatonit.x86_64`), and that under which Podman mounts catatonit.
+pub(crate) fn named(argv0: &OsStr) -> &'static dyn Persona {
+    let name = String::from_utf8_lossy(base_name(argv0));
+    let published = |name: &str, as_: &str| name.split_once(as_).is_some_and(|(before, _)| before.is_empty());
+    match &*name {
+        "tini" | "docker-init" => &tini::Tini,
+        "dumb-init" => &dumb_init::DumbInit,
+        "catatonit" | "podman-init" => &catatonit::Catatonit,
+        "pidunu" => &pidunu::Pidunu,
+        name if published(name, "tini-") => &tini::Tini,
+        name if published(name, "dumb-init_") => &dumb_init::DumbInit,
+        name if published(name, "catatonit.") => &catatonit::Catatonit,
+        _ => &own::Own,
+    }
+}
+
+fn base_name(path: &OsStr) -> &[u8] {
+    path.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+}
+
+/// The name that usage texts show.
+fn shown_name(arguments: &[OsString]) -> String {
+    arguments.first().map_or_else(String::new, |name| visible(OsStr::from_bytes(base_name(name))))
+}
+
+fn page(to: Stream, status: u8, text: impl Into<String>) -> Command {
+    Command::Print(Page { text: text.into(), to, status })
+}
+
+/// The options to start with: rinit's own variables, so that what the originals have no flag for can be set.
+fn options(around: &Surroundings<'_>, bad_usage: u8) -> Result<Options, Command> {
+    from_environment(around.variable)
+        .map_err(|BadUsage(why)| page(Stream::Error, bad_usage, format!("rinit: {}\n", visible(why.as_ref()))))
+}
+
+/// Puts the first operand as the program and the others as its arguments; false if there is none.
+fn set_program(options: &mut Options, operands: Vec<OsString>) -> bool {
+    let mut operands = operands.into_iter();
+    let program = operands.next();
+    let given = program.is_some();
+    options.program = program.unwrap_or_default();
+    options.arguments = operands.collect();
+    given
+}
+
+/// Drops signals that the original does not pass on.
+fn drop_signals(rewrite: &mut Rewrite, signals: impl IntoIterator<Item = Signal>) {
+    for signal in signals {
+        rewrite.set(signal, None);
+    }
+}
+
+/// Signals that a fault of the program itself raises, and ABRT: tini and catatonit leave them alone.
+const FAULTS: [Signal; 7] =
+    [Signal::FPE, Signal::ILL, Signal::SEGV, Signal::BUS, Signal::ABRT, Signal::TRAP, Signal::SYS];
+
+/// The two signals that glibc keeps to itself: no program that is linked with it can take them.
+fn kept_by_glibc() -> impl Iterator<Item = Signal> {
+    (32..Signal::RTMIN.number()).filter_map(Signal::new)
+}
+
+/// The kernel's answer to `execve(2)`, as `strerror(3)` puts it, its number, and what rinit has found out beyond it.
+struct NotStarted {
+    errno: i32,
+    text: String,
+    cause: String,
+}
+
+/// `None` where it was not `execve(2)` that failed.
+fn not_started(error: &Error) -> Option<NotStarted> {
+    let (source, cause) = match error {
+        Error::NotFound { source, where_, .. } => (source, where_.trim_start_matches([':', ' ']).to_owned()),
+        Error::NotExecutable { source, reason, .. } => (source, reason.clone()),
+        _ => return None,
+    };
+    let errno = source.raw_os_error().unwrap_or(0);
+    let text = source.to_string();
+    // std adds the number.
+    let text = text.split(" (os error").next().unwrap_or_default().to_owned();
+    let cause = if cause.is_empty() || cause == "no such file" { String::new() } else { format!(" ({cause})") };
+    Some(NotStarted { errno, text, cause })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rinit_core::Target;
+
+    /// A command line under a name, not as PID 1.
+    pub(super) fn parse(words: &[&str], variables: &[(&str, &str)]) -> Command {
+        let arguments: Vec<OsString> = words.iter().map(OsString::from).collect();
+        let variable = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+        let around = Surroundings { variable: &variable, is_init: false };
+        named(arguments.first().map_or(OsStr::new(""), |name| name)).parse(arguments, &around)
+    }
+
+    #[track_caller]
+    pub(super) fn run(words: &[&str], variables: &[(&str, &str)]) -> Options {
+        match parse(words, variables) {
+            Command::Run(options) => *options,
+            other => panic!("{words:?} gave {other:?}"),
+        }
+    }
+
+    #[track_caller]
+    pub(super) fn printed(words: &[&str], variables: &[(&str, &str)]) -> (Stream, u8, String) {
+        match parse(words, variables) {
+            Command::Print(Page { text, to, status }) => (to, status, text),
+            other => panic!("{words:?} gave {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_name_decides() {
+        assert_eq!(run(&["/usr/bin/dumb-init", "true"], &[]).to, Target::Group);
+        assert_eq!(run(&["dumb-init_1.2.5_x86_64", "true"], &[]).to, Target::Group);
+        for name in ["rinit", "/tini/rinit", "", "/", "my-tini", "dumb-init2", "tini/"] {
+            assert_eq!(run(&[name, "true"], &[]).to, Target::Main, "{name}");
+            assert!(!run(&[name, "true"], &[]).session, "{name}");
+        }
+        for name in ["tini", "/sbin/docker-init", "tini-static", "tini-amd64"] {
+            assert_eq!(printed(&[name, "--version"], &[]).2, tini::VERSION, "{name}");
+        }
+        for name in ["catatonit", "/run/podman-init", "catatonit.x86_64"] {
+            assert!(printed(&[name, "-V"], &[]).2.ends_with("_catatonit\n"), "{name}");
+        }
+    }
+
+    #[test]
+    fn rinits_own_variables_work_and_do_not_change_whom_signals_go_to() {
+        let variables = [("RINIT_DRAIN", "3s"), ("RINIT_TO", "all")];
+        for name in ["tini", "catatonit", "pidunu"] {
+            let options = run(&[name, "true"], &variables);
+            assert_eq!((options.drain.map(|time| time.as_secs()), options.to), (Some(3), Target::Main), "{name}");
+        }
+        let (to, status, text) = printed(&["tini", "true"], &[("RINIT_GRACE", "soon")]);
+        assert_eq!((to, status), (Stream::Error, 1));
+        assert!(text.starts_with("rinit: RINIT_GRACE: 'soon'"), "{text}");
+    }
+}
