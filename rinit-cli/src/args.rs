@@ -123,7 +123,7 @@ pub fn parse(arguments: Vec<OsString>, variable: impl Fn(&str) -> Option<OsStrin
         match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
             Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
-            Arg::Short('l' | 'L') | Arg::Long("license" | "licence") => return Ok(Command::License),
+            Arg::Short('l' | 'L') | Arg::Long("license") => return Ok(Command::License),
             Arg::Short('P') | Arg::Long("pause") => pause = true,
             Arg::Long("diagnose") => diagnose = true,
             Arg::Long("json") => json = true,
@@ -144,7 +144,7 @@ pub fn parse(arguments: Vec<OsString>, variable: impl Fn(&str) -> Option<OsStrin
                 };
                 set(&mut options, long, value).map_err(|BadUsage(why)| BadUsage(format!("-{short}: {why}")))?;
             }
-            Arg::Long(long) if WITH_VALUE.contains(&long) => {
+            Arg::Long(long) if takes_value(long) => {
                 let long = long.to_owned();
                 let value = parser.value().map_err(bad)?;
                 set(&mut options, &long, value).map_err(|BadUsage(why)| BadUsage(format!("--{long}: {why}")))?;
@@ -192,21 +192,41 @@ pub(crate) fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> R
     Ok(options)
 }
 
-/// Long options that take a value.
-const WITH_VALUE: &[&str] = &[
-    "rewrite",
-    "to",
-    "forward",
-    "stop-signal",
-    "stop-delay",
-    "grace",
-    "drain",
-    "on-main-exit",
-    "user",
-    "workdir",
-    "env",
-    "parent-death-signal",
+/// Every option: short letters, long name, and whether it takes a value. Manual page, help and completions are held to
+/// this list, and the parser too.
+pub const OPTIONS: &[(&str, &str, bool)] = &[
+    ("r", "rewrite", true),
+    ("g", "", false),
+    ("c", "single-child", false),
+    ("", "to", true),
+    ("", "forward", true),
+    ("", "stop-signal", true),
+    ("", "stop-delay", true),
+    ("", "grace", true),
+    ("", "on-main-exit", true),
+    ("", "drain", true),
+    ("", "user", true),
+    ("", "workdir", true),
+    ("", "env", true),
+    ("", "session", false),
+    ("p", "parent-death-signal", true),
+    ("s", "subreaper", false),
+    ("", "no-subreaper", false),
+    ("e", "", true),
+    ("", "mirror-signal", false),
+    ("v", "verbose", false),
+    ("w", "warn-on-reap", false),
+    ("P", "pause", false),
+    ("", "diagnose", false),
+    ("", "json", false),
+    ("h", "help", false),
+    ("V", "version", false),
+    ("lL", "license", false),
 ];
+
+fn takes_value(long: &str) -> bool {
+    OPTIONS.iter().any(|(_, name, value)| *value && *name == long)
+}
 
 /// Environment variables and the options they stand for.
 const VARIABLES: &[(&str, &str)] = &[

@@ -14,7 +14,8 @@ Usage: rinit [OPTIONS] [--] PROGRAM [ARGS...]
        rinit --pause | --diagnose [--json] | --help | --version | --license
 Signals
   -r, --rewrite FROM=TO   pass FROM on as TO; FROM= or FROM=0 drops it
-  -g, -c, --to WHOM       who gets signals: main (-c, default), group (-g), all
+      --to WHOM           who gets signals: main (default), group, all
+  -g / -c, --single-child --to group / --to main
       --forward WHAT      all (default), or handled: what main would not die of
 Stopping
       --stop-signal SIG   SIG requests a stop, as TERM, INT and QUIT do
@@ -32,7 +33,8 @@ Exit status: main's; 128+n after signal n; 125 rinit failed; 126 cannot execute;
   -e CODE                 report CODE as 0
       --mirror-signal     die by the signal that ended main
 Messages
-  -v, -vv, -vvv           say more   -w, --warn-on-reap  say each orphan reaped
+  -v, --verbose           say more, up to -vvv
+  -w, --warn-on-reap      say each orphan reaped
   -P, --pause  -h, --help  -V, --version  -l, -L, --license
 TIME: 500ms, 10s, 1m30s; a number is seconds. SIG: TERM, SIGTERM, 15, RTMIN+3.
 Variables: RINIT_TO RINIT_FORWARD RINIT_STOP_SIGNAL RINIT_STOP_DELAY RINIT_GRACE

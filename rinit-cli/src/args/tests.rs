@@ -166,16 +166,72 @@ fn variables_stand_for_flags_and_flags_win() {
 }
 
 #[test]
-fn the_help_names_every_option_and_fits() {
-    for option in WITH_VALUE {
-        assert!(HELP.contains(&format!("--{option}")), "{option}");
+fn the_list_of_options_is_what_the_parser_takes() {
+    let unknown = |flag: &str| error(&[flag]).contains("invalid option");
+    for (shorts, long, value) in OPTIONS {
+        let flags =
+            shorts.chars().map(|short| format!("-{short}")).chain(long.chars().next().map(|_| format!("--{long}")));
+        for flag in flags {
+            // Without a program every command line here is wrong, or needs none; but never for an unknown option.
+            if let Err(error) = parse_with(&[&flag], &[]) {
+                assert!(!error.contains("invalid option"), "{flag}: {error}");
+                assert_eq!(error.contains("argument for option"), *value, "{flag}: {error}");
+            }
+        }
     }
+    let shorts: String = OPTIONS.iter().map(|(shorts, ..)| *shorts).collect();
+    for letter in ('!'..='~').filter(|letter| !"-=".contains(*letter) && !shorts.contains(*letter)) {
+        assert!(unknown(&format!("-{letter}")), "-{letter} is taken and not listed");
+    }
+    // Long names cannot be tried out one by one: those in the parser's text are the ones there are.
+    let source = include_str!("../args.rs");
+    for long in source.split("Arg::Long(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(OPTIONS.iter().any(|(_, name, _)| *name == long), "--{long} is taken and not listed");
+    }
+}
+
+/// The options that a text in some notation names, by how it writes them.
+fn assert_names_all(what: &str, text: &str, short: impl Fn(char) -> String, long: impl Fn(&str) -> String) {
+    for (shorts, name, _) in OPTIONS {
+        for letter in shorts.chars() {
+            assert!(text.contains(&short(letter)), "{what}: no -{letter}");
+        }
+        assert!(name.is_empty() || text.contains(&long(name)), "{what}: no --{name}");
+    }
+}
+
+#[test]
+fn help_manual_page_and_completions_name_every_option() {
+    let dashes = |name: &str| format!("--{name}");
+    assert_names_all("help", HELP, |letter| format!("-{letter}"), dashes);
+    let roff = |name: &str| format!("\\-\\-{}", name.replace('-', "\\-"));
+    assert_names_all("rinit.1", include_str!("../../../docs/rinit.1"), |letter| format!("\\-{letter}"), roff);
+    let bash = include_str!("../../../docs/completions/rinit.bash").replace('\n', " ");
+    assert_names_all("bash", &bash, |letter| format!("-{letter} "), dashes);
+    let zsh = include_str!("../../../docs/completions/_rinit");
+    assert_names_all("zsh", zsh, |letter| format!("-{letter}"), dashes);
+    let fish = include_str!("../../../docs/completions/rinit.fish");
+    assert_names_all("fish", fish, |letter| format!(" -s {letter} "), |name| format!(" -l {name} "));
+    // And none that the parser does not know.
+    let known = |name: &str| OPTIONS.iter().any(|(_, long, _)| *long == name);
+    let words = |text: &str, mark: &str| -> Vec<String> {
+        let after = text.split(mark).skip(1);
+        after.map(|rest| rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect()).collect()
+    };
+    let own_manual = include_str!("../../../docs/rinit.1").replace("\\-", "-");
+    for (what, text, mark) in
+        [("help", HELP, "--"), ("fish", fish, " -l "), ("zsh", zsh, "--"), ("man", &*own_manual, "--")]
+    {
+        for name in words(text, mark).iter().filter(|name| !name.is_empty()) {
+            assert!(known(name), "{what} names --{name}, which the parser does not know");
+        }
+    }
+}
+
+#[test]
+fn the_help_fits_and_names_every_variable() {
     for (variable, _) in VARIABLES {
         assert!(HELP.contains(variable), "{variable}");
-    }
-    for option in ["subreaper", "no-subreaper", "session", "mirror-signal", "warn-on-reap", "pause", "diagnose", "json"]
-    {
-        assert!(HELP.contains(&format!("--{option}")), "{option}");
     }
     assert!(HELP.lines().count() <= 40);
     assert!(HELP.lines().all(|line| line.len() <= 80), "{:?}", HELP.lines().find(|line| line.len() > 80));
