@@ -210,11 +210,14 @@ fn forward_handled_passes_on_what_main_handles_ignores_or_blocks() {
 #[test]
 fn a_signal_to_a_main_that_is_gone_is_silence() {
     crate::or_skip!(namespace::available());
-    let mut running = namespace::rinit(&["--", probe_path(), "with-helper", "--at-once", "5", "slow-term", "300", "0"]);
-    running.out.wait("cleaning");
+    // The helper has been told, and stays until it is told again.
+    let mut running = namespace::rinit(&["--", probe_path(), "with-helper", "--at-once", "5", "signals"]);
+    running.out.wait("got 15 ");
     for signal in [1, 10, 12, 34] {
         running.signal(signal);
+        running.out.wait(&format!("got {signal} "));
     }
+    running.signal(15);
     let finished = running.finished();
     assert_eq!(finished.code, 5);
     assert!(

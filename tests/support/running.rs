@@ -162,9 +162,11 @@ impl Running {
     pub(crate) fn wait(&mut self) -> i32 {
         let end = Instant::now() + deadline();
         while self.is_running() {
-            let said = (self.out.all(), self.err.all());
-            let below: Vec<_> = self.left().iter().map(|process| procfs::command_line(process.pid)).collect();
-            assert!(Instant::now() < end, "it does not end; it said {said:#?} and there are {below:#?}");
+            if Instant::now() >= end {
+                let said = (self.out.all(), self.err.all());
+                let below: Vec<_> = self.left().iter().map(|process| procfs::command_line(process.pid)).collect();
+                panic!("it does not end; it said {said:#?} and there are {below:#?}");
+            }
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
         let status = self.status.expect("it has ended");
