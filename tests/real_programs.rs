@@ -30,6 +30,11 @@ fn needs(programs: &[&str]) -> Result<(), String> {
     if missing.is_empty() { Ok(()) } else { Err(format!("not in PATH: {}", missing.join(", "))) }
 }
 
+/// For programs that change to another user: the user namespace that an ordinary user gets maps only one.
+fn needs_root(programs: &[&str]) -> Result<(), String> {
+    if support::is_root() { needs(programs) } else { Err(format!("{} changes to another user", programs.join(", "))) }
+}
+
 /// A directory that other users may enter, for programs that change theirs.
 fn directory() -> TempDir {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -120,19 +125,19 @@ mod nginx {
     /// QUIT is the `STOPSIGNAL` of nginx's image.
     #[test]
     fn quit_lets_workers_finish_the_request_they_serve() {
-        or_skip!(needs(&["nginx"]));
+        or_skip!(needs_root(&["nginx"]));
         graceful_stop(&[], QUIT);
     }
 
     #[test]
     fn term_rewritten_to_quit_lets_workers_finish_the_request_they_serve() {
-        or_skip!(needs(&["nginx"]));
+        or_skip!(needs_root(&["nginx"]));
         graceful_stop(&["--rewrite", "TERM=QUIT"], TERM);
     }
 
     #[test]
     fn fast_stop_by_term_is_left_to_the_master() {
-        or_skip!(needs(&["nginx"]));
+        or_skip!(needs_root(&["nginx"]));
         let directory = directory();
         let running = start(directory.path(), &[]);
         running.signal(TERM);
@@ -171,7 +176,7 @@ mod postgres {
 
     impl Database {
         fn new() -> Result<Self, String> {
-            needs(&["psql"])?;
+            needs_root(&["psql"])?;
             let programs = programs().ok_or("no postgres in /usr/lib/postgresql")?;
             let directory = directory();
             if is_root() {
