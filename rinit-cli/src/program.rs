@@ -4,7 +4,7 @@ use crate::args::{BadUsage, Command, Options, parse};
 use crate::help::{HELP, LICENSE, VERSION};
 use crate::messages::say;
 use crate::observer::{Wanted, observe};
-use rinit_core::{ChildSpec, Error, Group, Inherited, Init, ParentWatch, User};
+use rinit_core::{ChildSpec, Error, Group, Inherited, Init, User};
 use std::ffi::OsString;
 use std::io::Write;
 
@@ -14,7 +14,6 @@ const FAILED: u8 = 125;
 /// The whole program. Signals are blocked already: the entry point did that first.
 #[must_use]
 pub fn run(inherited: Result<Inherited, Error>, arguments: Vec<OsString>) -> u8 {
-    let parent = ParentWatch::start();
     let command = match parse(arguments, |name| std::env::var_os(name)) {
         Ok(command) => command,
         Err(BadUsage(why)) => {
@@ -28,11 +27,11 @@ pub fn run(inherited: Result<Inherited, Error>, arguments: Vec<OsString>) -> u8 
         Command::License => return print(LICENSE),
         Command::Diagnose { json } => diagnose(json),
         Command::Pause(options) => inherited.and_then(|inherited| {
-            watch_parent(&options, &parent)?;
+            watch_parent(&options, &inherited)?;
             rinit_core::pause(&inherited).map(|_| 0)
         }),
         Command::Run(options) => inherited.and_then(|inherited| {
-            watch_parent(&options, &parent)?;
+            watch_parent(&options, &inherited)?;
             run_main(*options, inherited)
         }),
     };
@@ -42,8 +41,8 @@ pub fn run(inherited: Result<Inherited, Error>, arguments: Vec<OsString>) -> u8 
     })
 }
 
-fn watch_parent(options: &Options, parent: &ParentWatch) -> Result<(), Error> {
-    options.parent_death_signal.map_or(Ok(()), |signal| parent.signal(signal))
+fn watch_parent(options: &Options, inherited: &Inherited) -> Result<(), Error> {
+    options.parent_death_signal.map_or(Ok(()), |signal| inherited.parent().signal(signal))
 }
 
 fn run_main(options: Options, inherited: Inherited) -> Result<u8, Error> {
