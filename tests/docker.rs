@@ -3,6 +3,7 @@
 mod support;
 
 use support::docker::{self, Container, Image};
+use support::terminal::Terminal;
 use support::{procfs, rootfs, static_build, wait_until};
 
 /// rinit, busybox and the probe, and nothing else: no libc, no shell of its own, no /etc.
@@ -42,6 +43,8 @@ fn from_scratch() {
 
     ten_thousand_orphans(&image);
     on_a_terminal(&image);
+    a_shell_on_a_terminal(&image);
+    interrupted_on_a_terminal(&image);
     a_stop_in_good_order(&image);
     who_came_in_by_docker_exec_is_left_alone(&image);
 }
@@ -101,6 +104,49 @@ fn on_a_terminal(image: &Image) {
         |name: &str| logs.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned);
     assert!(value("pgid").is_some());
     assert_eq!(value("foreground"), value("pgid"), "{logs}");
+}
+
+/// Docker's client on a terminal of its own, as a person has it: `docker run -it … sh`.
+fn a_shell_on_a_terminal(image: &Image) {
+    let options = ["--interactive", "--tty", "--env", "PS1=prompt> "];
+    let (_container, client) = Container::attached(image, &options, &["/busybox", "sh", "-i"]);
+    let mut terminal = Terminal::start(&client);
+    terminal.wait("prompt> ");
+    assert!(!terminal.screen().contains("job control"), "a warning: {}", terminal.screen());
+    terminal.ask("/probe sleep\n", "ready pid=");
+    terminal.ask("\x1a", "Stopped");
+    terminal.ask("jobs\n", "Stopped");
+    terminal.ask("fg\n", "/probe sleep");
+    terminal.ask("\x03", "prompt> ");
+    terminal.ask("echo status=$?\n", "status=130");
+    terminal.ask("/busybox stty size\n", "24 80");
+    terminal.type_in("exit 7\n");
+    assert_eq!(terminal.running.wait(), 7);
+}
+
+fn interrupted_on_a_terminal(image: &Image) {
+    let main = ["/probe", "signals", "--exit-on", "34:4"];
+    let (container, client) = Container::attached(image, &["--interactive", "--tty"], &main);
+    let mut terminal = Terminal::start(&client);
+    terminal.wait_line("ready pid=");
+    terminal.ask("\x03", "got 2 ");
+    // Docker's client sets the size at the start, and perhaps not before main runs.
+    let before = terminal.screen().matches("got 28 ").count();
+    terminal.resize(30, 100);
+    wait_until("the new size", || terminal.screen().matches("got 28 ").count() > before);
+    container.signal("RTMIN");
+    assert_eq!(terminal.running.wait(), 4);
+    wait_until("the end of what is shown", || terminal.ended());
+    let screen = terminal.screen();
+    assert_eq!(screen.matches("got 2 ").count(), 1, "{screen}");
+    // A main that dies of ^C, and ^Z that nobody could take back.
+    let (_container, client) = Container::attached(image, &["--interactive", "--tty"], &["/busybox", "cat"]);
+    let mut terminal = Terminal::start(&client);
+    terminal.ask("hello\n", "hello\nhello\n");
+    terminal.ask("\x1a", "^Z");
+    terminal.ask("again\n", "again\nagain\n");
+    terminal.type_in("\x03");
+    assert_eq!(terminal.running.wait(), 130);
 }
 
 #[test]

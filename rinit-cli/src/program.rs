@@ -4,14 +4,13 @@ use crate::args::{Command, Options, Page, Stream};
 use crate::help::{HELP, LICENSE, VERSION};
 use crate::messages::put;
 use crate::persona::{self, Persona, Surroundings};
-use rinit_core::{ChildSpec, Error, Group, Inherited, Init, ParentWatch, User};
+use rinit_core::{ChildSpec, Error, Group, Inherited, Init, User};
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 
 /// The whole program. Signals are blocked already: the entry point did that first.
 #[must_use]
 pub fn run(inherited: Result<Inherited, Error>, arguments: Vec<OsString>) -> u8 {
-    let parent = ParentWatch::start();
     let persona = persona::named(arguments.first().map_or(OsStr::new(""), OsString::as_os_str));
     let is_init = rustix::process::getpid().is_init();
     let around = Surroundings { variable: &|name| std::env::var_os(name), is_init };
@@ -29,14 +28,14 @@ pub fn run(inherited: Result<Inherited, Error>, arguments: Vec<OsString>) -> u8 
         }
         Command::Pause(options) => {
             let paused = inherited.and_then(|inherited| {
-                watch_parent(&options, &parent)?;
+                watch_parent(&options, &inherited)?;
                 rinit_core::pause(&inherited).map(|_| 0)
             });
             paused.unwrap_or_else(|error| persona.failed(&options, &error))
         }
         Command::Run(options) => {
             let ran = inherited.and_then(|inherited| {
-                watch_parent(&options, &parent)?;
+                watch_parent(&options, &inherited)?;
                 run_main(&options, persona, inherited)
             });
             ran.unwrap_or_else(|error| persona.failed(&options, &error))
@@ -44,8 +43,8 @@ pub fn run(inherited: Result<Inherited, Error>, arguments: Vec<OsString>) -> u8 
     }
 }
 
-fn watch_parent(options: &Options, parent: &ParentWatch) -> Result<(), Error> {
-    options.parent_death_signal.map_or(Ok(()), |signal| parent.signal(signal))
+fn watch_parent(options: &Options, inherited: &Inherited) -> Result<(), Error> {
+    options.parent_death_signal.map_or(Ok(()), |signal| inherited.parent().signal(signal))
 }
 
 fn run_main(options: &Options, persona: &dyn Persona, inherited: Inherited) -> Result<u8, Error> {

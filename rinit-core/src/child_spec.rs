@@ -59,6 +59,8 @@ pub struct ChildSpec {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum TerminalUse<'a> {
     None,
+    /// By staying in the caller's group, whatever the child's group was to be.
+    Shared,
     Foreground(BorrowedFd<'a>),
     Controlling(BorrowedFd<'a>),
 }
@@ -261,7 +263,7 @@ impl ChildSpec {
             directory: directory.as_deref(),
             ids: ids.as_ref(),
             placement: match (self.group, terminal) {
-                (Group::Inherit, _) => Placement::Inherit,
+                (Group::Inherit, _) | (_, TerminalUse::Shared) => Placement::Inherit,
                 (Group::Own, TerminalUse::Foreground(tty)) => Placement::Foreground(tty),
                 (Group::Own, _) => Placement::Group,
                 (Group::Session, TerminalUse::Controlling(tty)) => Placement::SessionWithTerminal(tty),

@@ -69,10 +69,13 @@ pub enum Error {
         source: io::Error,
     },
     /// The new process could not become the user it should (`setgroups(2)`, `setresgid(2)`, `setresuid(2)`).
-    #[error("cannot become the user: {0}")]
+    #[error("cannot become the user: {_0}{hint}", hint = user_hint(_0))]
     User(#[source] io::Error),
     /// After the change of user the new process could still become root again; it was not started.
-    #[error("the change of user could be undone: not started")]
+    #[error(
+        "main could become root again after the change of user, so it was not started: \
+         this process's securebits or capabilities outlive the change"
+    )]
     UserNotFinal,
     /// No such user or group, or a user database that cannot be read.
     #[error("{spec}: {reason}")]
@@ -127,6 +130,15 @@ pub enum Error {
         /// The kernel's answer.
         source: io::Error,
     },
+}
+
+/// What the kernel's answer to a change of user means, where that is one thing.
+fn user_hint(error: &io::Error) -> &'static str {
+    match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+        Some(rustix::io::Errno::PERM) => ": it needs CAP_SETUID and CAP_SETGID",
+        Some(rustix::io::Errno::INVAL) => ": the user namespace has no such id",
+        _ => "",
+    }
 }
 
 impl Error {

@@ -1,7 +1,7 @@
 //! The signal state that a process was started with, and that its child should be started with in turn.
 
 use crate::sys::{self, Disposition};
-use crate::{Error, Signal, SignalSet};
+use crate::{Error, ParentWatch, Signal, SignalSet};
 
 /// The signal mask and the disposition of SIGCHLD that this process inherited, recorded before they are changed.
 ///
@@ -29,6 +29,7 @@ use crate::{Error, Signal, SignalSet};
 pub struct Inherited {
     mask: SignalSet,
     child_ignored: bool,
+    parent: ParentWatch,
     owns_no_descriptors: bool,
 }
 
@@ -50,9 +51,12 @@ impl Inherited {
     /// # }
     /// ```
     pub fn capture() -> Result<Self, Error> {
+        // First, so that it is the parent of the very first moment. It takes nothing from the signals: what ends this process
+        // before they are blocked could have come a moment sooner as well.
+        let parent = ParentWatch::start();
         let mask = sys::block(SignalSet::all()).map_err(Error::SignalMask)?;
         let before = sys::set_disposition(Signal::CHLD, Disposition::Default).map_err(Error::Disposition)?;
-        Ok(Self { mask, child_ignored: before == Disposition::Ignore, owns_no_descriptors: false })
+        Ok(Self { mask, child_ignored: before == Disposition::Ignore, parent, owns_no_descriptors: false })
     }
 
     /// As [`Inherited::capture`], by the first instruction of a C `main`: every open descriptor was inherited then, and
@@ -92,6 +96,19 @@ impl Inherited {
     #[must_use]
     pub const fn child_ignored(&self) -> bool {
         self.child_ignored
+    }
+
+    /// The parent of that moment, whose end since then is not missed.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// rinit_core::Inherited::capture()?.parent().signal(rinit_core::Signal::TERM)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn parent(&self) -> ParentWatch {
+        self.parent
     }
 
     /// Puts the calling thread's mask and the disposition of SIGCHLD back.

@@ -11,7 +11,7 @@ use crate::{Error, Pid, Signal, sys};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParentWatch {
     parent: Option<Pid>,
 }

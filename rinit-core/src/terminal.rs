@@ -1,11 +1,12 @@
 //! Who has the terminal: handing the foreground over, and taking it back.
 
-use crate::Pid;
+use crate::{Pid, Signal, SignalSet, sys};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{getpgrp, getppid, getsid};
+use rustix::io::Errno;
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
 use std::io;
+use std::time::Duration;
 
 /// The controlling terminal of this process.
 ///
@@ -31,15 +32,22 @@ impl AsFd for Opened {
 }
 
 fn open_device() -> io::Result<OwnedFd> {
-    Ok(rustix::fs::open("/dev/tty", OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?)
+    // Without waiting, for the description is its own and `may_read` must not wait for another reader.
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    Ok(rustix::fs::open("/dev/tty", flags, Mode::empty())?)
+}
+
+/// tcgetpgrp fails for anything but the controlling terminal (`tcgetpgrp(3)`). OPNOTSUPP is rustix's word for a
+/// foreground group of number 0, which has none in this PID namespace.
+fn is_controlling(fd: BorrowedFd<'_>) -> bool {
+    matches!(tcgetpgrp(fd), Ok(_) | Err(Errno::OPNOTSUPP))
 }
 
 impl Terminal {
     /// The controlling terminal, if there is one.
     pub(crate) fn controlling() -> Option<Self> {
         let standard = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
-        // tcgetpgrp fails for anything but the controlling terminal (`tcgetpgrp(3)`).
-        let reached = standard.into_iter().find(|fd| tcgetpgrp(fd).is_ok());
+        let reached = standard.into_iter().find(|fd| is_controlling(*fd));
         match reached {
             Some(fd) => Some(Self { standard: Some(fd) }),
             None => open_device().is_ok().then_some(Self { standard: None }),
@@ -56,7 +64,23 @@ impl Terminal {
 
     /// True if this process's group is in the foreground.
     pub(crate) fn is_ours(self) -> bool {
-        self.foreground() == Some(getpgrp().into())
+        match (self.foreground(), sys::own_group()) {
+            (Some(foreground), Some(own)) => foreground == own,
+            // Both lie outside of this PID namespace, and no number says whether they are one.
+            (None, None) => may_read(),
+            _ => false,
+        }
+    }
+
+    /// True if the group is in the foreground.
+    pub(crate) fn belongs_to(self, group: Pid) -> bool {
+        self.foreground() == Some(group)
+    }
+
+    /// True if the foreground group has no member any more: whoever held it was killed before he could give it back.
+    pub(crate) fn is_deserted(self) -> bool {
+        let gone = |group: Pid| rustix::process::test_kill_process_group(group.rustix()) == Err(Errno::SRCH);
+        self.foreground().is_some_and(gone)
     }
 
     /// Runs `act` with the terminal's descriptor.
@@ -64,27 +88,41 @@ impl Terminal {
         Ok(act(self.open()?.as_fd()))
     }
 
-    /// Puts the group into the foreground if this process's own group has it: it never takes it from anybody else.
+    /// Puts the group into the foreground. Callers make sure that nobody loses it by that.
     pub(crate) fn give_to(self, group: Pid) {
-        if self.is_ours() {
-            // TTOU is blocked in this process, so that a lost race for the foreground cannot stop it.
-            let _ = self.with(|fd| tcsetpgrp(fd, group.rustix()));
-        }
+        // TTOU is blocked in this process, so that a lost race for the foreground cannot stop it.
+        let _ = self.with(|fd| tcsetpgrp(fd, group.rustix()));
     }
 
-    /// Puts this process's group back into the foreground if the group has it.
+    /// Puts this process's group back into the foreground if the group has it, or a group that has ended.
     pub(crate) fn take_back_from(self, group: Pid) {
-        if self.foreground() == Some(group) {
-            let _ = self.with(|fd| tcsetpgrp(fd, getpgrp()));
+        if let Some(own) = sys::own_group().filter(|_| self.belongs_to(group) || self.is_deserted()) {
+            self.give_to(own);
         }
     }
 }
 
-/// True if somebody would notice that this process stopped, and could continue it: its parent is in the same session and
-/// in another group, as a shell with job control is. Otherwise its group is orphaned in the sense of POSIX.1, where
-/// stops from the terminal have no effect (`setpgid(2)`, NOTES).
-pub(crate) fn may_stop() -> bool {
-    let Some(parent) = getppid() else { return false };
-    let same_session = getsid(Some(parent)).is_ok_and(|theirs| getsid(None).is_ok_and(|ours| ours == theirs));
-    same_session && rustix::process::getpgid(Some(parent)).is_ok_and(|theirs| theirs != getpgrp())
+/// True if this process is in the foreground of its terminal, by the kernel's own look: it refuses a read in the
+/// background with EIO where TTIN is blocked, also one that asks for nothing (`termios(3)`, TTIN and orphaned groups).
+fn may_read() -> bool {
+    let Ok(device) = open_device() else { return false };
+    rustix::io::read(&device, &mut [0_u8; 0][..]) != Err(Errno::IO)
+}
+
+/// Stops this process and its group, as the terminal's ^Z would have done had main been in it: a shell above waits for
+/// all of them, the script that started this process and the other end of a pipe included. Returns when somebody has
+/// continued it; at once and with false where nobody could.
+///
+/// Who could is known to the kernel: it drops a TSTP, and not a STOP, that would stop PID 1 or a group that is orphaned in
+/// the sense of POSIX.1, in which nobody has a parent outside it in its session (`setpgid(2)`, NOTES).
+pub(crate) fn suspend() -> bool {
+    let tstp = SignalSet::only(Signal::TSTP);
+    // Blocked in this process and so pending. A stop signal takes back a pending CONT, so that one which is pending
+    // afterwards is an answer to this stop: even if it came before the stop could take effect.
+    let sent = sys::own_group().is_some_and(|own| sys::kill_group(own, Signal::TSTP).is_ok());
+    if !sent || sys::unblock(tstp).is_err() {
+        return false;
+    }
+    let _ = sys::block(tstp);
+    matches!(sys::sigtimedwait(SignalSet::only(Signal::CONT), Some(Duration::ZERO)), Ok(Some(_)))
 }

@@ -15,6 +15,7 @@
 //! | `orphans N [--live MS] [--exit CODE] [--together]` | N orphans that end; see [`orphans`] |
 //! | `fork-tree MARK [--spin]` | children in a session of their own, double-forked, forking on and on |
 //! | `with-helper [--at-once] CODE HELPER…` | starts `probe HELPER…`, waits until it is ready, exits CODE on TERM |
+//! | `abandon MICROSECONDS PROGRAM ARGS` | starts it, waits until it has blocked TERM, ends so much later |
 //! | `exit CODE`, `die SIG` | ends so |
 #![no_main]
 #![allow(unsafe_code)]
@@ -59,6 +60,7 @@ fn run(command: &str, rest: &[String]) -> i32 {
         "orphans" => orphans::make(rest),
         "fork-tree" => orphans::fork_tree(rest),
         "with-helper" => with_helper(rest),
+        "abandon" => abandon(rest),
         "exit" => number(rest, 0),
         "die" => sys::die_by(signal_number(rest.first().unwrap_or_else(|| fail("die: no signal")))),
         other => fail(&format!("unknown subcommand {other}")),
@@ -165,6 +167,26 @@ fn with_helper(words: &[String]) -> i32 {
         say("main got TERM");
     }
     code
+}
+
+/// A parent that ends while its child is starting.
+fn abandon(words: &[String]) -> i32 {
+    let after = std::time::Duration::from_micros(u64::try_from(number(words, 0)).unwrap_or(0));
+    let Some((program, arguments)) = words.get(1..).and_then(<[String]>::split_first) else {
+        fail("abandon: no program")
+    };
+    let child = sys::fork();
+    if child == 0 {
+        sys::exec(program, arguments);
+    }
+    while !state::blocks(child, libc::SIGTERM) {
+        std::hint::spin_loop();
+    }
+    let from = std::time::Instant::now();
+    while from.elapsed() < after {
+        std::hint::spin_loop();
+    }
+    0
 }
 
 /// Enters a state and execs: `--ignore SIG`, `--default SIG`, `--block SIG|all`, `--close FD`, `--open FIRST-LAST`,

@@ -45,6 +45,17 @@ pub(crate) fn print() -> i32 {
     0
 }
 
+/// True if that process blocks the signal, or has ended. While it waits in sigtimedwait the kernel shows the signals that
+/// it waits for as not blocked: then it has blocked them before.
+pub(crate) fn blocks(pid: i32, signal: i32) -> bool {
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return true };
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let waits = std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+    mask.is_none_or(|mask| mask & 1 << (signal - 1) != 0)
+        || waits.split(' ').next() == Some(&libc::SYS_rt_sigtimedwait.to_string())
+}
+
 fn descriptors() -> BTreeMap<i32, String> {
     let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return BTreeMap::new() };
     let numbers: Vec<i32> = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();

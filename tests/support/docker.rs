@@ -98,6 +98,15 @@ impl Container {
         container
     }
 
+    /// `docker run OPTIONS IMAGE ARGUMENTS` as a command to be run on a terminal, and the guard for what it will start.
+    pub(crate) fn attached(image: &Image, options: &[&str], arguments: &[&str]) -> (Self, Command) {
+        let container = Self { name: unique("container") };
+        let mut command = Command::new("docker");
+        command.args(["run", "--network", "none", "--name", &container.name]);
+        command.args(options).arg(image.name()).args(arguments);
+        (container, command)
+    }
+
     /// What it has written, standard output and standard error together.
     #[track_caller]
     pub(crate) fn logs(&self) -> String {

@@ -7,6 +7,7 @@
 pub(crate) mod docker;
 pub(crate) mod namespace;
 pub(crate) mod procfs;
+pub(crate) mod random;
 pub(crate) mod rootfs;
 pub(crate) mod running;
 pub(crate) mod static_build;

@@ -1,7 +1,7 @@
 //! Real PID namespaces, in which rinit is PID 1.
 
 use super::running::Running;
-use super::{is_root, procfs, wait_for};
+use super::{is_root, probe_path, procfs, wait_for};
 use std::process::{Command, Stdio};
 
 /// `unshare` with a new PID and mount namespace and a /proc of its own; as an ordinary user by a user namespace.
@@ -41,12 +41,20 @@ pub(crate) fn as_pid_1(inner: &Command) -> Command {
 #[track_caller]
 pub(crate) fn start(inner: &Command) -> Running {
     let mut running = Running::start(as_pid_1(inner));
+    find_init(&mut running);
+    running
+}
+
+/// Waits for the init below a started unshare, and has signals go to it.
+#[track_caller]
+pub(crate) fn find_init(running: &mut Running) {
     let outer = running.outer_pid();
     let init = wait_for("the namespace's init", || {
         let found = procfs::children(outer).first().map(|child| child.pid).filter(|child| {
             let inside = procfs::field(*child, "NSpid").unwrap_or_default();
-            // Past unshare's own steps when it runs the program.
-            let is_program = procfs::command_line(*child).first().is_some_and(|name| name != "unshare");
+            // Past the steps of unshare and of `probe launch` when it runs the program.
+            let is_program =
+                procfs::command_line(*child).first().is_some_and(|name| name != "unshare" && name != probe_path());
             inside.split_whitespace().last() == Some("1") && is_program
         });
         // It may have ended already: then there is nobody to signal.
@@ -55,7 +63,6 @@ pub(crate) fn start(inner: &Command) -> Running {
     if init != 0 {
         running.set_target(init);
     }
-    running
 }
 
 /// `rinit ARGUMENTS…` as PID 1.

@@ -70,6 +70,14 @@ pub(crate) fn signals(pid: i32, name: &str) -> Option<u64> {
     u64::from_str_radix(&field(pid, name)?, 16).ok()
 }
 
+/// True if it blocks the signal. While it waits in sigtimedwait the kernel shows the signals that it waits for as not
+/// blocked: then it has blocked them before.
+pub(crate) fn blocks(pid: i32, signal: i32) -> bool {
+    let waits = || std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+    signals(pid, "SigBlk").is_some_and(|blocked| blocked & 1 << (signal - 1) != 0)
+        || waits().split(' ').next() == Some(&libc::SYS_rt_sigtimedwait.to_string())
+}
+
 /// How often the process went to sleep of its own accord: grows each time it wakes up and waits again.
 pub(crate) fn waits(pid: i32) -> Option<u64> {
     field(pid, "voluntary_ctxt_switches")?.parse().ok()

@@ -1,43 +1,90 @@
 //! Stops and continuations: main's, and this process's own with it.
 
 use super::Running;
-use crate::terminal::{Terminal, may_stop};
+use crate::terminal::{Terminal, suspend};
 use crate::{Pid, Signal, SignalSet, sys};
 use rustix::fd::BorrowedFd;
 use std::time::Duration;
+
+/// What the terminal sends to its foreground group.
+const FROM_KEYS_AND_SIZE: [Signal; 4] = [Signal::INT, Signal::QUIT, Signal::TSTP, Signal::WINCH];
 
 impl Running {
     /// Main was stopped. Where the terminal did it, a shell above sees only this process, which must stop too for ^Z to
     /// give the prompt back.
     pub(super) fn main_stopped(&mut self, signal: Signal) {
-        // A plain STOP is somebody's own doing, who will continue main and not us.
-        let by_terminal = !self.stop_along && [Signal::TSTP, Signal::TTIN, Signal::TTOU].contains(&signal);
-        let Some(terminal) = Terminal::controlling().filter(|_| by_terminal) else { return };
-        if signal != Signal::TSTP && terminal.is_ours() {
-            // A shell's `fg` has given the foreground to this process's group, and main asks for it now.
-            terminal.give_to(self.main);
-            let _ = sys::kill_group(self.main, Signal::CONT);
-        } else if self.me != Pid::INIT && may_stop() {
-            self.stopped_with_main = true;
-            // STOP and not TSTP: TSTP is blocked here, to be forwarded.
-            let _ = sys::kill(self.me, Signal::STOP);
-        } else if signal == Signal::TSTP {
-            // Nobody could ever continue it. As PID 1, or in an orphaned group, it would not have stopped without us.
-            let _ = sys::kill_group(self.main, Signal::CONT);
+        if self.stop_along {
+            return;
+        }
+        let Some(terminal) = Terminal::controlling() else { return };
+        match signal {
+            // It asks for the terminal, and a shell's `fg` has given that to this process's group.
+            Signal::TTIN | Signal::TTOU if terminal.is_ours() => {
+                self.give(terminal);
+                self.continue_main();
+            }
+            // A shell's own `suspend`. From a STOP in the background nobody would miss the prompt: it is somebody's own
+            // doing, who will continue main and not us.
+            Signal::STOP if !terminal.belongs_to(self.main) => {}
+            Signal::TSTP | Signal::TTIN | Signal::TTOU | Signal::STOP => {
+                if self.me != Pid::INIT && suspend() {
+                    self.continued();
+                    self.continue_main();
+                } else if signal == Signal::TSTP {
+                    // Nobody could ever continue it. As PID 1, or in an orphaned group, it would not have stopped
+                    // without us.
+                    self.continue_main();
+                } else {
+                    self.wants_terminal = signal != Signal::STOP;
+                    self.give_if_deserted();
+                }
+            }
+            _ => {}
         }
     }
 
-    /// This process was continued. If it had stopped with main, by a shell's `fg` or `bg`: main and its group go on, with
-    /// the terminal if this process has got it. Returns true if that was all that this CONT was for.
-    pub(super) fn continued(&mut self) -> bool {
-        if self.main_status.is_some() || !std::mem::take(&mut self.stopped_with_main) {
-            return false;
+    /// This process was continued, perhaps by a shell's `fg`, which gives the terminal to this process's group: main is
+    /// whom it is meant for.
+    pub(super) fn continued(&mut self) {
+        if let Some(terminal) = Terminal::controlling().filter(|terminal| terminal.is_ours()) {
+            self.give(terminal);
         }
-        if let Some(terminal) = Terminal::controlling() {
-            terminal.give_to(self.main);
-        }
-        let _ = sys::kill_group(self.main, Signal::CONT);
+    }
+
+    /// True for a signal of the terminal's that was meant for main's group and came here because a shell's `fg` has given
+    /// the foreground to this process's group, without a word where it believes that the job is running. Main's group has
+    /// it from here on.
+    pub(super) fn is_meant_for_mains_group(&mut self, signal: Signal) -> bool {
+        let terminal = Terminal::controlling().filter(|_| FROM_KEYS_AND_SIZE.contains(&signal));
+        let Some(terminal) = terminal.filter(|terminal| terminal.is_ours()) else { return false };
+        self.give(terminal);
         true
+    }
+
+    /// Main waits for the terminal and no shell is above that would give it to anybody: it gets it when the group that
+    /// has it has ended. So a job does whose shell was killed under it.
+    pub(super) fn give_if_deserted(&mut self) {
+        if !self.wants_terminal {
+            return;
+        }
+        if let Some(terminal) = Terminal::controlling().filter(|terminal| terminal.is_deserted()) {
+            self.wants_terminal = false;
+            self.give(terminal);
+            self.continue_main();
+        }
+    }
+
+    fn give(&mut self, terminal: Terminal) {
+        if self.main_status.is_none() {
+            terminal.give_to(self.main);
+            self.terminal = Some(terminal);
+        }
+    }
+
+    fn continue_main(&self) {
+        if self.main_status.is_none() {
+            let _ = sys::kill_group(self.main, Signal::CONT);
+        }
     }
 }
 
@@ -46,8 +93,7 @@ impl Running {
 /// Only a terminal that no session holds can become a controlling one. Letting go sends HUP and CONT to the foreground
 /// group, which is this process's own: they are meant for nobody, and taken here before the loop would forward them.
 pub(super) fn give_up_terminal(tty: BorrowedFd<'_>) -> bool {
-    let leader = rustix::process::getsid(None).is_ok_and(|session| session == rustix::process::getpid());
-    let given_up = leader && sys::give_up_terminal(tty).is_ok();
+    let given_up = sys::leads_session() && sys::give_up_terminal(tty).is_ok();
     if given_up {
         let meant_for_nobody = SignalSet::from_iter([Signal::HUP, Signal::CONT]);
         while let Ok(Some(_)) = sys::sigtimedwait(meant_for_nobody, Some(Duration::ZERO)) {}

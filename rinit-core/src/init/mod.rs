@@ -343,8 +343,8 @@ impl Init {
             stop_signals: self.stop_signals,
             main_refused: false,
             refused_main_had_time: false,
-            stopped_with_main: false,
             stop_along: self.stop_along,
+            wants_terminal: false,
         };
         Ok(running.run())
     }
@@ -355,6 +355,9 @@ fn start(main: &ChildSpec, terminal: Option<Terminal>) -> Result<Pid, Error> {
     let Some(terminal) = terminal else { return main.start(TerminalUse::None) };
     match main.group_kind() {
         Group::Inherit => main.start(TerminalUse::None),
+        // The foreground belongs to a group outside of this PID namespace, which could never be given it back for want of
+        // a number: `unshare --pid --fork rinit sh`. Main stays in that group, which is this process's own.
+        Group::Own if sys::own_group().is_none() => main.start(TerminalUse::Shared),
         Group::Own => terminal.with(|tty| main.start(TerminalUse::Foreground(tty))).map_err(Error::Terminal)?,
         Group::Session => terminal
             .with(|tty| {
@@ -394,7 +397,7 @@ struct Running {
     main_status: Option<ExitStatus>,
     reaped: u64,
     stop_signal: Option<Signal>,
-    /// The terminal, if this process had its foreground at the start.
+    /// The terminal, if this process had its foreground at the start or was given it since.
     terminal: Option<Terminal>,
     shutdown: Shutdown,
     everyone: Everyone,
@@ -408,9 +411,9 @@ struct Running {
     main_refused: bool,
     /// That was so, and the time has passed in which it might have ended by itself.
     refused_main_had_time: bool,
-    /// This process has stopped itself because main was stopped from the terminal.
-    stopped_with_main: bool,
     stop_along: bool,
+    /// Main was stopped because somebody else has the terminal.
+    wants_terminal: bool,
 }
 
 impl Running {
@@ -482,6 +485,9 @@ impl Running {
                 }
             }
         }
+        if any {
+            self.give_if_deserted();
+        }
         if any && self.refused_main_had_time {
             self.leave_if_out_of_reach();
         }
@@ -524,12 +530,18 @@ impl Running {
             self.out.emit(Event::Withheld { signal, why: Withheld::Dropped });
             return;
         };
-        if received.is_from_kernel() && self.terminal_gave_it_to_main() {
-            self.out.emit(Event::Withheld { signal: rewritten, why: Withheld::GivenByTerminal });
-            return;
+        let mut target = self.target;
+        if received.is_from_kernel() {
+            if self.terminal_gave_it_to_main() {
+                self.out.emit(Event::Withheld { signal: rewritten, why: Withheld::GivenByTerminal });
+                return;
+            }
+            if target == Target::Main && self.is_meant_for_mains_group(signal) {
+                target = Target::Group;
+            }
         }
-        if signal == Signal::CONT && self.continued() {
-            return;
+        if signal == Signal::CONT {
+            self.continued();
         }
         let stop = [signal, rewritten].into_iter().any(|signal| self.stop_signals.holds(signal));
         if stop {
@@ -541,7 +553,8 @@ impl Running {
             match action {
                 Action::Forward(signals) => {
                     for signal in signals.signals() {
-                        self.forward_one(signal, received.value().filter(|_| signal == rewritten), stop);
+                        let value = received.value().filter(|_| signal == rewritten);
+                        self.forward_one(target, signal, value, stop);
                     }
                 }
                 action => self.act(action),
@@ -555,8 +568,7 @@ impl Running {
     /// True if the terminal has sent its signal to main as well: to the whole foreground group, and main is in this
     /// process's own.
     fn terminal_gave_it_to_main(&self) -> bool {
-        let group = rustix::process::getpgid(Some(self.main.rustix()));
-        self.main_status.is_none() && group.is_ok_and(|group| group == rustix::process::getpgrp())
+        self.main_status.is_none() && sys::is_in_own_group(self.main)
     }
 
     fn step(&mut self, happening: Happening) {
@@ -572,7 +584,7 @@ impl Running {
             // Outside of `received` only stop signals that were held back are forwarded.
             Action::Forward(signals) => {
                 for signal in signals.signals() {
-                    self.forward_one(signal, None, true);
+                    self.forward_one(self.target, signal, None, true);
                 }
                 return;
             }
@@ -595,13 +607,13 @@ impl Running {
     }
 
     /// `stop` says that the signal requests a stop, so that whoever gets it counts as told.
-    fn forward_one(&mut self, signal: Signal, value: Option<usize>, stop: bool) {
+    fn forward_one(&mut self, target: Target, signal: Signal, value: Option<usize>, stop: bool) {
         let main_lives = self.main_status.is_none();
         if main_lives && !self.forward.lets_pass(signal, self.known_to_main()) {
             self.out.emit(Event::Withheld { signal, why: Withheld::Unhandled });
             return;
         }
-        let target = if main_lives { self.target } else { Target::All };
+        let target = if main_lives { target } else { Target::All };
         let Self { everyone, out, .. } = self;
         let result = match target {
             // Main is this process's own unreaped child, so that its pid cannot be a stranger's.
@@ -664,6 +676,10 @@ impl Running {
     }
 
     fn report(mut self) -> Report {
+        // A job of main's, killed with it, may have had the foreground until now.
+        if let Some(terminal) = self.terminal {
+            terminal.take_back_from(self.main);
+        }
         let left_behind = if self.main_status.is_none() || self.left_someone() {
             self.everyone.remaining(REPORTED)
         } else {

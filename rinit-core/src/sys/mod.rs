@@ -16,6 +16,7 @@ mod descriptors;
 mod disposition;
 mod entry;
 mod environment;
+mod group;
 mod kill;
 mod mask;
 mod siginfo;
@@ -30,6 +31,7 @@ pub(crate) use disposition::{Disposition, set_disposition};
 #[doc(hidden)]
 pub use entry::arguments;
 pub(crate) use environment::environment;
+pub(crate) use group::{is_in_own_group, leads_session, own_group};
 pub(crate) use kill::{die_by, kill, kill_everyone, kill_group, pidfd_send_signal, queue, set_parent_death_signal};
 pub(crate) use mask::{block, set_mask, unblock};
 pub(crate) use siginfo::SigInfo;

@@ -7,8 +7,10 @@
 
 use super::c_strings::CStrings;
 use super::disposition::{Disposition, set_disposition};
+use super::kill::kill;
 use super::mask::{block, set_mask};
-use crate::{Pid, SignalSet};
+use crate::{Pid, Signal, SignalSet};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -108,6 +110,7 @@ pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, (Stage, io::Error)> {
     let restored = set_mask(mask);
     let Some(pid) = Pid::new(forked) else { return Err((Stage::Fork, fork_error)) };
     drop(write);
+    wait_for_report(&read, pid);
     let failure = read_report(&read);
     if let Some(failure) = failure {
         // The child has failed and is ending; it is ours alone, so its zombie is taken by pid.
@@ -118,6 +121,27 @@ pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, (Stage, io::Error)> {
     }
     restored.map_err(|error| (Stage::Fork, error))?;
     Ok(pid)
+}
+
+/// How long the child may take before somebody looks whether it was stopped.
+const LOOK_AFTER: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
+/// Waits for the child's report or its end.
+///
+/// A ^Z that is typed while the child has the terminal but is not the program yet stops it on its way, with the signals
+/// unblocked for execve. The parent would wait here for ever, and no key could help: the stop is taken back.
+fn wait_for_report(read: &OwnedFd, pid: Pid) {
+    use rustix::process::{WaitId, WaitIdOptions};
+    let mut fds = [PollFd::new(read, PollFlags::IN)];
+    while matches!(poll(&mut fds, Some(&LOOK_AFTER)), Ok(0) | Err(Errno::INTR)) {
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let stopped = rustix::process::waitid(WaitId::Pid(pid.rustix()), options).ok().flatten();
+        let by = stopped.and_then(|status| status.stopping_signal());
+        // A STOP is somebody's own doing, who will continue it.
+        if [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU].map(Some).contains(&by) {
+            let _ = kill(pid, Signal::CONT);
+        }
+    }
 }
 
 /// Reads the child's report; the end of the pipe means that `execve` has closed it.
