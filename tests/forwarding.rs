@@ -227,6 +227,20 @@ fn a_signal_to_a_main_that_is_gone_is_silence() {
 }
 
 #[test]
+fn a_value_goes_with_its_signal() {
+    crate::or_skip!(namespace::available());
+    namespace::everywhere(&["--", probe_path(), "signals"], |running| {
+        running.out.wait("ready");
+        for (number, signal) in [35, 35, 64, 10].into_iter().enumerate() {
+            let value = 4242 + number;
+            support::running::queue(running.pid(), signal, value);
+            // SI_QUEUE, as it was sent.
+            running.out.wait(&format!("got {signal} code=-1 value={value} "));
+        }
+    });
+}
+
+#[test]
 fn it_sleeps_while_nothing_happens() {
     crate::or_skip!(namespace::available());
     for running in

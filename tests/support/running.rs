@@ -251,6 +251,17 @@ pub(crate) fn kill(pid: i32, signal: i32) {
     assert_eq!(result, 0, "kill({pid}, {signal}): {}", std::io::Error::last_os_error());
 }
 
+/// Queues a signal with a value, as `sigqueue(3)`.
+#[track_caller]
+#[allow(unsafe_code)]
+pub(crate) fn queue(pid: i32, signal: i32, value: usize) {
+    assert!(pid > 1, "not a process of ours: {pid}");
+    let value = libc::sigval { sival_ptr: std::ptr::without_provenance_mut(value) };
+    // SAFETY: the pointer is only a number to be passed on.
+    let result = unsafe { libc::sigqueue(pid, signal, value) };
+    assert_eq!(result, 0, "sigqueue({pid}, {signal}): {}", std::io::Error::last_os_error());
+}
+
 /// The pid in a probe's `ready pid=…` line.
 #[track_caller]
 pub(crate) fn number_in(line: &str, name: &str) -> i32 {
