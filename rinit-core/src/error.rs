@@ -51,6 +51,17 @@ pub enum Error {
     /// `fork(2)` failed: no memory, or a limit on processes (RLIMIT_NPROC, the pids cgroup) is reached.
     #[error("cannot start a process: fork: {0}")]
     Fork(#[source] io::Error),
+    /// Other threads run already, so that this process cannot be split: `fork(2)` copies one thread alone, and what the
+    /// others had locked would stay locked in the copy for ever.
+    #[error("cannot split: {}; split first of all in main", other_threads(*.count))]
+    OtherThreads {
+        /// How many threads there are, this one included; `None` where there is no `/proc` to count them in.
+        count: Option<usize>,
+    },
+    /// Whether other threads run cannot be seen: there is no `/proc`, and `unshare(2)` is refused. The process was not
+    /// split.
+    #[error("cannot split: without /proc the threads cannot be counted, and unshare fails: {0}")]
+    ThreadsUnknown(#[source] io::Error),
     /// The pipe over which the new process reports its failures could not be made (`pipe(2)`).
     #[error("cannot start a process: pipe: {0}")]
     Pipe(#[source] io::Error),
@@ -158,4 +169,9 @@ impl Error {
             _ => 125,
         }
     }
+}
+
+/// What there is beside the calling thread, as part of a sentence.
+fn other_threads(count: Option<usize>) -> String {
+    count.map_or_else(|| "other threads run already".to_owned(), |count| format!("{count} threads run already"))
 }

@@ -3,13 +3,14 @@
 //! A process that becomes PID 1 of a container gets two duties that it never asked for. The kernel does not apply default
 //! signal actions to PID 1, so that a program without a handler ignores TERM; and every orphan of the namespace becomes
 //! its child, which stays a zombie until it is waited for. This crate does both jobs: for a program that it starts
-//! ([`Init`]), or piece by piece ([`Reaper`], [`SignalForwarder`], [`become_subreaper`]).
+//! ([`Init`]), for the service that it is part of ([`Init::split`]), or piece by piece ([`Reaper`], [`SignalForwarder`], [`become_subreaper`]).
 //!
 //! # The trap
 //!
 //! "Wait for any child" takes every status there is, also those that `std::process::Child::wait`, tokio or C's `system`
 //! are waiting for; they then fail with ECHILD. The kernel does not tell an adopted orphan from a child that was forked
 //! here. So [`Init`] and [`Reaper::exclusive`] are for processes that start children **only** through [`ChildSpec`].
+//! A service that spawns by other means splits: its own process then has the children that it starts and no others.
 //!
 //! # Order of operations
 //!
@@ -32,7 +33,8 @@
 //! # Global effects
 //!
 //! All are named where they happen: the calling thread's signal mask, the disposition of SIGCHLD, the subreaper attribute,
-//! and, only under [`c_main!`], the closing of inherited descriptors and the change of directory.
+//! and, only under [`c_main!`] and in the init that [`Init::split`] leaves behind, the closing of descriptors and the change of
+//! directory.
 //!
 //! Linux only.
 
@@ -79,7 +81,7 @@ pub use diagnose::{Diagnosis, Zombie, ZombieParent, diagnose};
 pub use error::Error;
 pub use forwarder::{Received, SignalForwarder};
 pub use inherited::Inherited;
-pub use init::{Event, Init, Next, Report, Withheld};
+pub use init::{Event, Init, Next, Report, Split, ThisProcess, Withheld};
 pub use mirror::mirror;
 pub use parent::ParentWatch;
 pub use pause::pause;

@@ -31,6 +31,11 @@ impl ParentWatch {
         Self { parent: parent_now() }
     }
 
+    /// For a parent that is known, even if it has ended by now.
+    pub(crate) const fn of(parent: Pid) -> Self {
+        Self { parent: Some(parent) }
+    }
+
     /// Has the kernel send the signal to this process when its parent ends; sends it at once if the parent has ended
     /// since [`ParentWatch::start`], because the kernel would not.
     ///

@@ -3,9 +3,11 @@
 mod event;
 mod job_control;
 mod report;
+mod split;
 
 pub use event::{Event, Next, Withheld};
 pub use report::Report;
+pub use split::{Split, ThisProcess};
 
 use crate::child_spec::TerminalUse;
 use crate::everyone::{Everyone, REPORTED, signal_blindly};
@@ -15,7 +17,7 @@ use crate::reap::{Reaped, reap_one};
 use crate::terminal::Terminal;
 use crate::{
     ChildSpec, Error, ExitStatus, Forward, Group, Inherited, Pid, Received, Rewrite, Shutdown, ShutdownConfig, Signal,
-    SignalSet, Target, become_subreaper, procfs, sys,
+    SignalSet, Subreaper, Target, become_subreaper, procfs, sys,
 };
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,7 +33,8 @@ const SIGNALS_IN_A_ROW: u32 = 32;
 /// Pause after a wait that the kernel refused, so that a loop that cannot work does not take the processor too.
 const PAUSE_AFTER_TROUBLE: Duration = Duration::from_millis(100);
 
-/// An init for one program, called main.
+/// An init for one program, called main: a program that it starts ([`Init::new`]), or this very process, which it leaves
+/// behind as the program's parent ([`Init::split`]).
 ///
 /// It starts main in its own process group (in the foreground of the terminal if and only if this process was), forwards
 /// every signal, reaps every child, and when main has ended tells the others TERM and waits for them. [`Init::run`]
@@ -52,9 +55,10 @@ const PAUSE_AFTER_TROUBLE: Duration = Duration::from_millis(100);
 /// std::process::exit(report.exit_code().into());
 /// # }
 /// ```
-pub struct Init {
-    inherited: Inherited,
-    main: ChildSpec,
+pub struct Init<M = ChildSpec> {
+    /// `None` only before a split that shall capture the signals itself.
+    inherited: Option<Inherited>,
+    main: M,
     shutdown: ShutdownConfig,
     stop_signals: SignalSet,
     target: Target,
@@ -66,7 +70,7 @@ pub struct Init {
     threaded: Option<SyncSender<Event>>,
 }
 
-impl fmt::Debug for Init {
+impl<M: fmt::Debug> fmt::Debug for Init<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Init")
             .field("main", &self.main)
@@ -92,6 +96,79 @@ impl Init {
     /// ```
     #[must_use]
     pub fn new(inherited: Inherited, main: ChildSpec) -> Self {
+        Self::with_defaults(Some(inherited), main)
+    }
+
+    /// Calls the observer for every event, in a thread of its own: it may block and it may panic, and neither stops the
+    /// reaping. While it is more than 1024 events behind, further ones are left out for it.
+    ///
+    /// ```
+    /// # fn f(init: rinit_core::Init) {
+    /// let init = init.observe(|event| println!("{event:?}"));
+    /// # let _ = init;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn observe(mut self, observer: impl FnMut(&Event) + Send + 'static) -> Self {
+        self.threaded = event::in_thread(observer);
+        self
+    }
+
+    /// Calls the observer for every event within the loop, without a thread: **it must not block**, because nothing is
+    /// reaped or forwarded meanwhile. A panic is caught, and ends the observing; under `panic = "abort"` it ends the
+    /// process.
+    ///
+    /// ```
+    /// # fn f(init: rinit_core::Init) {
+    /// let mut reaped = 0;
+    /// let init = init.observe_inline(move |event| {
+    ///     if let rinit_core::Event::Reaped { .. } = event {
+    ///         reaped += 1;
+    ///     }
+    /// });
+    /// # let _ = init;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn observe_inline(mut self, observer: impl FnMut(&Event) + 'static) -> Self {
+        self.inline = Some(Box::new(observer));
+        self
+    }
+
+    /// Starts main and runs until it has ended and nobody is left, or the policy says to leave.
+    ///
+    /// If the [`Inherited`] comes from [`c_main!`](crate::c_main), every descriptor from 3 up is closed and the working
+    /// directory becomes `/` once main runs: nothing is kept from being unmounted or from reading an end of file.
+    ///
+    /// # Errors
+    ///
+    /// Only where main could not be started: [`Error::NotFound`], [`Error::NotExecutable`], [`Error::Subreaper`] and the
+    /// other variants that name a step of the start. No failure after that ends the run.
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Inherited, Init};
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let spec = ChildSpec::new("sh").args(["-c", "(sleep 0.1; true) & exit 7"]);
+    /// let report = Init::new(Inherited::capture()?, spec).run()?;
+    /// assert_eq!(report.exit_code(), 7);
+    /// assert!(report.reaped >= 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn run(self) -> Result<Report, Error> {
+        let me = Pid::from(rustix::process::getpid());
+        let _subreaper = self.become_subreaper(me)?;
+        let terminal = terminal_that_is_ours();
+        let main = start(&self.main, terminal)?;
+        if self.inherited.is_some_and(|inherited| inherited.owns_no_descriptors()) {
+            pin_nothing();
+        }
+        Ok(self.into_running(me, main, terminal).run())
+    }
+}
+
+impl<M> Init<M> {
+    fn with_defaults(inherited: Option<Inherited>, main: M) -> Self {
         let runtime_has_clock = rustix::process::getpid().is_init();
         Self {
             inherited,
@@ -259,74 +336,14 @@ impl Init {
         self
     }
 
-    /// Calls the observer for every event, in a thread of its own: it may block and it may panic, and neither stops the
-    /// reaping. While it is more than 1024 events behind, further ones are left out for it.
-    ///
-    /// ```
-    /// # fn f(init: rinit_core::Init) {
-    /// let init = init.observe(|event| println!("{event:?}"));
-    /// # let _ = init;
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn observe(mut self, observer: impl FnMut(&Event) + Send + 'static) -> Self {
-        self.threaded = event::in_thread(observer);
-        self
+    /// Adopts orphans where this process does not anyway, as PID 1 does.
+    fn become_subreaper(&self, me: Pid) -> Result<Option<Subreaper>, Error> {
+        (self.subreaper && me != Pid::INIT).then(become_subreaper).transpose()
     }
 
-    /// Calls the observer for every event within the loop, without a thread: **it must not block**, because nothing is
-    /// reaped or forwarded meanwhile. A panic is caught, and ends the observing; under `panic = "abort"` it ends the
-    /// process.
-    ///
-    /// ```
-    /// # fn f(init: rinit_core::Init) {
-    /// let mut reaped = 0;
-    /// let init = init.observe_inline(move |event| {
-    ///     if let rinit_core::Event::Reaped { .. } = event {
-    ///         reaped += 1;
-    ///     }
-    /// });
-    /// # let _ = init;
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn observe_inline(mut self, observer: impl FnMut(&Event) + 'static) -> Self {
-        self.inline = Some(Box::new(observer));
-        self
-    }
-
-    /// Starts main and runs until it has ended and nobody is left, or the policy says to leave.
-    ///
-    /// If the [`Inherited`] comes from [`c_main!`](crate::c_main), every descriptor from 3 up is closed and the working
-    /// directory becomes `/` once main runs: nothing is kept from being unmounted or from reading an end of file.
-    ///
-    /// # Errors
-    ///
-    /// Only where main could not be started: [`Error::NotFound`], [`Error::NotExecutable`], [`Error::Subreaper`] and the
-    /// other variants that name a step of the start. No failure after that ends the run.
-    ///
-    /// ```
-    /// use rinit_core::{ChildSpec, Inherited, Init};
-    /// # fn main() -> Result<(), rinit_core::Error> {
-    /// let spec = ChildSpec::new("sh").args(["-c", "(sleep 0.1; true) & exit 7"]);
-    /// let report = Init::new(Inherited::capture()?, spec).run()?;
-    /// assert_eq!(report.exit_code(), 7);
-    /// assert!(report.reaped >= 2);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn run(self) -> Result<Report, Error> {
-        let me = Pid::from(rustix::process::getpid());
-        let is_init = me == Pid::INIT;
-        let _subreaper = if self.subreaper && !is_init { Some(become_subreaper()?) } else { None };
-        let terminal = Terminal::controlling().filter(|terminal| terminal.is_ours());
-        let main = start(&self.main, terminal)?;
-        if self.inherited.owns_no_descriptors() {
-            sys::close_from(3);
-            // From a directory that was deleted or is not ours to enter, `/` can always be reached.
-            let _ = rustix::process::chdir("/");
-        }
-        let running = Running {
+    /// The loop, for a main that runs.
+    fn into_running(self, me: Pid, main: Pid, terminal: Option<Terminal>) -> Running {
+        Running {
             me,
             main,
             main_status: None,
@@ -345,9 +362,20 @@ impl Init {
             refused_main_had_time: false,
             stop_along: self.stop_along,
             wants_terminal: false,
-        };
-        Ok(running.run())
+        }
     }
+}
+
+/// The controlling terminal, if this process has its foreground.
+fn terminal_that_is_ours() -> Option<Terminal> {
+    Terminal::controlling().filter(|terminal| terminal.is_ours())
+}
+
+/// Lets go of what would keep a descriptor from its end of file and a directory from being unmounted.
+fn pin_nothing() {
+    sys::close_from(3);
+    // From a directory that was deleted or is not ours to enter, `/` can always be reached.
+    let _ = rustix::process::chdir("/");
 }
 
 /// Starts main where it belongs at the terminal.

@@ -6,8 +6,9 @@ use std::io;
 
 /// Closes every descriptor from `first` up.
 ///
-/// Sound only in a process that owns none of them: the callers see to it that no `OwnedFd` of this process is among
-/// them (`Inherited::at_start`).
+/// Sound only in a process where no `OwnedFd` among them is used again. The callers see to it: under `c_main!` nothing has
+/// been opened yet, and the init that a split leaves behind runs the loop and ends, without a return to the code, or a drop
+/// of the values, that own them.
 pub(crate) fn close_from(first: i32) {
     // SAFETY: closing descriptors touches no memory; that nobody in this process owns one of them is the caller's part.
     let closed = unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0) };

@@ -57,3 +57,33 @@ pub(crate) fn set_disposition(signal: Signal, disposition: Disposition) -> io::R
     check(result)?;
     Ok(old.disposition())
 }
+
+/// A disposition with its handler, to be put back in the same program.
+pub(crate) struct SavedDisposition {
+    signal: Signal,
+    action: KernelSigaction,
+}
+
+impl SavedDisposition {
+    /// Reads the signal's disposition.
+    pub(crate) fn of(signal: Signal) -> io::Result<Self> {
+        let mut action = KernelSigaction::DEFAULT;
+        let new = ptr::null::<KernelSigaction>();
+        // SAFETY: without a new action nothing is changed; `action` is a live kernel sigaction to be filled.
+        let result =
+            unsafe { libc::syscall(libc::SYS_rt_sigaction, signal.number(), new, &raw mut action, KERNEL_SET_BYTES) };
+        check(result)?;
+        Ok(Self { signal, action })
+    }
+
+    /// Puts it back.
+    pub(crate) fn restore(&self) -> io::Result<()> {
+        let (action, old) = (ptr::from_ref(&self.action), ptr::null_mut::<KernelSigaction>());
+        // SAFETY: the action is what the kernel itself gave out for this signal, in this process or in the one that it was
+        // forked from, so that handler and restorer are code at the same addresses.
+        let result =
+            unsafe { libc::syscall(libc::SYS_rt_sigaction, self.signal.number(), action, old, KERNEL_SET_BYTES) };
+        check(result)?;
+        Ok(())
+    }
+}

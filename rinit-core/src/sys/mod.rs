@@ -7,7 +7,7 @@
 //!
 //! This is the only module tree that may hold `unsafe`. It needs it for four things that safe Rust cannot say: raw
 //! system calls on the kernel's own 64-bit signal set (libc's `sigset_t` hides signals 32 to 34 on musl), reading a
-//! `siginfo_t` union, `fork(2)` with the child's steps up to `execve(2)`, and the C entry point. Each block says why it
+//! `siginfo_t` union, `fork(2)` with what the child does until it is a program of its own, and the C entry point. Each block says why it
 //! is sound.
 #![allow(unsafe_code)]
 
@@ -16,6 +16,7 @@ mod descriptors;
 mod disposition;
 mod entry;
 mod environment;
+mod fork;
 mod group;
 mod kill;
 mod mask;
@@ -24,21 +25,24 @@ mod signalfd;
 mod sigwait;
 mod spawn;
 mod terminal;
+mod threads;
 
 pub(crate) use c_strings::CStrings;
 pub(crate) use descriptors::close_from;
-pub(crate) use disposition::{Disposition, set_disposition};
+pub(crate) use disposition::{Disposition, SavedDisposition, set_disposition};
 #[doc(hidden)]
 pub use entry::arguments;
 pub(crate) use environment::environment;
+pub(crate) use fork::{Forked, end_now, fork_only_thread, put_variable};
 pub(crate) use group::{is_in_own_group, leads_session, own_group};
 pub(crate) use kill::{die_by, kill, kill_everyone, kill_group, pidfd_send_signal, queue, set_parent_death_signal};
 pub(crate) use mask::{block, set_mask, unblock};
 pub(crate) use siginfo::SigInfo;
 pub(crate) use signalfd::SignalFd;
 pub(crate) use sigwait::sigtimedwait;
-pub(crate) use spawn::{Ids, LISTEN_PID_ROOM, Placement, Plan, Stage, spawn};
+pub(crate) use spawn::{Ids, LISTEN_PID_ROOM, Placement, Plan, Stage, place, spawn};
 pub(crate) use terminal::give_up_terminal;
+pub(crate) use threads::{OnlyThread, only_thread};
 
 /// The result of a system call made through libc: -1 means that `errno` tells why.
 fn check(result: libc::c_long) -> std::io::Result<libc::c_long> {

@@ -188,7 +188,8 @@ fn set_up(plan: &mut Plan<'_>) -> Result<std::convert::Infallible, (Stage, Errno
     Err((Stage::Exec, error))
 }
 
-fn place(placement: Placement<'_>) -> Result<(), (Stage, Errno)> {
+/// Puts the calling process, a child that was just forked with all signals blocked, where it belongs.
+pub(crate) fn place(placement: Placement<'_>) -> Result<(), (Stage, Errno)> {
     let group_failed = |error| (Stage::Group, error);
     let terminal_failed = |error| (Stage::Terminal, error);
     match placement {

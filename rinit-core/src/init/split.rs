@@ -1,0 +1,262 @@
+//! Splits a service in two: this process stays behind as init, its child returns and is the service.
+
+use super::{Init, pin_nothing, terminal_that_is_ours};
+use crate::sys::{self, Forked, OnlyThread, Placement, SavedDisposition, Stage};
+use crate::terminal::Terminal;
+use crate::{Error, ExitStatus, Inherited, ParentWatch, Pid, Report, Signal};
+use std::ffi::OsString;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Exit status of an init that failed itself (`docker-run(1)`, EXIT STATUS).
+const OWN_FAILURE: u8 = 125;
+
+/// What an [`Init`] has as its main when that is not a program to start but this process: see [`Init::split`].
+///
+/// ```
+/// let init: rinit_core::Init<rinit_core::ThisProcess> = rinit_core::Init::splitting();
+/// # let _ = init;
+/// ```
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct ThisProcess;
+
+/// What the service knows of the init that stayed behind. It holds nothing: dropping it has no effect.
+///
+/// ```no_run
+/// # fn main() -> Result<(), rinit_core::Error> {
+/// let split = rinit_core::Init::split()?;
+/// eprintln!("the service; its init is {}", split.init());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Split {
+    init: Pid,
+}
+
+impl Split {
+    /// The init's pid: the one that this process had before the split.
+    ///
+    /// ```no_run
+    /// # fn f(split: rinit_core::Split) {
+    /// let is_pid_1 = split.init().get() == 1;
+    /// # let _ = is_pid_1;
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn init(&self) -> Pid {
+        self.init
+    }
+
+    /// For a service that shall not outlive its init. As PID 1 it cannot anyway; elsewhere an init that is sent KILL leaves
+    /// the service behind, unless the service asks for a signal here. An init that has ended since the split is noticed.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// use rinit_core::{Init, Signal};
+    /// Init::split()?.parent_watch().signal(Signal::TERM)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn parent_watch(&self) -> ParentWatch {
+        ParentWatch::of(self.init)
+    }
+}
+
+impl Init<ThisProcess> {
+    /// Splits this process, with every option at its default: the same as [`Init::splitting`] and [`Init::start`].
+    ///
+    /// As the first line of `main` it makes a service fit to be PID 1. The process forks. The parent, which keeps the pid,
+    /// stays behind as init: it forwards every signal, reaps the orphans, ends everyone in good order when the service has
+    /// ended, and then exits as the service did. The child returns from the call and is the service: an ordinary process,
+    /// with no children but those that it starts. So nothing that it runs can lose an exit status to the init: std, tokio
+    /// and C libraries wait for their children as ever. There is no second program and no exec.
+    ///
+    /// See [`Init::start`] for what becomes of signals, descriptors and buffers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Init::start`].
+    ///
+    /// ```no_run
+    /// # fn serve() {}
+    /// fn main() -> Result<(), rinit_core::Error> {
+    ///     rinit_core::Init::split()?;
+    ///     // From here on an ordinary process: threads, a runtime, std::process, whatever the service is made of.
+    ///     serve();
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn split() -> Result<Split, Error> {
+        Self::splitting().start()
+    }
+
+    /// An init for this very process, with every option at its default; [`Init::start`] then splits the process.
+    ///
+    /// ```no_run
+    /// use rinit_core::Init;
+    /// use std::time::Duration;
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// Init::splitting().grace(Duration::from_secs(8)).drain(Duration::from_secs(2)).start()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn splitting() -> Self {
+        Self::with_defaults(None, ThisProcess)
+    }
+
+    /// For a program under [`c_main!`](crate::c_main), where the signals are blocked already: the service gets back what
+    /// was inherited, SIGPIPE included. Without it the split records mask and SIGCHLD itself.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// use rinit_core::{Inherited, Init};
+    /// let inherited = Inherited::capture()?;
+    /// Init::splitting().signals_of(inherited).start()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn signals_of(mut self, inherited: Inherited) -> Self {
+        self.inherited = Some(inherited);
+        self
+    }
+
+    /// Splits this process. Returns in the child, which is the service; the parent never returns.
+    ///
+    /// The service has: the mask, the disposition of SIGCHLD and all handlers that this process had; a process group of its
+    /// own, in the foreground of the terminal if and only if this process was; every descriptor, mapping and value; a
+    /// `LISTEN_PID` that names it where it named this process (`sd_listen_fds(3)`). What `fork(2)` does not pass on is not
+    /// passed on: record locks, timers, memory locks, the parent-death signal. The subreaper attribute stays with the init.
+    ///
+    /// The init closes every descriptor from 3 up, so that the service alone decides when a socket or a pipe is closed, and
+    /// changes to `/`. Nothing that owns one of them is used in it again: it runs no code of the caller, drops no value,
+    /// runs no exit handler and flushes no buffer, so that what the service had buffered is written once. When the service
+    /// has ended and nobody is left it exits with the same code, or dies by the same signal; PID 1, which no signal ends,
+    /// exits with 128 + n.
+    ///
+    /// Source: `fork(2)`, `unshare(2)` (CLONE_THREAD), `_exit(2)`, `PR_SET_CHILD_SUBREAPER(2const)`.
+    ///
+    /// # Errors
+    ///
+    /// Before the fork, with nothing changed: [`Error::OtherThreads`], [`Error::ThreadsUnknown`], [`Error::SignalMask`],
+    /// [`Error::Disposition`], [`Error::Subreaper`], [`Error::Fork`]. In the child, whose end the init then reports like any
+    /// other: [`Error::ProcessGroup`], [`Error::Terminal`], [`Error::SignalMask`], [`Error::Disposition`].
+    ///
+    /// ```no_run
+    /// use rinit_core::{Error, Init};
+    /// match Init::splitting().start() {
+    ///     Ok(split) => println!("this is the service, {} is its init", split.init()),
+    ///     Err(Error::OtherThreads { count }) => panic!("too late: {count:?} threads"),
+    ///     Err(error) => panic!("{error}"),
+    /// }
+    /// ```
+    pub fn start(self) -> Result<Split, Error> {
+        let only = sys::only_thread()?;
+        let init = Pid::from(rustix::process::getpid());
+        let signals = Signals::take(self.inherited)?;
+        // Before the fork: the child moves the foreground, and the other side must not look when that is half done.
+        let terminal = terminal_that_is_ours();
+        let forked = self.become_subreaper(init).and_then(|subreaper| {
+            let forked = sys::fork_only_thread(&only).map_err(Error::Fork)?;
+            // Whoever it is now, the attribute is not to be given back: the init keeps it, and the child has none.
+            let _ = ManuallyDrop::new(subreaper);
+            Ok(forked)
+        });
+        match forked {
+            Err(error) => {
+                signals.undo()?;
+                Err(error)
+            }
+            Ok(Forked::Parent(service)) => self.stay_behind(init, service, terminal),
+            Ok(Forked::Child) => {
+                let placed = take_place(terminal);
+                rename_listener(&only, init);
+                signals.give_back()?;
+                placed.map(|()| Split { init })
+            }
+        }
+    }
+
+    /// The parent's part, to its end.
+    fn stay_behind(self, me: Pid, service: Pid, terminal: Option<Terminal>) -> ! {
+        let run = AssertUnwindSafe(|| {
+            // The service does it too, whoever comes first: a signal for its group must not miss it.
+            let _ = rustix::process::setpgid(Some(service.rustix()), Some(service.rustix()));
+            pin_nothing();
+            let report = self.into_running(me, service, terminal).run();
+            end_as(&report)
+        });
+        // A panic must not unwind into the caller's frames, which are the service's and would run here a second time.
+        match catch_unwind(run) {
+            Ok(never) => never,
+            Err(_) => sys::end_now(OWN_FAILURE),
+        }
+    }
+}
+
+/// As [`mirror`](crate::mirror), but without exit handlers, and with the status of a main that could not be killed.
+fn end_as(report: &Report) -> ! {
+    if let Some(signal) = report.main.and_then(ExitStatus::signal) {
+        sys::die_by(signal);
+    }
+    sys::end_now(report.exit_code())
+}
+
+/// The service's process group, in the foreground if the process had it.
+fn take_place(terminal: Option<Terminal>) -> Result<(), Error> {
+    match terminal {
+        None => place(Placement::Group),
+        // As in `super::start`: a foreground that could never be given back is not taken.
+        Some(_) if sys::own_group().is_none() => Ok(()),
+        Some(terminal) => terminal.with(|tty| place(Placement::Foreground(tty))).map_err(Error::Terminal)?,
+    }
+}
+
+fn place(placement: Placement<'_>) -> Result<(), Error> {
+    sys::place(placement).map_err(|(stage, error)| match stage {
+        Stage::Terminal => Error::Terminal(error.into()),
+        _ => Error::ProcessGroup(error.into()),
+    })
+}
+
+/// A socket-activated service checks that LISTEN_PID is its own pid.
+fn rename_listener(only: &OnlyThread, init: Pid) {
+    let number = |pid: Pid| OsString::from(pid.get().to_string());
+    if std::env::var_os("LISTEN_PID").is_some_and(|pid| pid == number(init)) {
+        sys::put_variable(only, "LISTEN_PID", &number(rustix::process::getpid().into()));
+    }
+}
+
+/// The signal state from before the split.
+struct Signals {
+    inherited: Inherited,
+    /// What SIGCHLD had, handlers included; `None` where somebody else has captured the state, and it is theirs to know.
+    child: Option<SavedDisposition>,
+}
+
+impl Signals {
+    /// Blocks every signal: from here on the init takes them, and none ends it or runs a handler of the service's in it.
+    fn take(captured: Option<Inherited>) -> Result<Self, Error> {
+        if let Some(inherited) = captured {
+            return Ok(Self { inherited, child: None });
+        }
+        let child = Some(SavedDisposition::of(Signal::CHLD).map_err(Error::Disposition)?);
+        Ok(Self { inherited: Inherited::capture()?, child })
+    }
+
+    /// For a process that could not be split: only what was changed here.
+    fn undo(&self) -> Result<(), Error> {
+        if self.child.is_some() { self.give_back() } else { Ok(()) }
+    }
+
+    /// For the service.
+    fn give_back(&self) -> Result<(), Error> {
+        // Before the mask, which lets a SIGCHLD through.
+        self.child.as_ref().map_or(Ok(()), SavedDisposition::restore).map_err(Error::Disposition)?;
+        self.inherited.restore()
+    }
+}
