@@ -40,6 +40,7 @@
 
 mod child;
 mod child_spec;
+mod cooperative;
 mod diagnose;
 mod entry;
 mod error;
@@ -75,6 +76,7 @@ mod user;
 
 pub use child::Child;
 pub use child_spec::{ChildSpec, Group};
+pub use cooperative::{BackgroundReaper, Claimable, Claims, CooperativeReaper, CooperativeStats, Orphan};
 pub use diagnose::{Diagnosis, Zombie, ZombieParent, diagnose};
 pub use error::Error;
 pub use forwarder::{Received, SignalForwarder};
