@@ -90,7 +90,8 @@ impl Reaper {
         Ok(Self { fd, blocked, table: Arc::default() })
     }
 
-    /// A reaper of orphans for a process in which others wait for their own children: see [`CooperativeReaper`].
+    /// A reaper of orphans for a process in which others wait for their own children: see
+    /// [`CooperativeReaper`](crate::CooperativeReaper).
     ///
     /// The process must be PID 1 of its namespace, or have called [`become_subreaper`](crate::become_subreaper); else
     /// there are no orphans.

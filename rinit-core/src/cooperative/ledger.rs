@@ -205,12 +205,7 @@ mod tests {
     }
 
     fn zombies(of: &[Identity]) -> View {
-        View {
-            zombies: of.to_vec(),
-            listed: of.iter().map(|one| one.pid).collect(),
-            certain: true,
-            ..View::default()
-        }
+        View { zombies: of.to_vec(), listed: of.iter().map(|one| one.pid).collect(), certain: true, ..View::default() }
     }
 
     fn ms(ms: u64) -> Duration {
