@@ -317,9 +317,7 @@ mod tests {
             let mut here: Vec<Modelled> = Vec::new();
             let mut open: Vec<(Ticket, Identity)> = Vec::new();
             let mut now = 0;
-            let mut start = 0;
-            for (step, value) in steps {
-                start += 1;
+            for (start, (step, value)) in (1_u64..).zip(steps) {
                 // Few numbers, so that they are reused all the time.
                 let free = (1..=12).map(pid).find(|pid| here.iter().all(|m| m.one.pid != *pid));
                 let arrives = |kind| free.map(|pid| Modelled { one: Identity { pid, start }, kind, seen: None });
