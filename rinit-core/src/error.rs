@@ -133,6 +133,12 @@ pub enum Error {
     /// The parent-death signal could not be set (`PR_SET_PDEATHSIG(2const)`).
     #[error("cannot set the parent-death signal: {0}")]
     ParentDeathSignal(#[source] io::Error),
+    /// The timer for the next look at the children could not be made, set or waited for (`timerfd_create(2)`, `poll(2)`).
+    #[error("cannot use a timer: {0}")]
+    Timer(#[source] io::Error),
+    /// The background thread could not be started (`pthread_create(3)`, `eventfd(2)`).
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] io::Error),
     /// `/proc` could not be read.
     #[error("cannot read {}: {source}", .path.display())]
     Proc {

@@ -42,6 +42,7 @@
 
 mod child;
 mod child_spec;
+mod cooperative;
 mod diagnose;
 mod entry;
 mod error;
@@ -77,6 +78,7 @@ mod user;
 
 pub use child::Child;
 pub use child_spec::{ChildSpec, Group};
+pub use cooperative::{BackgroundReaper, Claimable, Claims, CooperativeReaper, CooperativeStats, Orphan};
 pub use diagnose::{Diagnosis, Zombie, ZombieParent, diagnose};
 pub use error::Error;
 pub use forwarder::{Received, SignalForwarder};

@@ -90,6 +90,31 @@ impl Reaper {
         Ok(Self { fd, blocked, table: Arc::default() })
     }
 
+    /// A reaper of orphans for a process in which others wait for their own children: see
+    /// [`CooperativeReaper`](crate::CooperativeReaper).
+    ///
+    /// The process must be PID 1 of its namespace, or have called [`become_subreaper`](crate::become_subreaper); else
+    /// there are no orphans.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Proc`] without `/proc`, with that of another PID namespace, or on a kernel without
+    /// `CONFIG_PROC_CHILDREN`: orphans could then not be told from children. [`Error::Timer`].
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let _subreaper = rinit_core::become_subreaper()?;
+    /// let reaper = rinit_core::Reaper::cooperative()?.start()?;
+    /// // From here on, anywhere in the process:
+    /// let mut child = reaper.claims().claim(|| std::process::Command::new("true").spawn())?;
+    /// assert!(child.wait()?.success());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn cooperative() -> Result<crate::CooperativeReaper, Error> {
+        crate::CooperativeReaper::new()
+    }
+
     /// Starts a child and keeps its status for the handle.
     ///
     /// # Errors

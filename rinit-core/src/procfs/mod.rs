@@ -76,6 +76,12 @@ impl Reader {
             .ok_or_else(|| Error::Proc { path: PathBuf::from(&self.path), source: io::ErrorKind::InvalidData.into() })
     }
 
+    /// False if the thread has ended or is about to (`PF_EXITING`), from when on the kernel gives it no children.
+    pub(crate) fn thread_is_alive(&mut self, pid: Pid, thread: Pid) -> Result<bool, Error> {
+        let bytes = self.read(format_args!("/proc/{pid}/task/{thread}/stat"), LARGEST)?;
+        Ok(bytes.and_then(Stat::parse).is_some_and(|stat| !stat.exiting))
+    }
+
     /// `/proc/pid/status`.
     pub(crate) fn status(&mut self, pid: Pid) -> Result<Option<Status>, Error> {
         Ok(self.read(format_args!("/proc/{pid}/status"), LARGEST)?.map(Status::parse))

@@ -98,6 +98,8 @@ pub(crate) struct Stat {
     pub(crate) session: i32,
     /// `PF_KTHREAD`: a thread of the kernel, which no signal ends.
     pub(crate) kernel_thread: bool,
+    /// `PF_EXITING`: it is on its way out, whatever its state; its children have been, or are being, given away.
+    pub(crate) exiting: bool,
     pub(crate) threads: u32,
     /// When it started, in clock ticks since boot.
     pub(crate) start_ticks: u64,
@@ -105,6 +107,8 @@ pub(crate) struct Stat {
 
 /// `PF_KTHREAD` in the kernel's `include/linux/sched.h`; unchanged since 2.6.
 const KERNEL_THREAD: u32 = 0x0020_0000;
+/// `PF_EXITING`, likewise.
+const EXITING: u32 = 0x0000_0004;
 
 impl Stat {
     /// `None` where the bytes are no stat line.
@@ -130,7 +134,9 @@ impl Stat {
         let threads = number(fields.nth(10)?)?;
         let start_ticks = number(fields.nth(1)?)?;
         let kernel_thread = flags & KERNEL_THREAD != 0;
-        Some(Self { pid, comm, state, ppid: Pid::new(ppid), pgrp, session, kernel_thread, threads, start_ticks })
+        let exiting = flags & EXITING != 0;
+        let ppid = Pid::new(ppid);
+        Some(Self { pid, comm, state, ppid, pgrp, session, kernel_thread, exiting, threads, start_ticks })
     }
 
     /// True when nothing of the process runs any more.

@@ -98,6 +98,7 @@ mod tests {
             pgrp: 12,
             session: 12,
             kernel_thread: false,
+            exiting: false,
             threads: 1,
             start_ticks: 5,
         };
