@@ -9,7 +9,9 @@
 //!
 //! "Wait for any child" takes every status there is, also those that `std::process::Child::wait`, tokio or C's `system`
 //! are waiting for; they then fail with ECHILD. The kernel does not tell an adopted orphan from a child that was forked
-//! here. So [`Init`] and [`Reaper::exclusive`] are for processes that start children **only** through [`ChildSpec`].
+//! here. So [`Init::new`] and [`Reaper::exclusive`] are for processes that start children **only** through [`ChildSpec`].
+//! Any other service calls [`Init::split`] as the first line of `main`; a threaded process that cannot takes
+//! [`Reaper::cooperative`].
 //! A service that spawns by other means splits: its own process then has the children that it starts and no others.
 //!
 //! # Order of operations
