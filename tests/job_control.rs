@@ -346,7 +346,8 @@ fn drawing(file: &str) -> Vec<Drawing> {
     let vim = ["vim.tiny", "vim", "vi"].into_iter().find(|name| installed(name)).unwrap_or("vim.tiny");
     vec![
         Drawing {
-            words: words(&[vim, "-u", "NONE", "-N", file]),
+            // Without a swap file: two of them look at the same text at the same time.
+            words: words(&[vim, "-u", "NONE", "-N", "-n", file]),
             shows: "the file's first line",
             quit: ":q!\r",
             may_stop: true,
