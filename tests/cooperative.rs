@@ -4,6 +4,9 @@
 //! gets the orphans. `RINIT_SOAK_SECONDS` (8 by default, 60 for a release) is how long the no-steal test runs.
 #![allow(unsafe_code)]
 
+#[path = "support/scenarios.rs"]
+mod scenarios;
+
 use rinit_core::{Claims, ExitStatus, Reaper, become_subreaper};
 use rustix::event::{PollFd, PollFlags};
 use std::collections::HashSet;
@@ -13,9 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-type Scenario = (&'static str, fn());
-
-const SCENARIOS: &[Scenario] = &[
+const SCENARIOS: &[scenarios::Scenario] = &[
     ("no_status_is_stolen", no_status_is_stolen),
     ("a_naive_loop_steals", a_naive_loop_steals),
     ("a_claimed_child_is_waited_for_after_five_seconds", a_claimed_child_is_waited_for_after_five_seconds),
@@ -28,28 +29,7 @@ const SCENARIOS: &[Scenario] = &[
 ];
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    if let Some(name) = arguments.iter().position(|word| word == "--scenario").and_then(|at| arguments.get(at + 1)) {
-        let scenario = SCENARIOS.iter().find(|(known, _)| known == name).expect("a known scenario");
-        return scenario.1();
-    }
-    let filter = arguments.iter().skip(1).find(|word| !word.starts_with('-'));
-    let mut failed = 0;
-    let chosen: Vec<_> =
-        SCENARIOS.iter().filter(|(name, _)| filter.is_none_or(|filter| name.contains(filter))).collect();
-    for (name, _) in &chosen {
-        let this = std::env::current_exe().expect("the path of this program");
-        let output = Command::new(this).args(["--scenario", name]).output().expect("run the scenario");
-        let ok = output.status.success();
-        println!("test {name} ... {}", if ok { "ok" } else { "FAILED" });
-        print!("{}", String::from_utf8_lossy(&output.stdout));
-        if !ok {
-            failed += 1;
-            println!("{}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
-        }
-    }
-    println!("\n{} passed, {failed} failed", chosen.len() - failed);
-    std::process::exit(i32::from(failed > 0));
+    scenarios::main(SCENARIOS);
 }
 
 fn shell(script: &str) -> Command {

@@ -3,6 +3,9 @@
 //! No libtest harness: each scenario must be the only one in its process, with one thread, because it takes every child and
 //! every signal of the process.
 
+#[path = "support/scenarios.rs"]
+mod scenarios;
+
 use rinit_core::{
     ChildSpec, Ended, Event, ExitStatus, Inherited, Init, OnMainExit, Reaper, Reason, Report, Signal, SignalForwarder,
     SignalSet, become_subreaper,
@@ -10,14 +13,11 @@ use rinit_core::{
 use rustix::event::{PollFd, PollFlags};
 use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::process::Command;
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-type Scenario = (&'static str, fn());
-
-const SCENARIOS: &[Scenario] = &[
+const SCENARIOS: &[scenarios::Scenario] = &[
     ("events_come_in_order", events_come_in_order),
     ("a_panicking_observer_stops_nothing", a_panicking_observer_stops_nothing),
     ("a_slow_observer_stops_nothing", a_slow_observer_stops_nothing),
@@ -31,27 +31,7 @@ const SCENARIOS: &[Scenario] = &[
 ];
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    if let Some(name) = arguments.iter().position(|word| word == "--scenario").and_then(|at| arguments.get(at + 1)) {
-        let scenario = SCENARIOS.iter().find(|(known, _)| known == name).expect("a known scenario");
-        return scenario.1();
-    }
-    let filter = arguments.iter().skip(1).find(|word| !word.starts_with('-'));
-    let mut failed = 0;
-    let chosen: Vec<_> =
-        SCENARIOS.iter().filter(|(name, _)| filter.is_none_or(|filter| name.contains(filter))).collect();
-    for (name, _) in &chosen {
-        let this = std::env::current_exe().expect("the path of this program");
-        let output = Command::new(this).args(["--scenario", name]).output().expect("run the scenario");
-        let ok = output.status.success();
-        println!("test {name} ... {}", if ok { "ok" } else { "FAILED" });
-        if !ok {
-            failed += 1;
-            println!("{}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
-        }
-    }
-    println!("\n{} passed, {failed} failed", chosen.len() - failed);
-    std::process::exit(i32::from(failed > 0));
+    scenarios::main(SCENARIOS);
 }
 
 fn shell(script: &str) -> ChildSpec {
