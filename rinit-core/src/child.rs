@@ -1,11 +1,13 @@
 //! A started child and how it ended.
 
+use crate::child_spec::Started;
 use crate::reaper::Table;
 use crate::{Error, ExitStatus, Pid, Signal, sys};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, pidfd_open};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A child of an exclusive [`Reaper`](crate::Reaper).
@@ -32,6 +34,9 @@ pub struct Child {
     fd: OwnedFd,
     table: Arc<Mutex<Table>>,
     status: Option<ExitStatus>,
+    stdin: Option<ChildStdin>,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
 }
 
 /// What the reaper keeps of a child whose handle lives.
@@ -45,7 +50,8 @@ pub(crate) struct Entry {
 impl Child {
     /// Registers a child that was just forked. The table's lock is held since before the fork, so that no reaper can
     /// have taken the child yet, even if it has ended.
-    pub(crate) fn register(pid: Pid, table: &Arc<Mutex<Table>>, locked: &mut Table) -> Result<Self, Error> {
+    pub(crate) fn register(started: Started, table: &Arc<Mutex<Table>>, locked: &mut Table) -> Result<Self, Error> {
+        let Started { pid, pipes } = started;
         let (fd, wake) = match pidfd_open(pid.rustix(), PidfdFlags::empty()) {
             Ok(pidfd) => (pidfd, None),
             Err(_) => {
@@ -56,7 +62,15 @@ impl Child {
             }
         };
         locked.insert(pid, Entry { status: None, wake });
-        Ok(Self { pid, fd, table: Arc::clone(table), status: None })
+        Ok(Self {
+            pid,
+            fd,
+            table: Arc::clone(table),
+            status: None,
+            stdin: pipes.stdin.map(Into::into),
+            stdout: pipes.stdout.map(Into::into),
+            stderr: pipes.stderr.map(Into::into),
+        })
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -77,6 +91,60 @@ impl Child {
     #[must_use]
     pub const fn pid(&self) -> Pid {
         self.pid
+    }
+
+    /// The write end of the child's standard input, where that is [`Stdio::piped`](crate::Stdio::piped); once. The child
+    /// reads an end of file when it is dropped.
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Reaper, Stdio};
+    /// use std::io::Write;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let spec = ChildSpec::new("sh").args(["-c", "read word; exit $word"]).stdin(Stdio::piped());
+    /// let mut child = Reaper::exclusive()?.spawn(&spec)?;
+    /// child.take_stdin().expect("a pipe").write_all(b"7\n")?;
+    /// assert_eq!(child.wait()?.exit_code(), 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn take_stdin(&mut self) -> Option<ChildStdin> {
+        self.stdin.take()
+    }
+
+    /// The read end of the child's standard output, where that is [`Stdio::piped`](crate::Stdio::piped); once.
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Reaper, Stdio};
+    /// use std::io::{BufRead, BufReader};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut child = Reaper::exclusive()?.spawn(&ChildSpec::new("echo").arg("hello").stdout(Stdio::piped()))?;
+    /// for line in BufReader::new(child.take_stdout().expect("a pipe")).lines() {
+    ///     assert_eq!(line?, "hello");
+    /// }
+    /// child.wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.stdout.take()
+    }
+
+    /// The read end of the child's standard error, where that is [`Stdio::piped`](crate::Stdio::piped); once.
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Reaper, Stdio};
+    /// use std::io::Read;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut child = Reaper::exclusive()?.spawn(&ChildSpec::new("ls").arg("/no/such").stderr(Stdio::piped()))?;
+    /// let mut complaint = String::new();
+    /// child.take_stderr().expect("a pipe").read_to_string(&mut complaint)?;
+    /// assert!(complaint.contains("/no/such"));
+    /// # child.wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn take_stderr(&mut self) -> Option<ChildStderr> {
+        self.stderr.take()
     }
 
     /// How the child ended; `None` while it runs. Does not block.
@@ -119,7 +187,8 @@ impl Child {
         Ok(entry.status)
     }
 
-    /// Waits for the child to end. The reaper need not be driven meanwhile, and may be.
+    /// Waits for the child to end. The write end of its standard input is closed first, if it was not taken, so that it
+    /// cannot wait for input while this waits for it. The reaper need not be driven meanwhile, and may be.
     ///
     /// # Errors
     ///
@@ -134,6 +203,7 @@ impl Child {
     /// # }
     /// ```
     pub fn wait(&mut self) -> Result<ExitStatus, Error> {
+        drop(self.stdin.take());
         loop {
             if let Some(status) = self.try_wait()? {
                 return Ok(status);

@@ -69,6 +69,7 @@ mod regular_file;
 mod signal;
 mod signal_set;
 mod status;
+mod stdio;
 mod subreaper;
 mod survivor;
 mod sys;
@@ -98,6 +99,7 @@ pub use reaper::{Ended, Reaper};
 pub use signal::{Signal, UnknownSignal};
 pub use signal_set::SignalSet;
 pub use status::ExitStatus;
+pub use stdio::Stdio;
 pub use subreaper::{Subreaper, become_subreaper};
 pub use survivor::{Reason, Survivor, examine};
 #[doc(hidden)]

@@ -133,8 +133,8 @@ impl Reaper {
     pub fn spawn(&self, spec: &ChildSpec) -> Result<Child, Error> {
         // Held over the fork: a child that ends at once must not be reaped before it is in the table.
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        let pid = spec.start(TerminalUse::None)?;
-        Child::register(pid, &self.table, &mut table)
+        let started = spec.start(TerminalUse::None)?;
+        Child::register(started, &self.table, &mut table)
     }
 
     /// Takes one ended child; `None` when there is none. Does not block.
