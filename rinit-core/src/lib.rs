@@ -44,6 +44,7 @@
 
 mod child;
 mod child_spec;
+mod children;
 mod cooperative;
 mod diagnose;
 mod entry;
@@ -68,6 +69,7 @@ mod reaper;
 mod regular_file;
 mod signal;
 mod signal_set;
+mod spawner;
 mod status;
 mod stdio;
 mod subreaper;
@@ -79,7 +81,7 @@ mod test_support;
 mod tree;
 mod user;
 
-pub use child::Child;
+pub use child::{Child, Output};
 pub use child_spec::{ChildSpec, Group};
 pub use cooperative::{BackgroundReaper, Claimable, Claims, CooperativeReaper, CooperativeStats, Orphan};
 pub use diagnose::{Diagnosis, Zombie, ZombieParent, diagnose};

@@ -8,8 +8,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 impl ChildSpec {
     /// The child's environment as `NAME=value` entries.
     pub(super) fn child_environment(&self) -> Vec<OsString> {
-        let mut entries = sys::environment();
-        let home = self.user.as_ref().map(|user| user.home().as_os_str().to_os_string());
+        let mut entries = if self.environment_cleared { Vec::new() } else { sys::environment() };
+        let home = self.user.as_ref().filter(|_| !self.environment_cleared);
+        let home = home.map(|user| user.home().as_os_str().to_os_string());
         let home = home.map(|home| (OsString::from("HOME"), Some(home)));
         for (name, value) in home.iter().chain(&self.environment) {
             entries.retain(|entry| !is_variable(entry, name));

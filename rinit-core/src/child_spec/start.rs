@@ -6,6 +6,7 @@ use crate::sys::{self, CStrings, Failure, LISTEN_PID_ROOM, Placement, Plan, Stag
 use crate::{Error, Pid, User, exec_failure, program_path};
 use rustix::fd::BorrowedFd;
 use std::ffi::{CString, OsStr, OsString};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +39,11 @@ impl ChildSpec {
         let arguments =
             || std::iter::once(self.program.as_os_str()).chain(self.arguments.iter().map(OsString::as_os_str));
         let shell = [OsStr::new("/bin/sh"), OsStr::new("")];
+        let terminal = self.terminal.as_ref().map_or(terminal, |own| match self.group {
+            Group::Inherit => TerminalUse::None,
+            Group::Own => TerminalUse::Foreground(own.as_fd()),
+            Group::Session => TerminalUse::Controlling(own.as_fd()),
+        });
         let (passed, pipes) = descriptors::open(&self.descriptors)?;
         let mut plan = Plan {
             candidates: CStrings::new(&candidates, "the program's name")?,
@@ -55,6 +61,7 @@ impl ChildSpec {
                 (Group::Session, _) => Placement::Session,
             },
             passed: &passed,
+            parent_death: self.parent_death_signal.map(|signal| (signal, rustix::process::getpid().into())),
             ignore: self.ignore,
             default: self.default,
             mask: self.mask,
@@ -74,6 +81,7 @@ impl ChildSpec {
             }
             Stage::User => Error::User(source),
             Stage::UserNotFinal => Error::UserNotFinal,
+            Stage::ParentDeath => Error::ParentDeathSignal(source),
             Stage::Descriptor => Error::Descriptor { number, source },
             Stage::Exec => {
                 // A relative path was looked up by the child, in its own directory.

@@ -36,7 +36,9 @@ pub use entry::arguments;
 pub(crate) use environment::environment;
 pub(crate) use fork::{Forked, end_now, fork_only_thread, put_variable};
 pub(crate) use group::{is_in_own_group, leads_session, own_group};
-pub(crate) use kill::{die_by, kill, kill_everyone, kill_group, pidfd_send_signal, queue, set_parent_death_signal};
+pub(crate) use kill::{
+    die_by, kill, kill_everyone, kill_group, pidfd_send_signal, pidfd_signal_group, queue, set_parent_death_signal,
+};
 pub(crate) use mask::{block, set_mask, unblock};
 pub(crate) use pass::{Passed, pipe};
 pub(crate) use siginfo::SigInfo;

@@ -7,7 +7,7 @@
 
 use super::c_strings::CStrings;
 use super::disposition::{Disposition, set_disposition};
-use super::kill::kill;
+use super::kill::{kill, set_parent_death_signal};
 use super::mask::{block, set_mask};
 use super::pass::{Passed, pipe};
 use crate::{Pid, Signal, SignalSet};
@@ -56,6 +56,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) ids: Option<&'a Ids>,
     pub(crate) placement: Placement<'a>,
     pub(crate) passed: &'a Passed,
+    /// A signal for the end of the parent, and the parent.
+    pub(crate) parent_death: Option<(Signal, Pid)>,
     pub(crate) ignore: SignalSet,
     pub(crate) default: SignalSet,
     pub(crate) mask: SignalSet,
@@ -73,12 +75,21 @@ pub(crate) enum Stage {
     User,
     UserNotFinal,
     Descriptor,
+    ParentDeath,
     Exec,
 }
 
 impl Stage {
-    const CHILD: [Self; 7] =
-        [Self::Group, Self::Terminal, Self::Directory, Self::User, Self::UserNotFinal, Self::Descriptor, Self::Exec];
+    const CHILD: [Self; 8] = [
+        Self::Group,
+        Self::Terminal,
+        Self::Directory,
+        Self::User,
+        Self::UserNotFinal,
+        Self::Descriptor,
+        Self::ParentDeath,
+        Self::Exec,
+    ];
 }
 
 /// Why there is no child.
@@ -205,6 +216,10 @@ fn set_up(plan: &mut Plan<'_>) -> Result<std::convert::Infallible, Report> {
     if let Some(directory) = plan.directory {
         rustix::process::chdir(directory).map_err(|error| (Stage::Directory, error))?;
     }
+    // Behind the change of user, which clears it (`PR_SET_PDEATHSIG(2const)`).
+    if let Some((signal, parent)) = plan.parent_death {
+        die_with(parent, signal)?;
+    }
     // Last of what needs a descriptor: the terminal's own may be at one of the numbers.
     plan.passed.apply().map_err(|(number, error)| Report { stage: Stage::Descriptor, number, error })?;
     for (signals, disposition) in [(plan.default, Disposition::Default), (plan.ignore, Disposition::Ignore)] {
@@ -243,6 +258,18 @@ pub(crate) fn place(placement: Placement<'_>) -> Result<(), (Stage, Errno)> {
             rustix::process::setsid().map_err(group_failed)?;
             rustix::process::ioctl_tiocsctty(tty).map_err(terminal_failed)?;
         }
+    }
+    Ok(())
+}
+
+fn die_with(parent: Pid, signal: Signal) -> Result<(), (Stage, Errno)> {
+    let failed = |error: io::Error| (Stage::ParentDeath, Errno::from_io_error(&error).unwrap_or(Errno::INVAL));
+    set_parent_death_signal(signal).map_err(failed)?;
+    // The request comes first and the look second: a parent that ends in between is seen by one of the two. It has no
+    // number where this is the first process of a new PID namespace, and then cannot be looked for.
+    if rustix::process::getppid().is_some_and(|now| Pid::from(now) != parent) {
+        // Blocked as yet: it takes effect when the program has its own mask.
+        kill(rustix::process::getpid().into(), signal).map_err(failed)?;
     }
     Ok(())
 }
