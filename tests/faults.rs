@@ -6,6 +6,7 @@
 
 mod support;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -168,7 +169,9 @@ fn all<T: std::fmt::Debug + Sync>(cases: &[T], one: impl Fn(&T) -> Result<u64, S
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    match one(case) {
+                    // Also what waits in vain is one failure among others.
+                    let result = catch_unwind(AssertUnwindSafe(|| one(case)));
+                    match result.unwrap_or_else(|_| Err("see the panic above".to_owned())) {
                         Ok(count) => drop(refused.fetch_add(count, Ordering::Relaxed)),
                         Err(why) => failures.lock().expect("no panic").push(format!("{case:?}: {why}")),
                     }
