@@ -462,12 +462,14 @@ impl Running {
             }
             match sys::sigtimedwait(SignalSet::all(), self.timeout(more)) {
                 Ok(Some(info)) if info.signal == Signal::CHLD => look_for_ended = true,
+                Ok(Some(info)) if self.is_for_own_writing(&info) => {}
                 Ok(Some(info)) => {
                     in_a_row = (in_a_row + 1) % SIGNALS_IN_A_ROW;
                     look_for_ended |= in_a_row == 0;
                     self.received(Received::new(info));
                 }
-                Ok(None) => {}
+                // Out of time, or interrupted. It costs little to look at the children too.
+                Ok(None) => look_for_ended = true,
                 Err(error) => {
                     self.trouble("waiting for signals", &error);
                     look_for_ended = true;
@@ -475,6 +477,13 @@ impl Running {
             }
         }
         self.report()
+    }
+
+    /// True for what the kernel sends to whoever writes where nobody reads (`pipe(7)`) or beyond a file's limit
+    /// (`setrlimit(2)`): here that is this process's own observer, whose log has lost its reader. It is not main's to die of,
+    /// and not even an event: to log it would raise the next one, for ever.
+    fn is_for_own_writing(&self, info: &sys::SigInfo) -> bool {
+        [Signal::PIPE, Signal::XFSZ].contains(&info.signal) && info.sender == Some(self.me)
     }
 
     /// How long to sleep: not at all with work left, for ever with nothing due.
