@@ -1,12 +1,13 @@
 //! What to start, and in which state.
 
+use crate::child_environment::ChildEnvironment;
 use crate::exec_failure;
 use crate::program_path;
-use crate::sys::{self, CStrings, LISTEN_PID_ROOM, Placement, Plan, Stage};
+use crate::sys::{self, CStrings, Placement, Plan, Stage};
 use crate::{Error, Inherited, Pid, Signal, SignalSet, User};
 use rustix::fd::BorrowedFd;
 use std::ffi::{CString, OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Where a child stands among process groups and sessions.
@@ -246,9 +247,7 @@ impl ChildSpec {
     /// Starts the child. The caller answers for its being waited for, by exactly one side.
     pub(crate) fn start(&self, terminal: TerminalUse<'_>) -> Result<Pid, Error> {
         let environment = self.child_environment();
-        let path = environment.iter().find_map(|entry| entry.as_bytes().strip_prefix(b"PATH=")).map(OsStr::from_bytes);
-        let candidates = program_path::candidates(&self.program, path);
-        let listen_pid = environment.iter().position(|entry| entry == LISTEN_PID_ROOM);
+        let candidates = program_path::candidates(&self.program, environment.get("PATH"));
         let directory = self.directory.as_deref().map(c_path).transpose()?;
         let ids = self.user.as_ref().filter(|user| !user.is_current()).map(User::ids);
         let arguments =
@@ -258,8 +257,8 @@ impl ChildSpec {
             candidates: CStrings::new(&candidates, "the program's name")?,
             arguments: CStrings::new(arguments(), "an argument")?,
             shell_arguments: CStrings::new(shell.into_iter().chain(arguments().skip(1)), "an argument")?,
-            environment: CStrings::new(&environment, "an environment variable")?,
-            listen_pid,
+            environment: CStrings::new(&environment.entries, "an environment variable")?,
+            listen_pid: &environment.listen_pid,
             directory: directory.as_deref(),
             ids: ids.as_ref(),
             placement: match (self.group, terminal) {
@@ -292,33 +291,11 @@ impl ChildSpec {
         })
     }
 
-    /// The child's environment as `NAME=value` entries.
-    fn child_environment(&self) -> Vec<OsString> {
-        let mut entries = sys::environment();
-        let home = self.user.as_ref().map(|user| user.home().as_os_str().to_os_string());
-        let home = home.map(|home| (OsString::from("HOME"), Some(home)));
-        for (name, value) in home.iter().chain(&self.environment) {
-            entries.retain(|entry| !is_variable(entry, name));
-            if let Some(value) = value {
-                entries.push(variable(name, value));
-            }
-        }
-        // A socket-activated program checks that LISTEN_PID is its own pid (`sd_listen_fds(3)`). Where it names this
-        // process it was meant for the program, whose pid is known only after the fork.
-        let ours = variable(OsStr::new("LISTEN_PID"), rustix::process::getpid().as_raw_pid().to_string().as_ref());
-        for entry in entries.iter_mut().filter(|entry| **entry == ours) {
-            *entry = OsString::from(LISTEN_PID_ROOM);
-        }
-        entries
+    fn child_environment(&self) -> ChildEnvironment {
+        let home = self.user.as_ref().map(|user| (OsStr::new("HOME"), Some(user.home().as_os_str())));
+        let changes = self.environment.iter().map(|(name, value)| (name.as_os_str(), value.as_deref()));
+        ChildEnvironment::new(sys::environment(), home.into_iter().chain(changes), std::process::id())
     }
-}
-
-fn variable(name: &OsStr, value: &OsStr) -> OsString {
-    OsString::from_vec([name.as_bytes(), b"=", value.as_bytes()].concat())
-}
-
-fn is_variable(entry: &OsStr, name: &OsStr) -> bool {
-    entry.as_bytes().strip_prefix(name.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'='))
 }
 
 fn c_path(path: &Path) -> Result<CString, Error> {
