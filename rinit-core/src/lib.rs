@@ -43,6 +43,7 @@
 #![cfg(target_os = "linux")]
 
 mod child;
+mod child_environment;
 mod child_spec;
 mod children;
 mod cooperative;
