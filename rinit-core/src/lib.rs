@@ -87,7 +87,7 @@ pub use child_spec::{ChildSpec, Group};
 pub use cooperative::{BackgroundReaper, Claimable, Claims, CooperativeReaper, CooperativeStats, Orphan};
 pub use diagnose::{Diagnosis, Zombie, ZombieParent, diagnose};
 pub use error::Error;
-pub use forwarder::{Received, SignalForwarder};
+pub use forwarder::{Received, Recipient, SignalForwarder};
 pub use inherited::Inherited;
 pub use init::{Event, Init, Next, Report, Split, ThisProcess, Withheld};
 pub use mirror::mirror;
