@@ -5,6 +5,7 @@
 #![allow(dead_code)] // Each test file uses a part.
 
 pub(crate) mod docker;
+pub(crate) mod examples;
 pub(crate) mod namespace;
 pub(crate) mod procfs;
 pub(crate) mod random;
