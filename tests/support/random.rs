@@ -10,9 +10,14 @@ impl Random {
     pub(crate) fn seeded() -> Self {
         let given = std::env::var("RINIT_TEST_SEED").ok().and_then(|text| text.parse().ok());
         let now = || SystemTime::UNIX_EPOCH.elapsed().map_or(1, |since| since.as_nanos() as u64);
-        let seed = given.unwrap_or_else(now).max(1);
+        let seed = given.unwrap_or_else(now);
         println!("RINIT_TEST_SEED={seed}");
-        Self(seed)
+        Self::from(seed)
+    }
+
+    /// The numbers of one seed.
+    pub(crate) fn from(seed: u64) -> Self {
+        Self(seed.max(1))
     }
 
     /// A number below the bound.
