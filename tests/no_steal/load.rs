@@ -5,7 +5,6 @@ use rustix::event::{PollFd, PollFlags};
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The exit code of every orphan, and of nobody else: so a zombie that was adopted is told from one that somebody waits for.
@@ -20,7 +19,7 @@ pub(crate) enum Way<'a> {
     /// Those that are waited for late are claimed; the others as above.
     Claimed(&'a Claims),
     /// By `ChildSpec` and nothing else.
-    Exclusive(&'a Mutex<Reaper>),
+    Exclusive(&'a Reaper),
 }
 
 /// What the load has seen.
@@ -89,9 +88,12 @@ fn shell(script: &str) -> Command {
     command
 }
 
-fn spawn(reaper: &Mutex<Reaper>, script: &str) -> Option<rinit_core::Child> {
-    let spec = ChildSpec::new("sh").args(["-c", script]);
-    reaper.lock().unwrap_or_else(PoisonError::into_inner).spawn(&spec).ok()
+fn spec(script: &str) -> ChildSpec {
+    ChildSpec::new("sh").args(["-c", script]).stdin(rinit_core::Stdio::null())
+}
+
+fn spawn(reaper: &Reaper, script: &str) -> Option<rinit_core::Child> {
+    reaper.spawn(&spec(script)).ok()
 }
 
 impl Way<'_> {
@@ -119,9 +121,9 @@ pub(crate) fn run(tally: &Tally, way: &Way<'_>, time: Duration) {
         let workers: Vec<Box<dyn FnOnce() + Send>> = match way {
             Way::Exclusive(reaper) => vec![
                 Box::new(|| by_wait(tally, way)),
-                Box::new(|| by_wait(tally, way)),
+                Box::new(|| by_wait_with_output(tally, reaper)),
+                Box::new(|| by_wait_timeout(tally, reaper)),
                 Box::new(|| by_try_wait(tally, reaper)),
-                Box::new(|| by_poll(tally, reaper)),
                 Box::new(|| by_poll(tally, reaper)),
                 Box::new(|| by_signal(tally, reaper)),
             ],
@@ -243,7 +245,31 @@ fn by_popen(tally: &Tally) {
 
 // What `Child` has.
 
-fn by_try_wait(tally: &Tally, reaper: &Mutex<Reaper>) {
+fn by_wait_with_output(tally: &Tally, reaper: &Reaper) {
+    for n in (0..100).cycle().take_while(|_| tally.runs()) {
+        let spec = spec(&format!("echo {n}; exit {n}")).stdout(rinit_core::Stdio::piped());
+        let output = reaper.spawn(&spec).and_then(rinit_core::Child::wait_with_output);
+        let right = |o: rinit_core::Output| exit_code(o.status) == Some(n) && o.stdout == format!("{n}\n").into_bytes();
+        tally.note(output.is_ok_and(right));
+    }
+}
+
+/// In steps that are shorter than the child's life, with a signal for the death of this process, not of this thread.
+fn by_wait_timeout(tally: &Tally, reaper: &Reaper) {
+    for n in (0..100).cycle().take_while(|_| tally.runs()) {
+        let spec = spec(&format!("exit {n}")).parent_death_signal(Signal::KILL);
+        let Ok(mut child) = reaper.spawn(&spec) else { continue };
+        let ended = loop {
+            match child.wait_timeout(Duration::from_micros(200)) {
+                Ok(None) => {}
+                other => break other.ok().flatten(),
+            }
+        };
+        tally.note(ended.and_then(exit_code) == Some(n));
+    }
+}
+
+fn by_try_wait(tally: &Tally, reaper: &Reaper) {
     for n in (0..100).cycle().take_while(|_| tally.runs()) {
         let Some(mut child) = spawn(reaper, &format!("exit {n}")) else { continue };
         let ended = loop {
@@ -257,7 +283,7 @@ fn by_try_wait(tally: &Tally, reaper: &Mutex<Reaper>) {
 }
 
 /// Asleep until its descriptor is readable, as in an event loop.
-fn by_poll(tally: &Tally, reaper: &Mutex<Reaper>) {
+fn by_poll(tally: &Tally, reaper: &Reaper) {
     for n in (0..100).cycle().take_while(|_| tally.runs()) {
         let Some(mut child) = spawn(reaper, &format!("exit {n}")) else { continue };
         let mut fds = [PollFd::from_borrowed_fd(child.as_fd(), PollFlags::IN)];
@@ -267,7 +293,7 @@ fn by_poll(tally: &Tally, reaper: &Mutex<Reaper>) {
     }
 }
 
-fn by_signal(tally: &Tally, reaper: &Mutex<Reaper>) {
+fn by_signal(tally: &Tally, reaper: &Reaper) {
     while tally.runs() {
         let Some(mut child) = spawn(reaper, "exec sleep 1000") else { continue };
         let sent = child.signal(Signal::KILL).is_ok();

@@ -20,7 +20,6 @@ use rinit_core::{Init, Reaper, become_subreaper};
 use std::os::fd::AsFd;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use watch::Seen;
 
@@ -112,24 +111,22 @@ fn split() {
 fn exclusive() {
     let me = std::process::id();
     let _subreaper = become_subreaper().expect("subreaper");
-    // Before any thread, all of which then have SIGCHLD blocked.
-    let reaper = Reaper::exclusive().expect("reaper");
-    let readable = reaper.as_fd().try_clone_to_owned().expect("a copy of the descriptor");
-    let reaper = Mutex::new(reaper);
+    // Before any thread, all of which then have SIGCHLD blocked. One takes who has ended; all others start children by the
+    // other, and need no lock.
+    let (mut reaper, starter) = (Reaper::exclusive().expect("reaper"), Reaper::exclusive().expect("reaper"));
     let (adopted, done) = (AtomicU64::new(0), AtomicBool::new(false));
     let (tally, seen) = std::thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
-                // Asleep without the lock, which the others need to spawn.
-                let mut fds = [rustix::event::PollFd::from_borrowed_fd(readable.as_fd(), rustix::event::PollFlags::IN)];
+                let mut fds = [rustix::event::PollFd::from_borrowed_fd(reaper.as_fd(), rustix::event::PollFlags::IN)];
                 let timeout = rustix::event::Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
                 rustix::event::poll(&mut fds, Some(&timeout)).expect("poll");
-                while let Some(ended) = reaper.lock().unwrap_or_else(PoisonError::into_inner).next().expect("next") {
+                while let Some(ended) = reaper.next().expect("next") {
                     adopted.fetch_add(u64::from(!ended.spawned_here), Ordering::Relaxed);
                 }
             }
         });
-        let outcome = loaded("`Reaper::exclusive`", &Way::Exclusive(&reaper), me, soak());
+        let outcome = loaded("`Reaper::exclusive`", &Way::Exclusive(&starter), me, soak());
         within_long("all zombies are gone", || watch::children(me).is_empty());
         done.store(true, Ordering::Relaxed);
         outcome

@@ -6,6 +6,7 @@
 
 pub(crate) mod budget;
 pub(crate) mod docker;
+pub(crate) mod examples;
 pub(crate) mod faults;
 pub(crate) mod namespace;
 pub(crate) mod procfs;
