@@ -60,6 +60,7 @@ mod init;
 mod json;
 mod mirror;
 mod parent;
+mod patience;
 mod pause;
 mod pid;
 mod policy;

@@ -10,6 +10,7 @@ use super::disposition::{Disposition, set_disposition};
 use super::kill::{kill, set_parent_death_signal};
 use super::mask::{block, set_mask};
 use super::pass::{Passed, pipe};
+use crate::patience::patiently;
 use crate::{Pid, Signal, SignalSet};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{BorrowedFd, OwnedFd, RawFd};
@@ -182,7 +183,7 @@ const LOOK_AFTER: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 fn wait_for_report(read: &OwnedFd, pid: Pid) {
     use rustix::process::{WaitId, WaitIdOptions};
     let mut fds = [PollFd::new(read, PollFlags::IN)];
-    while matches!(poll(&mut fds, Some(&LOOK_AFTER)), Ok(0) | Err(Errno::INTR)) {
+    while patiently(|| Ok(poll(&mut fds, Some(&LOOK_AFTER))?)).is_ok_and(|ready| ready == 0) {
         let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let stopped = rustix::process::waitid(WaitId::Pid(pid.rustix()), options).ok().flatten();
         let by = stopped.and_then(|status| status.stopping_signal());
@@ -197,7 +198,7 @@ fn wait_for_report(read: &OwnedFd, pid: Pid) {
 fn read_report(read: &OwnedFd) -> Option<Failure> {
     let mut bytes = [0_u8; Report::SIZE];
     // It is written at once, and pipes keep that together (`pipe(7)`, PIPE_BUF).
-    let count = rustix::io::retry_on_intr(|| rustix::io::read(read, &mut bytes[..])).unwrap_or(0);
+    let count = patiently(|| Ok(rustix::io::read(read, &mut bytes[..])?)).unwrap_or(0);
     (count == bytes.len()).then(|| Report::parse(bytes))
 }
 
