@@ -16,10 +16,12 @@
 //! | `fork-tree MARK [--spin]` | children in a session of their own, double-forked, forking on and on |
 //! | `with-helper [--at-once] CODE HELPER…` | starts `probe HELPER…`, waits until it is ready, exits CODE on TERM |
 //! | `abandon MICROSECONDS PROGRAM ARGS` | starts it, waits until it has blocked TERM, ends so much later |
+//! | `load [--live N] [--batch N]` | for the benches; see [`load`] |
 //! | `exit CODE`, `die SIG` | ends so |
 #![no_main]
 #![allow(unsafe_code)]
 
+mod load;
 mod orphans;
 mod state;
 mod sys;
@@ -58,6 +60,7 @@ fn run(command: &str, rest: &[String]) -> i32 {
         "sleep" => hold(|| ()),
         "slow-term" => slow_term(number(rest, 0), number(rest, 1)),
         "orphans" => orphans::make(rest),
+        "load" => load::run(rest),
         "fork-tree" => orphans::fork_tree(rest),
         "with-helper" => with_helper(rest),
         "abandon" => abandon(rest),
@@ -89,7 +92,7 @@ pub(crate) fn option<'a>(words: &'a [String], name: &str) -> Option<&'a str> {
     words.get(at + 1).map(String::as_str)
 }
 
-fn say_ready() {
+pub(crate) fn say_ready() {
     let (pid, ppid, pgid, sid) = sys::ids();
     say(&format!("ready pid={pid} ppid={ppid} pgid={pgid} sid={sid}"));
     sys::tell_ready();
