@@ -20,12 +20,14 @@
 //! | `thread-exec CODE` | a thread that is not the first becomes `signals --exit-on TERM:CODE` |
 //! | `leader-gone CODE` | the first thread ends, another one exits with CODE on TERM |
 //! | `abandon MICROSECONDS PROGRAM ARGS` | starts it, waits until it has blocked TERM, ends so much later |
+//! | `load [--live N] [--batch N]` | for the benches; see [`load`] |
 //! | `exit CODE`, `die SIG` | ends so |
 //! | `refuse CALLS[:ERRNO] -- PROGRAM ARGS` | runs the program without these system calls; see [`seccomp`] |
 //! | `supervise SOCKET CALLS -- PROGRAM ARGS` | runs it with somebody who says of each of the calls whether it is made |
 #![no_main]
 #![allow(unsafe_code)]
 
+mod load;
 mod orphans;
 mod seccomp;
 mod state;
@@ -67,6 +69,7 @@ fn run(command: &str, rest: &[String]) -> i32 {
         "sleep" => hold(|| ()),
         "slow-term" => slow_term(number(rest, 0), number(rest, 1)),
         "orphans" => orphans::make(rest),
+        "load" => load::run(rest),
         "fork-tree" => orphans::fork_tree(rest),
         "with-helper" => with_helper(rest),
         "abandon" => abandon(rest),

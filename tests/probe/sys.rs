@@ -163,6 +163,14 @@ pub(crate) fn sleep_ms(milliseconds: i32) {
     std::thread::sleep(std::time::Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0)));
 }
 
+/// The monotonic clock in nanoseconds.
+pub(crate) fn monotonic_ns() -> i64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the structure is valid for the call.
+    check(unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) }.into(), "clock_gettime");
+    now.tv_sec * 1_000_000_000 + now.tv_nsec
+}
+
 /// Forks; 0 in the child.
 pub(crate) fn fork() -> i32 {
     // SAFETY: this program has one thread, so that the child may do anything.
