@@ -101,7 +101,7 @@ fn cooperative() {
 fn split() {
     as_pid_1_if_possible();
     let split = Init::split().expect("split");
-    let init = split.init().get().cast_unsigned();
+    let init = split.init().get().unsigned_abs();
     let (tally, seen) = loaded("`Init::split`, as PID 1", &Way::Std, init, soak());
     within_long("this is the init's only child", || watch::children(init).len() == 1);
     assert_eq!(watch::children(std::process::id()), []);

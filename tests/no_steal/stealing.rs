@@ -63,7 +63,7 @@ pub(crate) fn the_crate_pid1_in_the_process() {
 pub(crate) fn the_crate_pid1_as_pid_1() {
     if as_pid_1_if_possible() {
         pid1::relaunch_if_pid1().expect("relaunch");
-        let parent = rustix::process::getppid().expect("PID 1").as_raw_pid().cast_unsigned();
+        let parent = rustix::process::getppid().expect("PID 1").as_raw_pid().unsigned_abs();
         let time = (soak() / 4).clamp(Duration::from_secs(2), Duration::from_secs(10));
         loaded("crate `pid1` 0.1, `relaunch_if_pid1` as PID 1", &Way::Std, parent, time);
     }

@@ -15,6 +15,10 @@
 //! | `orphans N [--live MS] [--exit CODE] [--together]` | N orphans that end; see [`orphans`] |
 //! | `fork-tree MARK [--spin]` | children in a session of their own, double-forked, forking on and on |
 //! | `with-helper [--at-once] CODE HELPER…` | starts `probe HELPER…`, waits until it is ready, exits CODE on TERM |
+//! | `storm SEED MS CODE` | processes that come and go in every way; see [`storm`] |
+//! | `spawner COUNT CODE` | children by a vfork, every other one waited for |
+//! | `thread-exec CODE` | a thread that is not the first becomes `signals --exit-on TERM:CODE` |
+//! | `leader-gone CODE` | the first thread ends, another one exits with CODE on TERM |
 //! | `abandon MICROSECONDS PROGRAM ARGS` | starts it, waits until it has blocked TERM, ends so much later |
 //! | `exit CODE`, `die SIG` | ends so |
 //! | `refuse CALLS[:ERRNO] -- PROGRAM ARGS` | runs the program without these system calls; see [`seccomp`] |
@@ -25,6 +29,7 @@
 mod orphans;
 mod seccomp;
 mod state;
+mod storm;
 mod sys;
 
 use std::ffi::{CStr, OsString};
@@ -67,6 +72,10 @@ fn run(command: &str, rest: &[String]) -> i32 {
         "abandon" => abandon(rest),
         "refuse" => seccomp::refuse(rest),
         "supervise" => seccomp::supervise(rest),
+        "storm" => storm::storm(rest),
+        "spawner" => storm::spawner(rest),
+        "thread-exec" => storm::thread_exec(rest),
+        "leader-gone" => storm::leader_gone(rest),
         "exit" => number(rest, 0),
         "die" => sys::die_by(signal_number(rest.first().unwrap_or_else(|| fail("die: no signal")))),
         other => fail(&format!("unknown subcommand {other}")),
@@ -95,7 +104,7 @@ pub(crate) fn option<'a>(words: &'a [String], name: &str) -> Option<&'a str> {
     words.get(at + 1).map(String::as_str)
 }
 
-fn say_ready() {
+pub(crate) fn say_ready() {
     let (pid, ppid, pgid, sid) = sys::ids();
     say(&format!("ready pid={pid} ppid={ppid} pgid={pgid} sid={sid}"));
     sys::tell_ready();
