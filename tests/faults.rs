@@ -37,7 +37,7 @@ const TIMES: [When; 8] = [
 ];
 
 /// The calls, by the probe's names.
-const CALLS: [&str; 20] = [
+const CALLS: [&str; 21] = [
     "rt_sigtimedwait",
     "wait4",
     "waitid",
@@ -58,10 +58,11 @@ const CALLS: [&str; 20] = [
     "close_range",
     "ioctl",
     "rt_sigaction",
+    "rt_sigprocmask",
 ];
 
 /// Without these main is not started, and that is said: exit status 125.
-const NEEDED: [&str; 3] = ["fork", "pipe2", "rt_sigaction"];
+const NEEDED: [&str; 4] = ["fork", "pipe2", "rt_sigaction", "rt_sigprocmask"];
 
 #[derive(Debug, Clone, Copy)]
 struct Fault {
@@ -143,7 +144,7 @@ fn one(fault: &Fault) -> Result<u64, String> {
             When::Nth(nth) => ask.nth == nth,
             When::Every(nth) => ask.nth % nth == 0,
         };
-        (hit && ask.call != libc::SYS_rt_sigprocmask).then_some(errno)
+        (hit && (ask.call != libc::SYS_rt_sigprocmask || call == "rt_sigprocmask")).then_some(errno)
     });
     outcome.check()?;
     let no_subreaper = outcome.is_no_subreaper();

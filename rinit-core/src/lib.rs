@@ -44,6 +44,7 @@
 
 mod child;
 mod child_spec;
+mod children;
 mod cooperative;
 mod diagnose;
 mod entry;
@@ -69,7 +70,9 @@ mod reaper;
 mod regular_file;
 mod signal;
 mod signal_set;
+mod spawner;
 mod status;
+mod stdio;
 mod subreaper;
 mod survivor;
 mod sys;
@@ -79,7 +82,7 @@ mod test_support;
 mod tree;
 mod user;
 
-pub use child::Child;
+pub use child::{Child, Output};
 pub use child_spec::{ChildSpec, Group};
 pub use cooperative::{BackgroundReaper, Claimable, Claims, CooperativeReaper, CooperativeStats, Orphan};
 pub use diagnose::{Diagnosis, Zombie, ZombieParent, diagnose};
@@ -99,6 +102,7 @@ pub use reaper::{Ended, Reaper};
 pub use signal::{Signal, UnknownSignal};
 pub use signal_set::SignalSet;
 pub use status::ExitStatus;
+pub use stdio::Stdio;
 pub use subreaper::{Subreaper, become_subreaper};
 pub use survivor::{Reason, Survivor, examine};
 #[doc(hidden)]

@@ -401,18 +401,20 @@ fn pin_nothing() {
 
 /// Starts main where it belongs at the terminal.
 fn start(main: &ChildSpec, terminal: Option<Terminal>) -> Result<Pid, Error> {
-    let Some(terminal) = terminal else { return main.start(TerminalUse::None) };
+    // Nobody could be given the other ends of main's pipes.
+    let start = |terminal_use: TerminalUse<'_>| main.start(terminal_use).map(|started| started.pid);
+    let Some(terminal) = terminal else { return start(TerminalUse::None) };
     match main.group_kind() {
-        Group::Inherit => main.start(TerminalUse::None),
+        Group::Inherit => start(TerminalUse::None),
         // The foreground belongs to a group outside of this PID namespace, which could never be given it back for want of
         // a number: `unshare --pid --fork rinit sh`. Main stays in that group, which is this process's own.
-        Group::Own if sys::own_group().is_none() => main.start(TerminalUse::Shared),
-        Group::Own => terminal.with(|tty| main.start(TerminalUse::Foreground(tty))).map_err(Error::Terminal)?,
+        Group::Own if sys::own_group().is_none() => start(TerminalUse::Shared),
+        Group::Own => terminal.with(|tty| start(TerminalUse::Foreground(tty))).map_err(Error::Terminal)?,
         Group::Session => terminal
             .with(|tty| {
                 let free = job_control::give_up_terminal(tty);
                 // A terminal that stays somebody else's cannot be main's: then its session has none.
-                main.start(if free { TerminalUse::Controlling(tty) } else { TerminalUse::None })
+                start(if free { TerminalUse::Controlling(tty) } else { TerminalUse::None })
             })
             .map_err(Error::Terminal)?,
     }
