@@ -95,7 +95,8 @@ impl Outcome {
         if self.left > 0 && !self.is_no_subreaper() {
             return Err(format!("{} left behind, code {code}: {said}", self.left));
         }
-        let started = out.iter().any(|line| line.starts_with("ready"));
+        // One that was ended again, because the mask from before the fork could not be put back, may have said so.
+        let started = out.iter().any(|line| line.starts_with("ready")) && !said.contains("signal mask");
         if *code == 125 && (started || err.last().is_none_or(|line| !line.starts_with("rinit: "))) {
             return Err(format!("it gave up, main had started: {started}, and said: {said}"));
         }
@@ -222,7 +223,8 @@ fn all_calls_any_error() {
     all(&seeds, |seed| {
         let mut random = Random::from(*seed);
         let (as_pid_1, one_in) = (random.below(2) == 0, 3 + random.below(30));
-        let calls: Vec<_> = CALLS.into_iter().filter(|call| !NEEDED.contains(call)).collect();
+        // Without a subreaper orphans go elsewhere, and the line that says so may be lost like any other.
+        let calls: Vec<_> = CALLS.into_iter().filter(|call| !NEEDED.contains(call) && *call != "prctl").collect();
         let outcome = run(as_pid_1, &format!("rt_sigprocmask,{}", calls.join(",")), false, move |ask| {
             let hit = random.below(one_in) == 0;
             let error = ERRORS[random.below(ERRORS.len() as u64) as usize].0;
