@@ -43,7 +43,9 @@
 #![cfg(target_os = "linux")]
 
 mod child;
+mod child_environment;
 mod child_spec;
+mod children;
 mod cooperative;
 mod diagnose;
 mod entry;
@@ -58,6 +60,7 @@ mod init;
 mod json;
 mod mirror;
 mod parent;
+mod patience;
 mod pause;
 mod pid;
 mod policy;
@@ -68,7 +71,9 @@ mod reaper;
 mod regular_file;
 mod signal;
 mod signal_set;
+mod spawner;
 mod status;
+mod stdio;
 mod subreaper;
 mod survivor;
 mod sys;
@@ -78,12 +83,12 @@ mod test_support;
 mod tree;
 mod user;
 
-pub use child::Child;
+pub use child::{Child, Output};
 pub use child_spec::{ChildSpec, Group};
 pub use cooperative::{BackgroundReaper, Claimable, Claims, CooperativeReaper, CooperativeStats, Orphan};
 pub use diagnose::{Diagnosis, Zombie, ZombieParent, diagnose};
 pub use error::Error;
-pub use forwarder::{Received, SignalForwarder};
+pub use forwarder::{Received, Recipient, SignalForwarder};
 pub use inherited::Inherited;
 pub use init::{Event, Init, Next, Report, Split, ThisProcess, Withheld};
 pub use mirror::mirror;
@@ -98,6 +103,7 @@ pub use reaper::{Ended, Reaper};
 pub use signal::{Signal, UnknownSignal};
 pub use signal_set::SignalSet;
 pub use status::ExitStatus;
+pub use stdio::Stdio;
 pub use subreaper::{Subreaper, become_subreaper};
 pub use survivor::{Reason, Survivor, examine};
 #[doc(hidden)]

@@ -15,15 +15,23 @@
 //! | `orphans N [--live MS] [--exit CODE] [--together]` | N orphans that end; see [`orphans`] |
 //! | `fork-tree MARK [--spin]` | children in a session of their own, double-forked, forking on and on |
 //! | `with-helper [--at-once] CODE HELPER…` | starts `probe HELPER…`, waits until it is ready, exits CODE on TERM |
+//! | `storm SEED MS CODE` | processes that come and go in every way; see [`storm`] |
+//! | `spawner COUNT CODE` | children by a vfork, every other one waited for |
+//! | `thread-exec CODE` | a thread that is not the first becomes `signals --exit-on TERM:CODE` |
+//! | `leader-gone CODE` | the first thread ends, another one exits with CODE on TERM |
 //! | `abandon MICROSECONDS PROGRAM ARGS` | starts it, waits until it has blocked TERM, ends so much later |
 //! | `load [--live N] [--batch N]` | for the benches; see [`load`] |
 //! | `exit CODE`, `die SIG` | ends so |
+//! | `refuse CALLS[:ERRNO] -- PROGRAM ARGS` | runs the program without these system calls; see [`seccomp`] |
+//! | `supervise SOCKET CALLS -- PROGRAM ARGS` | runs it with somebody who says of each of the calls whether it is made |
 #![no_main]
 #![allow(unsafe_code)]
 
 mod load;
 mod orphans;
+mod seccomp;
 mod state;
+mod storm;
 mod sys;
 
 use std::ffi::{CStr, OsString};
@@ -40,13 +48,14 @@ pub unsafe extern "C" fn main(argc: libc::c_int, argv: *const *const libc::c_cha
     let count = usize::try_from(argc).unwrap_or(0);
     // SAFETY: the C runtime passes `argc` strings, which live as long as the process.
     let strings = unsafe { std::slice::from_raw_parts(argv, count) };
-    let arguments = strings.iter().skip(1).map(|string| {
+    let arguments = strings.iter().map(|string| {
         // SAFETY: each is a valid C string, as above.
         let bytes = unsafe { CStr::from_ptr(*string) }.to_bytes();
         OsString::from_vec(bytes.to_vec()).into_string().unwrap_or_else(|_| fail("arguments are not UTF-8"))
     });
     let arguments: Vec<String> = arguments.collect();
-    let Some((command, rest)) = arguments.split_first() else { fail("no subcommand") };
+    seccomp::stand_in(&arguments);
+    let [_, command, rest @ ..] = &*arguments else { fail("no subcommand") };
     run(command, rest)
 }
 
@@ -64,6 +73,12 @@ fn run(command: &str, rest: &[String]) -> i32 {
         "fork-tree" => orphans::fork_tree(rest),
         "with-helper" => with_helper(rest),
         "abandon" => abandon(rest),
+        "refuse" => seccomp::refuse(rest),
+        "supervise" => seccomp::supervise(rest),
+        "storm" => storm::storm(rest),
+        "spawner" => storm::spawner(rest),
+        "thread-exec" => storm::thread_exec(rest),
+        "leader-gone" => storm::leader_gone(rest),
         "exit" => number(rest, 0),
         "die" => sys::die_by(signal_number(rest.first().unwrap_or_else(|| fail("die: no signal")))),
         other => fail(&format!("unknown subcommand {other}")),

@@ -2,6 +2,8 @@
 
 use crate::fail;
 use std::ffi::CString;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::ptr;
 
 /// A set of signals in the kernel's form: bit n-1 is signal n.
@@ -121,11 +123,16 @@ pub(crate) fn set_handler(signal: i32, handler: libc::sighandler_t) {
     check(result, "rt_sigaction");
 }
 
-/// Ends by that signal, without a core file.
-pub(crate) fn die_by(signal: i32) -> ! {
+/// From here on a crash leaves no core file.
+pub(crate) fn no_core_files() {
     let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the limit is valid for the call.
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &none) };
+}
+
+/// Ends by that signal, without a core file.
+pub(crate) fn die_by(signal: i32) -> ! {
+    no_core_files();
     if signal != libc::SIGKILL && signal != libc::SIGSTOP {
         set_handler(signal, libc::SIG_DFL);
     }
@@ -185,6 +192,19 @@ pub(crate) fn wait_for(pid: i32) {
     unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
 }
 
+/// Waits for any child, if there is one, or looks whether one has ended; true if there was one to forget.
+pub(crate) fn wait_for_any(sleep: bool) -> bool {
+    // SAFETY: no status is asked for.
+    unsafe { libc::waitpid(-1, ptr::null_mut(), if sleep { 0 } else { libc::WNOHANG }) > 0 }
+}
+
+/// Ends the calling thread alone, also the first one.
+pub(crate) fn end_this_thread() -> ! {
+    // SAFETY: nothing of the thread's is used by another one.
+    unsafe { libc::syscall(libc::SYS_exit, 0) };
+    leave(96)
+}
+
 /// Ends at once, without running exit handlers.
 pub(crate) fn leave(code: i32) -> ! {
     // SAFETY: ends the process.
@@ -197,8 +217,15 @@ pub(crate) fn new_session() {
 }
 
 pub(crate) fn own_group() {
+    if !try_own_group() {
+        fail(&format!("setpgid: {}", std::io::Error::last_os_error()));
+    }
+}
+
+/// False where it cannot have one, as the leader of a session.
+pub(crate) fn try_own_group() -> bool {
     // SAFETY: plain system call.
-    check(unsafe { libc::setpgid(0, 0) }.into(), "setpgid");
+    unsafe { libc::setpgid(0, 0) == 0 }
 }
 
 /// A new session that has standard input as its controlling terminal.
@@ -276,17 +303,46 @@ pub(crate) fn write_line(fd: i32, line: &str) {
 
 /// Runs the program in place of this one, found in PATH.
 pub(crate) fn exec(program: &str, arguments: &[String]) -> ! {
-    let strings: Vec<CString> = std::iter::once(program)
-        .chain(arguments.iter().map(String::as_str))
-        .map(|word| CString::new(word).unwrap_or_else(|_| fail("NUL in an argument")))
-        .collect();
+    exec_as(program, program, arguments)
+}
+
+/// The same under another name, its first argument.
+pub(crate) fn exec_as(program: &str, name: &str, arguments: &[String]) -> ! {
+    let c_string = |word: &str| CString::new(word).unwrap_or_else(|_| fail("NUL in an argument"));
+    let file = c_string(program);
+    let strings: Vec<CString> =
+        std::iter::once(name).chain(arguments.iter().map(String::as_str)).map(c_string).collect();
     let mut pointers: Vec<_> = strings.iter().map(|string| string.as_ptr()).collect();
     pointers.push(ptr::null());
-    if let Some(first) = pointers.first() {
-        // SAFETY: the array ends with a null pointer, and the strings outlive the call.
-        unsafe { libc::execvp(*first, pointers.as_ptr()) };
-    }
+    // SAFETY: the array ends with a null pointer, and the strings outlive the call.
+    unsafe { libc::execvp(file.as_ptr(), pointers.as_ptr()) };
     fail(&format!("exec {program}: {}", std::io::Error::last_os_error()))
+}
+
+/// Gives a copy of the descriptor to whoever listens at the other end of the socket (`unix(7)`, SCM_RIGHTS).
+pub(crate) fn send_descriptor(to: &UnixStream, fd: i32) {
+    // SAFETY: a plain computation.
+    let space = unsafe { libc::CMSG_SPACE(size_of::<i32>() as u32) } as usize;
+    // Of u64, which a control message must be aligned like.
+    let mut control = vec![0_u64; space.div_ceil(size_of::<u64>())];
+    let mut byte = [0_u8];
+    let mut part = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: byte.len() };
+    // SAFETY: all zeros is a valid msghdr.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    (message.msg_iov, message.msg_iovlen) = (&raw mut part, 1);
+    (message.msg_control, message.msg_controllen) = (control.as_mut_ptr().cast(), space);
+    // SAFETY: the control buffer has room for this one header.
+    let header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
+    // SAFETY: as above, and the header is not null then.
+    unsafe {
+        (*header).cmsg_level = libc::SOL_SOCKET;
+        (*header).cmsg_type = libc::SCM_RIGHTS;
+        (*header).cmsg_len = libc::CMSG_LEN(size_of::<i32>() as u32) as usize;
+        libc::CMSG_DATA(header).cast::<i32>().write_unaligned(fd);
+    }
+    // SAFETY: the message and all that it points to live during the call.
+    let sent = unsafe { libc::sendmsg(to.as_raw_fd(), &raw const message, 0) };
+    check(sent as libc::c_long, "sendmsg");
 }
 
 /// Variable that names the descriptor on which a started probe says that it is ready.

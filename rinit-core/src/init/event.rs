@@ -1,6 +1,7 @@
 //! What an observer of an [`Init`](crate::Init) is told.
 
 use crate::{ExitStatus, Pid, Received, Signal, Survivor, Target};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
@@ -126,6 +127,29 @@ pub enum Next {
     Wait,
     /// rinit exits, because even KILL does not end them.
     Leave,
+}
+
+type InlineObserver = Box<dyn FnMut(&Event)>;
+
+/// Who is told.
+#[derive(Default)]
+pub(super) struct Observers {
+    pub(super) inline: Option<InlineObserver>,
+    pub(super) threaded: Option<SyncSender<Event>>,
+}
+
+impl Observers {
+    pub(super) fn emit(&mut self, event: Event) {
+        if let Some(inline) = &mut self.inline {
+            if catch_unwind(AssertUnwindSafe(|| inline(&event))).is_err() {
+                self.inline = None;
+            }
+        }
+        if let Some(threaded) = &self.threaded {
+            // Full or closed: the observer's loss, never the loop's.
+            let _ = threaded.try_send(event);
+        }
+    }
 }
 
 /// How many events wait for a threaded observer before further ones are left out.

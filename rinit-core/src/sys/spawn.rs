@@ -7,11 +7,13 @@
 
 use super::c_strings::CStrings;
 use super::disposition::{Disposition, set_disposition};
-use super::kill::kill;
+use super::kill::{kill, set_parent_death_signal};
 use super::mask::{block, set_mask};
+use super::pass::{Passed, pipe};
+use crate::patience::patiently;
 use crate::{Pid, Signal, SignalSet};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd, RawFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
@@ -49,11 +51,14 @@ pub(crate) struct Plan<'a> {
     /// `/bin/sh`, a place for the script, then the arguments from the second on: for a script without `#!`.
     pub(crate) shell_arguments: CStrings,
     pub(crate) environment: CStrings,
-    /// Index of an environment entry `LISTEN_PID=` whose value becomes the child's own pid.
-    pub(crate) listen_pid: Option<usize>,
+    /// Indexes of environment entries `LISTEN_PID=`, whose value becomes the child's own pid.
+    pub(crate) listen_pid: &'a [usize],
     pub(crate) directory: Option<&'a CStr>,
     pub(crate) ids: Option<&'a Ids>,
     pub(crate) placement: Placement<'a>,
+    pub(crate) passed: &'a Passed,
+    /// A signal for the end of the parent, and the parent.
+    pub(crate) parent_death: Option<(Signal, Pid)>,
     pub(crate) ignore: SignalSet,
     pub(crate) default: SignalSet,
     pub(crate) mask: SignalSet,
@@ -70,45 +75,90 @@ pub(crate) enum Stage {
     Directory,
     User,
     UserNotFinal,
+    Descriptor,
+    ParentDeath,
     Exec,
 }
 
 impl Stage {
-    const CHILD: [Self; 6] = [Self::Group, Self::Terminal, Self::Directory, Self::User, Self::UserNotFinal, Self::Exec];
+    const CHILD: [Self; 8] = [
+        Self::Group,
+        Self::Terminal,
+        Self::Directory,
+        Self::User,
+        Self::UserNotFinal,
+        Self::Descriptor,
+        Self::ParentDeath,
+        Self::Exec,
+    ];
 }
 
-/// Lowest descriptor of the pipe: with standard descriptors closed a new one would take their place, and a message of
-/// this process, or output of the child, would land in the pipe.
-const ABOVE_STDIO: i32 = 3;
-
-fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-    Ok((raise(read)?, raise(write)?))
+/// Why there is no child.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) stage: Stage,
+    /// The descriptor, where [`Stage::Descriptor`] failed.
+    pub(crate) number: RawFd,
+    pub(crate) source: io::Error,
 }
 
-fn raise(fd: OwnedFd) -> io::Result<OwnedFd> {
-    if fd.as_raw_fd() >= ABOVE_STDIO { Ok(fd) } else { Ok(rustix::io::fcntl_dupfd_cloexec(&fd, ABOVE_STDIO)?) }
+impl Failure {
+    fn here(stage: Stage) -> impl Fn(io::Error) -> Self {
+        move |source| Self { stage, number: -1, source }
+    }
+}
+
+/// What the child writes to the parent: which step failed, and how.
+#[derive(Clone, Copy)]
+struct Report {
+    stage: Stage,
+    number: RawFd,
+    error: Errno,
+}
+
+impl From<(Stage, Errno)> for Report {
+    fn from((stage, error): (Stage, Errno)) -> Self {
+        Self { stage, number: -1, error }
+    }
+}
+
+impl Report {
+    const SIZE: usize = 9;
+
+    fn to_bytes(self) -> [u8; Self::SIZE] {
+        let [a, b, c, d] = self.error.raw_os_error().to_ne_bytes();
+        let [e, f, g, h] = self.number.to_ne_bytes();
+        [self.stage as u8, a, b, c, d, e, f, g, h]
+    }
+
+    fn parse([stage, a, b, c, d, e, f, g, h]: [u8; Self::SIZE]) -> Failure {
+        Failure {
+            stage: Stage::CHILD.into_iter().find(|known| *known as u8 == stage).unwrap_or(Stage::Exec),
+            number: RawFd::from_ne_bytes([e, f, g, h]),
+            source: io::Error::from_raw_os_error(i32::from_ne_bytes([a, b, c, d])),
+        }
+    }
 }
 
 /// Starts the child and waits until it has become the program, or says why it could not.
 ///
 /// All signals are blocked around the fork, and the child unblocks them last: one that arrives between fork and exec
 /// stays pending and meets the program as it would have met it without us, never this process's handlers.
-pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, (Stage, io::Error)> {
-    let (read, write) = pipe().map_err(|error| (Stage::Pipe, error))?;
-    let mask = block(SignalSet::all()).map_err(|error| (Stage::Fork, error))?;
+pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, Failure> {
+    let (read, write) = pipe().map_err(Failure::here(Stage::Pipe))?;
+    let write = plan.passed.out_of_the_way(write).map_err(Failure::here(Stage::Pipe))?;
+    let mask = block(SignalSet::all()).map_err(Failure::here(Stage::Fork))?;
     // SAFETY: the child calls only `child`, which makes async-signal-safe calls and ends in execve or _exit.
     let forked = unsafe { libc::fork() };
     if forked == 0 {
-        let (stage, error) = child(plan);
-        let [a, b, c, d] = error.raw_os_error().to_ne_bytes();
-        let _ = rustix::io::write(&write, &[stage as u8, a, b, c, d]);
+        let report = child(plan);
+        let _ = rustix::io::write(&write, &report.to_bytes());
         // SAFETY: ends the child at once, without running the parent's exit handlers in it.
         unsafe { libc::_exit(127) };
     }
     let fork_error = io::Error::last_os_error();
     let restored = set_mask(mask);
-    let Some(pid) = Pid::new(forked) else { return Err((Stage::Fork, fork_error)) };
+    let Some(pid) = Pid::new(forked) else { return Err(Failure::here(Stage::Fork)(fork_error)) };
     drop(write);
     wait_for_report(&read, pid);
     let failure = read_report(&read);
@@ -119,7 +169,7 @@ pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, (Stage, io::Error)> {
         });
         return Err(failure);
     }
-    restored.map_err(|error| (Stage::Fork, error))?;
+    restored.map_err(Failure::here(Stage::Fork))?;
     Ok(pid)
 }
 
@@ -133,7 +183,7 @@ const LOOK_AFTER: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 fn wait_for_report(read: &OwnedFd, pid: Pid) {
     use rustix::process::{WaitId, WaitIdOptions};
     let mut fds = [PollFd::new(read, PollFlags::IN)];
-    while matches!(poll(&mut fds, Some(&LOOK_AFTER)), Ok(0) | Err(Errno::INTR)) {
+    while patiently(|| Ok(poll(&mut fds, Some(&LOOK_AFTER))?)).is_ok_and(|ready| ready == 0) {
         let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let stopped = rustix::process::waitid(WaitId::Pid(pid.rustix()), options).ok().flatten();
         let by = stopped.and_then(|status| status.stopping_signal());
@@ -145,25 +195,20 @@ fn wait_for_report(read: &OwnedFd, pid: Pid) {
 }
 
 /// Reads the child's report; the end of the pipe means that `execve` has closed it.
-fn read_report(read: &OwnedFd) -> Option<(Stage, io::Error)> {
-    let mut bytes = [0_u8; 5];
-    // Five bytes are written at once, and pipes keep that together (`pipe(7)`, PIPE_BUF).
-    let count = rustix::io::retry_on_intr(|| rustix::io::read(read, &mut bytes[..])).unwrap_or(0);
-    if count < bytes.len() {
-        return None;
-    }
-    let stage = Stage::CHILD.into_iter().find(|stage| *stage as u8 == bytes[0]).unwrap_or(Stage::Exec);
-    let errno = i32::from_ne_bytes([bytes[1], bytes[2], bytes[3], bytes[4]]);
-    Some((stage, io::Error::from_raw_os_error(errno)))
+fn read_report(read: &OwnedFd) -> Option<Failure> {
+    let mut bytes = [0_u8; Report::SIZE];
+    // It is written at once, and pipes keep that together (`pipe(7)`, PIPE_BUF).
+    let count = patiently(|| Ok(rustix::io::read(read, &mut bytes[..])?)).unwrap_or(0);
+    (count == bytes.len()).then(|| Report::parse(bytes))
 }
 
 /// The child's steps; returns only when one failed.
-fn child(plan: &mut Plan<'_>) -> (Stage, Errno) {
-    let Err(failure) = set_up(plan);
-    failure
+fn child(plan: &mut Plan<'_>) -> Report {
+    let Err(report) = set_up(plan);
+    report
 }
 
-fn set_up(plan: &mut Plan<'_>) -> Result<std::convert::Infallible, (Stage, Errno)> {
+fn set_up(plan: &mut Plan<'_>) -> Result<std::convert::Infallible, Report> {
     place(plan.placement)?;
     if let Some(ids) = plan.ids {
         become_user(ids)?;
@@ -172,20 +217,23 @@ fn set_up(plan: &mut Plan<'_>) -> Result<std::convert::Infallible, (Stage, Errno
     if let Some(directory) = plan.directory {
         rustix::process::chdir(directory).map_err(|error| (Stage::Directory, error))?;
     }
+    // Behind the change of user, which clears it (`PR_SET_PDEATHSIG(2const)`).
+    if let Some((signal, parent)) = plan.parent_death {
+        die_with(parent, signal)?;
+    }
+    // Last of what needs a descriptor: the terminal's own may be at one of the numbers.
+    plan.passed.apply().map_err(|(number, error)| Report { stage: Stage::Descriptor, number, error })?;
     for (signals, disposition) in [(plan.default, Disposition::Default), (plan.ignore, Disposition::Ignore)] {
         for signal in signals.signals() {
             // KILL and STOP cannot be set, and nothing else fails here.
             let _ = set_disposition(signal, disposition);
         }
     }
-    if let Some(index) = plan.listen_pid {
-        let pid = rustix::process::getpid().as_raw_pid();
-        write_listen_pid(plan.environment.pointers()[index], pid);
-    }
+    plan.environment.name_listener(plan.listen_pid, rustix::process::getpid().as_raw_pid());
     let _ = set_mask(plan.mask);
     let error = exec(plan);
     let _ = block(SignalSet::all());
-    Err((Stage::Exec, error))
+    Err((Stage::Exec, error).into())
 }
 
 /// Puts the calling process, a child that was just forked with all signals blocked, where it belongs.
@@ -212,6 +260,18 @@ pub(crate) fn place(placement: Placement<'_>) -> Result<(), (Stage, Errno)> {
     Ok(())
 }
 
+fn die_with(parent: Pid, signal: Signal) -> Result<(), (Stage, Errno)> {
+    let failed = |error: io::Error| (Stage::ParentDeath, Errno::from_io_error(&error).unwrap_or(Errno::INVAL));
+    set_parent_death_signal(signal).map_err(failed)?;
+    // The request comes first and the look second: a parent that ends in between is seen by one of the two. It has no
+    // number where this is the first process of a new PID namespace, and then cannot be looked for.
+    if rustix::process::getppid().is_some_and(|now| Pid::from(now) != parent) {
+        // Blocked as yet: it takes effect when the program has its own mask.
+        kill(rustix::process::getpid().into(), signal).map_err(failed)?;
+    }
+    Ok(())
+}
+
 fn become_user(ids: &Ids) -> Result<(), (Stage, Errno)> {
     let failed = |error| (Stage::User, error);
     let (uid, gid) = (Uid::from_raw(ids.uid), Gid::from_raw(ids.gid));
@@ -226,27 +286,6 @@ fn become_user(ids: &Ids) -> Result<(), (Stage, Errno)> {
     let gid_back =
         !uid.is_root() && !gid.is_root() && rustix::thread::set_thread_res_gid(root.1, root.1, root.1).is_ok();
     if uid_back || gid_back { Err((Stage::UserNotFinal, Errno::PERM)) } else { Ok(()) }
-}
-
-/// Room for any pid behind `LISTEN_PID=`.
-pub(crate) const LISTEN_PID_ROOM: &str = "LISTEN_PID=0000000000";
-
-/// Writes the decimal pid over the zeros of [`LISTEN_PID_ROOM`]; the parent cannot know it before the fork.
-fn write_listen_pid(entry: *mut c_char, pid: i32) {
-    let name = "LISTEN_PID=".len();
-    let mut digits = [0_u8; 10];
-    let mut rest = pid.unsigned_abs();
-    let mut count = 0;
-    while rest > 0 && count < digits.len() {
-        digits[count] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        count += 1;
-    }
-    for (at, digit) in digits[..count].iter().rev().chain([&0]).enumerate() {
-        // SAFETY: the entry is a copy of LISTEN_PID_ROOM, which has ten digits and a NUL behind the name; at most ten
-        // digits and a NUL are written.
-        unsafe { entry.add(name + at).write(*digit as c_char) };
-    }
 }
 
 /// Tries the candidates in turn, as `execvp(3)` does: goes on where a file is not there, remembers that one was refused.
