@@ -12,6 +12,7 @@ pub(crate) struct Static {
 }
 
 /// Builds them, once for each run; cargo keeps them, and its own lock orders test programs that build at the same time.
+/// `RINIT_TEST_STATIC_BIN` holds another static rinit against the same tests, for example that of `.ci/build-small`.
 #[track_caller]
 pub(crate) fn programs() -> &'static Static {
     static BUILT: OnceLock<Static> = OnceLock::new();
@@ -23,12 +24,14 @@ pub(crate) fn programs() -> &'static Static {
             cargo.args(["build", "--quiet", "--release", "-p", "rinit-cli"]).args(what);
             cargo.arg("--target").arg(&host).arg("--target-dir").arg(&directory);
             // The host triple is named, so that the flag does not reach build scripts and macros.
-            cargo.env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
+            cargo.env("RUSTFLAGS", "-C target-feature=+crt-static -C relocation-model=static");
+            cargo.env_remove("CARGO_ENCODED_RUSTFLAGS");
             let built = cargo.current_dir(in_repository("")).status();
             assert!(built.is_ok_and(|status| status.success()), "the static build failed");
         }
         let release = directory.join(host).join("release");
-        Static { rinit: release.join("rinit"), probe: release.join("examples/probe") }
+        let given = std::env::var_os("RINIT_TEST_STATIC_BIN").map(PathBuf::from);
+        Static { rinit: given.unwrap_or_else(|| release.join("rinit")), probe: release.join("examples/probe") }
     })
 }
 
