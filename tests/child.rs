@@ -119,7 +119,6 @@ fn in_a_namespace_of_its_own() {
     std::fs::write("/proc/sys/kernel/ns_last_pid", last_pid).expect("choose the next pid");
     let mut second = reaper.spawn(&ChildSpec::new("sleep").arg("1000")).expect("spawn");
     assert_eq!(second.pid(), first.pid());
-    let mut first = first;
     // A signal for the first one's group reaches nobody: the group of that number is another one.
     assert_eq!(first.kill_group().expect("nobody"), Sent::Gone);
     first.signal(Signal::KILL).expect("nobody");
@@ -152,7 +151,7 @@ fn a_timeout_is_kept_without_pidfds() {
     a_stop_by_force();
     // Nobody drives a reaper: then the descriptor tells of a wait in another thread.
     let reaper = Reaper::exclusive().expect("reaper");
-    let mut child = reaper.spawn(&shell("exit 5")).expect("spawn");
+    let child = reaper.spawn(&shell("exit 5")).expect("spawn");
     poll_on(&reaper);
     while reaper.next().expect("next").is_some() {}
     poll_on(&child);
