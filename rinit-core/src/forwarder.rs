@@ -1,5 +1,6 @@
 //! Taking signals and passing them on.
 
+use crate::patience::patiently;
 use crate::sys::{self, SigInfo, SignalFd};
 use crate::tree::{self, signal_process};
 use crate::{Child, Error, Pid, Rewrite, Signal, SignalSet};
@@ -84,7 +85,7 @@ impl Received {
 pub(crate) fn send(pid: Pid, signal: Signal, value: Option<usize>) -> io::Result<()> {
     match value.map(|value| sys::queue(pid, signal, value)) {
         Some(Ok(())) => Ok(()),
-        Some(Err(_)) | None => sys::kill(pid, signal),
+        Some(Err(_)) | None => patiently(|| sys::kill(pid, signal)),
     }
 }
 

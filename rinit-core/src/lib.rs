@@ -43,6 +43,7 @@
 #![cfg(target_os = "linux")]
 
 mod child;
+mod child_environment;
 mod child_spec;
 mod children;
 mod cooperative;
@@ -59,6 +60,7 @@ mod init;
 mod json;
 mod mirror;
 mod parent;
+mod patience;
 mod pause;
 mod pid;
 mod policy;

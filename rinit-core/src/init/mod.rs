@@ -14,6 +14,7 @@ use event::Observers;
 use crate::child_spec::TerminalUse;
 use crate::everyone::{Everyone, REPORTED, signal_blindly};
 use crate::forwarder::{is_gone, send};
+use crate::patience::patiently;
 use crate::policy::{Action, Happening};
 use crate::reap::{Reaped, reap_one};
 use crate::terminal::Terminal;
@@ -656,7 +657,7 @@ impl Running {
         let result = match target {
             // Main is this process's own unreaped child, so that its pid cannot be a stranger's.
             Target::Main => send(self.main, signal, value),
-            Target::Group => match sys::kill_group(self.main, signal) {
+            Target::Group => match patiently(|| sys::kill_group(self.main, signal)) {
                 // Main has left its group, for example by setsid.
                 Err(error) if is_gone(&error) => send(self.main, signal, value),
                 result => result,
@@ -680,7 +681,10 @@ impl Running {
                 self.out.emit(Event::Forwarded { signal, to: target });
             }
             Err(error) if is_gone(&error) => {}
-            Err(_) => everyone.refused(self.main, signal, &mut |event| out.emit(event)),
+            Err(source) => {
+                let error = Error::SendSignal { signal, pid: self.main, source };
+                everyone.not_sent(self.main, signal, &error, &mut |event| out.emit(event));
+            }
         }
         if stop && self.main_status.is_none() && self.everyone.was_refused(self.main) {
             self.main_refused = true;

@@ -10,6 +10,7 @@ use super::disposition::{Disposition, set_disposition};
 use super::kill::{kill, set_parent_death_signal};
 use super::mask::{block, set_mask};
 use super::pass::{Passed, pipe};
+use crate::patience::patiently;
 use crate::{Pid, Signal, SignalSet};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{BorrowedFd, OwnedFd, RawFd};
@@ -50,8 +51,8 @@ pub(crate) struct Plan<'a> {
     /// `/bin/sh`, a place for the script, then the arguments from the second on: for a script without `#!`.
     pub(crate) shell_arguments: CStrings,
     pub(crate) environment: CStrings,
-    /// Index of an environment entry `LISTEN_PID=` whose value becomes the child's own pid.
-    pub(crate) listen_pid: Option<usize>,
+    /// Indexes of environment entries `LISTEN_PID=`, whose value becomes the child's own pid.
+    pub(crate) listen_pid: &'a [usize],
     pub(crate) directory: Option<&'a CStr>,
     pub(crate) ids: Option<&'a Ids>,
     pub(crate) placement: Placement<'a>,
@@ -182,7 +183,7 @@ const LOOK_AFTER: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 fn wait_for_report(read: &OwnedFd, pid: Pid) {
     use rustix::process::{WaitId, WaitIdOptions};
     let mut fds = [PollFd::new(read, PollFlags::IN)];
-    while matches!(poll(&mut fds, Some(&LOOK_AFTER)), Ok(0) | Err(Errno::INTR)) {
+    while patiently(|| Ok(poll(&mut fds, Some(&LOOK_AFTER))?)).is_ok_and(|ready| ready == 0) {
         let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let stopped = rustix::process::waitid(WaitId::Pid(pid.rustix()), options).ok().flatten();
         let by = stopped.and_then(|status| status.stopping_signal());
@@ -197,7 +198,7 @@ fn wait_for_report(read: &OwnedFd, pid: Pid) {
 fn read_report(read: &OwnedFd) -> Option<Failure> {
     let mut bytes = [0_u8; Report::SIZE];
     // It is written at once, and pipes keep that together (`pipe(7)`, PIPE_BUF).
-    let count = rustix::io::retry_on_intr(|| rustix::io::read(read, &mut bytes[..])).unwrap_or(0);
+    let count = patiently(|| Ok(rustix::io::read(read, &mut bytes[..])?)).unwrap_or(0);
     (count == bytes.len()).then(|| Report::parse(bytes))
 }
 
@@ -228,10 +229,7 @@ fn set_up(plan: &mut Plan<'_>) -> Result<std::convert::Infallible, Report> {
             let _ = set_disposition(signal, disposition);
         }
     }
-    if let Some(index) = plan.listen_pid {
-        let pid = rustix::process::getpid().as_raw_pid();
-        write_listen_pid(plan.environment.pointers()[index], pid);
-    }
+    plan.environment.name_listener(plan.listen_pid, rustix::process::getpid().as_raw_pid());
     let _ = set_mask(plan.mask);
     let error = exec(plan);
     let _ = block(SignalSet::all());
@@ -288,27 +286,6 @@ fn become_user(ids: &Ids) -> Result<(), (Stage, Errno)> {
     let gid_back =
         !uid.is_root() && !gid.is_root() && rustix::thread::set_thread_res_gid(root.1, root.1, root.1).is_ok();
     if uid_back || gid_back { Err((Stage::UserNotFinal, Errno::PERM)) } else { Ok(()) }
-}
-
-/// Room for any pid behind `LISTEN_PID=`.
-pub(crate) const LISTEN_PID_ROOM: &str = "LISTEN_PID=0000000000";
-
-/// Writes the decimal pid over the zeros of [`LISTEN_PID_ROOM`]; the parent cannot know it before the fork.
-fn write_listen_pid(entry: *mut c_char, pid: i32) {
-    let name = "LISTEN_PID=".len();
-    let mut digits = [0_u8; 10];
-    let mut rest = pid.unsigned_abs();
-    let mut count = 0;
-    while rest > 0 && count < digits.len() {
-        digits[count] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        count += 1;
-    }
-    for (at, digit) in digits[..count].iter().rev().chain([&0]).enumerate() {
-        // SAFETY: the entry is a copy of LISTEN_PID_ROOM, which has ten digits and a NUL behind the name; at most ten
-        // digits and a NUL are written.
-        unsafe { entry.add(name + at).write(*digit as c_char) };
-    }
 }
 
 /// Tries the candidates in turn, as `execvp(3)` does: goes on where a file is not there, remembers that one was refused.
