@@ -20,7 +20,7 @@ use crate::reap::{Reaped, reap_one};
 use crate::terminal::Terminal;
 use crate::{
     ChildSpec, Error, ExitStatus, Forward, Group, Inherited, Pid, Received, Rewrite, Shutdown, ShutdownConfig, Signal,
-    SignalSet, Subreaper, Target, become_subreaper, procfs, sys,
+    SignalSet, Subreaper, Target, become_subreaper, out_of_memory, procfs, sys,
 };
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -383,6 +383,8 @@ impl<M> Init<M> {
             refused_main_had_time: false,
             stop_along: self.stop_along,
             wants_terminal: false,
+            has_killed: false,
+            out_of_memory_kills: 0,
         }
     }
 }
@@ -444,6 +446,10 @@ struct Running {
     stop_along: bool,
     /// Main was stopped because somebody else has the terminal.
     wants_terminal: bool,
+    /// This process has sent a KILL: who dies of one needs no other explanation.
+    has_killed: bool,
+    /// Kills for want of memory, when they were last asked for.
+    out_of_memory_kills: u64,
 }
 
 impl Running {
@@ -551,7 +557,18 @@ impl Running {
             self.out.emit(Event::Adopted { pid });
         }
         self.out.emit(Event::Reaped { pid, status, main });
+        if status.signal() == Some(Signal::KILL) && !self.has_killed {
+            self.ask_for_memory(pid, main);
+        }
         main
+    }
+
+    /// Somebody else has sent KILL. Where it was the kernel for want of memory, nothing else in the container says so.
+    fn ask_for_memory(&mut self, pid: Pid, main: bool) {
+        if let Some(kills) = out_of_memory::kills().filter(|kills| *kills > self.out_of_memory_kills) {
+            self.out_of_memory_kills = kills;
+            self.out.emit(Event::OutOfMemory { pid, main, kills });
+        }
     }
 
     fn received(&mut self, received: Received) {
@@ -617,6 +634,7 @@ impl Running {
     }
 
     fn act(&mut self, action: Action) {
+        self.has_killed |= matches!(action, Action::Kill | Action::KillAgain);
         let Self { everyone, out, .. } = self;
         let emit = &mut |event| out.emit(event);
         let (result, blind) = match action {
@@ -653,6 +671,7 @@ impl Running {
             return;
         }
         let target = if main_lives { target } else { Target::All };
+        self.has_killed |= signal == Signal::KILL;
         let Self { everyone, out, .. } = self;
         let result = match target {
             // Main is this process's own unreaped child, so that its pid cannot be a stranger's.
