@@ -88,6 +88,23 @@ fn inherited_descriptors_are_closed() {
     }
 }
 
+/// There is no other way to hear of signals, and a log that says so ten times in a second helps nobody. Main's end is noticed.
+#[test]
+fn a_trouble_that_lasts_is_said_once() {
+    for (calls, pauses) in [("rt_sigtimedwait", 5), ("rt_sigtimedwait,nanosleep", 0)] {
+        let mut command = probe(["refuse", calls, "--"]);
+        command.arg(rinit_path()).args(["--", "sh", "-c", "echo ready; read line; exit 6"]);
+        let mut running = Running::start(command);
+        running.out.wait("ready");
+        running.err.wait("waiting for signals: ");
+        let before = procfs::waits(running.pid()).unwrap_or_default();
+        wait_until("it to have tried again", || procfs::waits(running.pid()) >= Some(before + pauses));
+        running.type_in("\n");
+        let finished = running.finish();
+        assert_eq!((finished.code, finished.err.len()), (6, 1), "{:?}", finished.err);
+    }
+}
+
 /// Outside of PID 1 there is no other way to be the parent of orphans. Main is not the worse for it: rinit says what it
 /// cannot do, and does the rest; only who insists on a subreaper gets none at all.
 #[test]
