@@ -39,7 +39,7 @@ pub(crate) use kill::{die_by, kill, kill_everyone, kill_group, pidfd_send_signal
 pub(crate) use mask::{block, set_mask, unblock};
 pub(crate) use siginfo::SigInfo;
 pub(crate) use signalfd::SignalFd;
-pub(crate) use sigwait::sigtimedwait;
+pub(crate) use sigwait::{is_sigtimedwait, sigtimedwait};
 pub(crate) use spawn::{Ids, Placement, Plan, Stage, place, spawn};
 pub(crate) use terminal::give_up_terminal;
 pub(crate) use threads::{OnlyThread, only_thread};
