@@ -21,6 +21,7 @@ mod group;
 mod kill;
 mod mask;
 mod pass;
+mod shared_memory;
 mod siginfo;
 mod signalfd;
 mod sigwait;
@@ -28,7 +29,7 @@ mod spawn;
 mod terminal;
 mod threads;
 
-pub(crate) use c_strings::CStrings;
+pub(crate) use c_strings::{CStrings, c_string};
 pub(crate) use descriptors::close_from;
 pub(crate) use disposition::{Disposition, SavedDisposition, set_disposition};
 #[doc(hidden)]
