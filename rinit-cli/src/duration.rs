@@ -9,32 +9,45 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let bad = || format!("'{text}' is not a duration: give for example 500ms, 10s, 1m30s, or a number of seconds");
     let mut rest = text;
     let mut total = Duration::ZERO;
-    let mut smallest = f64::INFINITY;
+    let mut smallest = u64::MAX;
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
         let (number, tail) = rest.split_at(digits);
         let letters = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(letters);
-        let seconds = match unit {
-            "h" => 3600.0,
-            "m" => 60.0,
-            "s" => 1.0,
-            "ms" => 0.001,
-            "" if number.len() == text.len() => 1.0,
+        let millis = match unit {
+            "h" => 3_600_000,
+            "m" => 60_000,
+            "s" => 1000,
+            "ms" => 1,
+            "" if number.len() == text.len() => 1000,
             _ => return Err(bad()),
         };
-        // A number needs a digit on each side of its point, which `f64::from_str` does not ask for.
-        let well_formed = number.split('.').all(|part| !part.is_empty()) && number.split('.').count() <= 2;
-        if !well_formed || seconds >= smallest {
+        if millis >= smallest {
             return Err(bad());
         }
-        smallest = seconds;
-        let part = number.parse::<f64>().map_err(|_| bad())? * seconds;
-        let part = Duration::try_from_secs_f64(part).map_err(|_| bad())?;
-        total = total.checked_add(part).ok_or_else(bad)?;
+        smallest = millis;
+        total = times(number, millis).and_then(|part| total.checked_add(part)).ok_or_else(bad)?;
         rest = tail;
     }
     if text.is_empty() { Err(bad()) } else { Ok(total) }
+}
+
+/// A number like `1` or `1.5`, with a digit on each side of its point, times so many milliseconds.
+///
+/// In integers: what reads a floating-point number is a tenth of the small binary.
+fn times(number: &str, millis: u64) -> Option<Duration> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    if fraction.is_empty() || fraction.contains('.') {
+        return None;
+    }
+    let mut nanos = 0;
+    let mut place = millis * 1_000_000;
+    for digit in fraction.bytes() {
+        place /= 10;
+        nanos += u64::from(digit - b'0') * place;
+    }
+    Duration::from_millis(whole.parse::<u64>().ok()?.checked_mul(millis)?).checked_add(Duration::from_nanos(nanos))
 }
 
 #[cfg(test)]
@@ -53,6 +66,8 @@ mod tests {
             ("1m30s", 90_000),
             ("1.5s", 1_500),
             ("0.5", 500),
+            ("0.0005h", 1_800),
+            ("0.125000000000000000000000000000s", 125),
             ("2h", 7_200_000),
             ("1h1m1s1ms", 3_661_001),
         ] {
