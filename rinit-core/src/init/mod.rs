@@ -170,8 +170,13 @@ impl Init {
         let me = Pid::from(rustix::process::getpid());
         let _subreaper = self.become_subreaper(me)?;
         let terminal = terminal_that_is_ours();
+        // Under `c_main!` nobody has installed a handler either.
+        let is_alone = self.inherited.is_some_and(|inherited| inherited.owns_no_descriptors());
+        if is_alone {
+            self.main.share_memory();
+        }
         let main = start(&self.main, terminal)?;
-        if self.inherited.is_some_and(|inherited| inherited.owns_no_descriptors()) {
+        if is_alone {
             pin_nothing();
         }
         Ok(self.into_running(me, main, terminal).run())
