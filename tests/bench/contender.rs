@@ -82,11 +82,20 @@ pub(crate) fn all(gnu: Option<&Path>, musl: Option<&Path>) -> Vec<Contender> {
     add("dumb-init", found("dumb-init"), &[], (46, 64, 87));
     add("catatonit", found("catatonit"), &[], (141, 150, 163));
     add(GNU, Some(gnu.map_or_else(|| static_build::programs().rinit.clone(), Path::to_owned)), &[], (209, 73, 91));
-    let recipe = in_repository("target/small/rinit");
-    let musl = musl.map(Path::to_owned).or_else(|| recipe.is_file().then_some(recipe));
+    let musl = musl.map(Path::to_owned).or_else(small_build);
     add(MUSL, musl, &[], (237, 174, 73));
     all.push(Contender { name: NONE, path: None, outside: &[], colour: (190, 190, 190) });
     all
+}
+
+/// By the recipe, where this machine has what it needs.
+fn small_build() -> Option<PathBuf> {
+    let output = Command::new("bash").arg(in_repository(".ci/build-small")).output().ok()?;
+    if !output.status.success() {
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        return None;
+    }
+    Some(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
 }
 
 /// The program that does nothing, built where it is not there yet.

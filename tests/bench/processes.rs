@@ -5,8 +5,8 @@
 //! ```
 //!
 //! `--write` puts the tables and the plots into docs/performance.md and the README; without it they are printed. `--quick` is
-//! to see that it works: its figures mean little. `--musl` names a small musl build (default: the recipe's, if it is
-//! there), `--gnu` another rinit than the static build of this tree. `--only` picks measurements by name.
+//! to see that it works: its figures mean little. `--musl` names a small musl build (default: made by `.ci/build-small` where the
+//! machine can), `--gnu` another rinit than the static build of this tree. `--only` picks measurements by name.
 //!
 //! **How it copes with a busy machine.** Each init is measured in turn, and that is repeated: whatever else goes on meets
 //! all of them. What takes little time is repeated most, and the order is turned with each round. A ratio is the median of the

@@ -12,13 +12,15 @@ pub(crate) struct Static {
 }
 
 /// Builds them, once for each run; cargo keeps them, and its own lock orders test programs that build at the same time.
+/// `RINIT_TEST_STATIC_BIN` holds another static rinit against the same tests, for example that of `.ci/build-small`.
 #[track_caller]
 pub(crate) fn programs() -> &'static Static {
     static BUILT: OnceLock<Static> = OnceLock::new();
     BUILT.get_or_init(|| {
         build("rinit-cli", &["--bin", "rinit"]);
         let release = build("rinit-cli", &["--example", "probe"]);
-        Static { rinit: release.join("rinit"), probe: release.join("examples/probe") }
+        let given = std::env::var_os("RINIT_TEST_STATIC_BIN").map(PathBuf::from);
+        Static { rinit: given.unwrap_or_else(|| release.join("rinit")), probe: release.join("examples/probe") }
     })
 }
 
@@ -31,7 +33,9 @@ pub(crate) fn build(package: &str, what: &[&str]) -> PathBuf {
     cargo.args(["build", "--quiet", "--release", "-p", package]).args(what);
     cargo.arg("--target").arg(&host).arg("--target-dir").arg(&directory);
     // The host triple is named, so that the flag does not reach build scripts and macros.
-    cargo.env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    cargo
+        .env("RUSTFLAGS", "-C target-feature=+crt-static -C relocation-model=static")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
     let built = cargo.current_dir(in_repository("")).status();
     assert!(built.is_ok_and(|status| status.success()), "the static build failed");
     directory.join(host).join("release")

@@ -12,6 +12,7 @@
 #![allow(unsafe_code)]
 
 mod c_strings;
+mod clock;
 mod descriptors;
 mod disposition;
 mod entry;
@@ -29,6 +30,7 @@ mod terminal;
 mod threads;
 
 pub(crate) use c_strings::{CStrings, LISTEN_PID_ROOM};
+pub(crate) use clock::{since_boot, ticks_per_second};
 pub(crate) use descriptors::close_from;
 pub(crate) use disposition::{Disposition, SavedDisposition, set_disposition};
 #[doc(hidden)]
@@ -43,7 +45,7 @@ pub(crate) use mask::{block, set_mask, unblock};
 pub(crate) use pass::{Passed, pipe};
 pub(crate) use siginfo::SigInfo;
 pub(crate) use signalfd::SignalFd;
-pub(crate) use sigwait::sigtimedwait;
+pub(crate) use sigwait::{is_sigtimedwait, sigtimedwait};
 pub(crate) use spawn::{Failure, Ids, Placement, Plan, Stage, place, spawn};
 pub(crate) use terminal::give_up_terminal;
 pub(crate) use threads::{OnlyThread, only_thread};
