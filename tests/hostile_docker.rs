@@ -53,7 +53,7 @@ fn locked_down() {
     for options in kinds {
         let main = ["with-helper", "5", "slow-term", "50", "0", "+", "ignore", "TERM"];
         let container = Container::run(&image, options, &main);
-        container.wait_log("ready pid=7 ");
+        support::wait_until("main and its helpers", || container.logs().matches("ready pid=").count() == 3);
         assert_eq!(container.stop(60), 5, "{options:?}: {}", container.logs());
         let logs = container.logs();
         assert!(logs.contains("done\n"), "{options:?}: {logs}");

@@ -84,6 +84,6 @@ mod tests {
         let old = "9:pids:/docker/x\n8:cpu,memory:/docker/x\n0::/docker/x\n1:name=systemd:/docker/x\n";
         let one = Path::new("/sys/fs/cgroup/memory/docker/x/memory.oom_control");
         assert_eq!(found(old), [one, Path::new("/sys/fs/cgroup/docker/x/memory.events")]);
-        assert_eq!(found("0::/../../other\nnonsense\n:\n"), [] as [&Path; 0]);
+        assert!(found("0::/../../other\nnonsense\n:\n").is_empty());
     }
 }

@@ -288,7 +288,7 @@ fn by_wait_timeout(tally: &Tally, reaper: &Reaper) {
 
 fn by_try_wait(tally: &Tally, reaper: &Reaper) {
     for n in (0..100).cycle().take_while(|_| tally.runs()) {
-        let Some(mut child) = spawn(reaper, &format!("exit {n}")) else { continue };
+        let Some(child) = spawn(reaper, &format!("exit {n}")) else { continue };
         let ended = loop {
             match child.try_wait() {
                 Ok(None) => std::thread::sleep(Duration::from_millis(1)),
@@ -302,7 +302,7 @@ fn by_try_wait(tally: &Tally, reaper: &Reaper) {
 /// Asleep until its descriptor is readable, as in an event loop.
 fn by_poll(tally: &Tally, reaper: &Reaper) {
     for n in (0..100).cycle().take_while(|_| tally.runs()) {
-        let Some(mut child) = spawn(reaper, &format!("exit {n}")) else { continue };
+        let Some(child) = spawn(reaper, &format!("exit {n}")) else { continue };
         let mut fds = [PollFd::from_borrowed_fd(child.as_fd(), PollFlags::IN)];
         let polled = rustix::event::poll(&mut fds, None);
         let ended = child.try_wait().ok().flatten();

@@ -114,7 +114,7 @@ fn exclusive() {
     let _subreaper = become_subreaper().expect("subreaper");
     // Before any thread, all of which then have SIGCHLD blocked. One takes who has ended; all others start children by the
     // other, and need no lock.
-    let (mut reaper, starter) = (Reaper::exclusive().expect("reaper"), Reaper::exclusive().expect("reaper"));
+    let (reaper, starter) = (Reaper::exclusive().expect("reaper"), Reaper::exclusive().expect("reaper"));
     let (adopted, done) = (AtomicU64::new(0), AtomicBool::new(false));
     let (tally, seen) = std::thread::scope(|scope| {
         scope.spawn(|| {

@@ -95,6 +95,7 @@ pub enum Event {
         uid: Option<u32>,
     },
     /// A step of the loop failed and was passed over: rinit goes on, because its end would be everybody's.
+    /// Said once, however long it lasts.
     Trouble {
         /// What failed, in words.
         what: String,

@@ -22,6 +22,8 @@ use crate::{
     ChildSpec, Error, ExitStatus, Forward, Group, Inherited, Pid, Received, Rewrite, Shutdown, ShutdownConfig, Signal,
     SignalSet, Subreaper, Target, become_subreaper, out_of_memory, procfs, sys,
 };
+use rustix::thread::Timespec;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -32,7 +34,7 @@ const BATCH: usize = 256;
 /// of a signal below SIGCHLD would hide it for ever.
 const SIGNALS_IN_A_ROW: u32 = 32;
 /// Pause after a wait that the kernel refused, so that a loop that cannot work does not take the processor too.
-const PAUSE_AFTER_TROUBLE: Duration = Duration::from_millis(100);
+const PAUSE_AFTER_TROUBLE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// An init for one program, called main: a program that it starts ([`Init::new`]), or this very process, which it leaves
 /// behind as the program's parent ([`Init::split`]).
@@ -385,6 +387,7 @@ impl<M> Init<M> {
             wants_terminal: false,
             has_killed: false,
             out_of_memory_kills: 0,
+            troubles: BTreeSet::new(),
         }
     }
 }
@@ -450,6 +453,8 @@ struct Running {
     has_killed: bool,
     /// Kills for want of memory, when they were last asked for.
     out_of_memory_kills: u64,
+    /// Which troubles were said already: what was done, and the error.
+    troubles: BTreeSet<(&'static str, Option<i32>)>,
 }
 
 impl Running {
@@ -731,9 +736,13 @@ impl Running {
         visible.then_some(signals.caught | signals.ignored | signals.blocked)
     }
 
-    fn trouble(&mut self, doing: &str, error: &std::io::Error) {
-        self.out.emit(Event::Trouble { what: format!("{doing}: {error}") });
-        std::thread::sleep(PAUSE_AFTER_TROUBLE);
+    fn trouble(&mut self, doing: &'static str, error: &std::io::Error) {
+        // A trouble that lasts would fill the log.
+        if self.troubles.insert((doing, error.raw_os_error())) {
+            self.out.emit(Event::Trouble { what: format!("{doing}: {error}") });
+        }
+        // Not std's sleep, which panics where a filter refuses the call.
+        let _ = rustix::thread::nanosleep(&PAUSE_AFTER_TROUBLE);
     }
 
     fn report(mut self) -> Report {
