@@ -221,7 +221,7 @@ fn all_calls_any_error() {
     let some = || (0..count).map(|_| random.below(u64::from(u32::MAX))).collect();
     let seeds: Vec<u64> = again.map_or_else(some, |seed| vec![seed; 20]);
     all(&seeds, |seed| {
-        let mut random = Random::from(*seed);
+        let mut random = Random::with_seed(*seed);
         let (as_pid_1, one_in) = (random.below(2) == 0, 3 + random.below(30));
         // Without a subreaper orphans go elsewhere, and the line that says so may be lost like any other.
         let calls: Vec<_> = CALLS.into_iter().filter(|call| !NEEDED.contains(call) && *call != "prctl").collect();

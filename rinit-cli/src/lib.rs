@@ -4,6 +4,8 @@
 
 pub mod args;
 mod duration;
+#[doc(hidden)]
+pub mod fuzzing;
 mod help;
 mod messages;
 mod observer;

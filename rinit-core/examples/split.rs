@@ -13,7 +13,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     thread::scope(|scope| {
         for connection in listener.incoming() {
-            let Ok(connection) = connection else { continue };
+            let Ok(connection) = connection.map(Arc::new) else { continue };
             if !open.add(&connection) {
                 break;
             }
@@ -63,8 +63,7 @@ fn answer(mut connection: &UnixStream) -> std::io::Result<()> {
         connection.write_all(&output.stdout)?;
         writeln!(connection, "{}", output.status)?;
     }
-    // Others may have copies of the descriptor; this says that there is no more, whoever has.
-    connection.shutdown(Shutdown::Both)
+    Ok(())
 }
 
 /// The connections there are, so that a stop can tell them that no more lines are read.
@@ -74,16 +73,16 @@ struct Connections(Mutex<State>);
 #[derive(Default)]
 struct State {
     closed: bool,
-    open: Vec<UnixStream>,
+    open: Vec<Weak<UnixStream>>,
 }
 
 impl Connections {
     /// False if there is a stop.
-    fn add(&self, connection: &UnixStream) -> bool {
+    fn add(&self, connection: &Arc<UnixStream>) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Those that have ended are not kept.
-        state.open.retain(|one| one.peer_addr().is_ok());
-        state.open.extend(connection.try_clone());
+        state.open.retain(|one| one.strong_count() > 0);
+        state.open.push(Arc::downgrade(connection));
         !state.closed
     }
 
@@ -91,6 +90,7 @@ impl Connections {
     fn close(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.closed = true;
-        state.open.iter().for_each(|connection| drop(connection.shutdown(Shutdown::Read)));
+        let open = state.open.iter().filter_map(Weak::upgrade);
+        open.for_each(|connection| drop(connection.shutdown(Shutdown::Read)));
     }
 }

@@ -102,6 +102,9 @@ async fn work(jobs: usize, count: Arc<Count>, claims: Claims) {
             count.started.fetch_sub(1, Ordering::Relaxed);
             return;
         }
+        if job % 100 == 0 {
+            println!("{job} jobs started, {} orphans reaped", claims.stats().reaped);
+        }
         let code = job % 100;
         let mut command = Command::new("sh");
         command.args(["-c", &format!("(sleep 0.2 &); exit {code}")]);

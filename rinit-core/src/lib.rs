@@ -43,6 +43,7 @@
 #![cfg(target_os = "linux")]
 
 mod child;
+mod child_environment;
 mod child_spec;
 mod children;
 mod cooperative;
@@ -88,7 +89,7 @@ pub use child_spec::{ChildSpec, Group};
 pub use cooperative::{BackgroundReaper, Claimable, Claims, CooperativeReaper, CooperativeStats, Orphan};
 pub use diagnose::{Diagnosis, Zombie, ZombieParent, diagnose};
 pub use error::Error;
-pub use forwarder::{Received, SignalForwarder};
+pub use forwarder::{Received, Recipient, SignalForwarder};
 pub use inherited::Inherited;
 pub use init::{Event, Init, Next, Report, Split, ThisProcess, Withheld};
 pub use mirror::mirror;

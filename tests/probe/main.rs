@@ -15,8 +15,13 @@
 //! | `orphans N [--live MS] [--exit CODE] [--together]` | N orphans that end; see [`orphans`] |
 //! | `fork-tree MARK [--spin]` | children in a session of their own, double-forked, forking on and on |
 //! | `with-helper [--at-once] CODE HELPER…` | starts `probe HELPER…`, waits until it is ready, exits CODE on TERM |
-//! | `orphan COMMAND…` | makes `probe COMMAND…` an orphan, and ends |
+//! | `storm SEED MS CODE` | processes that come and go in every way; see [`storm`] |
+//! | `spawner COUNT CODE` | children by a vfork, every other one waited for |
+//! | `thread-exec CODE` | a thread that is not the first becomes `signals --exit-on TERM:CODE` |
+//! | `leader-gone CODE` | the first thread ends, another one exits with CODE on TERM |
 //! | `abandon MICROSECONDS PROGRAM ARGS` | starts it, waits until it has blocked TERM, ends so much later |
+//! | `load [--live N] [--batch N]` | for the benches; see [`load`] |
+//! | `orphan COMMAND…` | makes `probe COMMAND…` an orphan, and ends |
 //! | `fill [PROGRAM ARGS]` | starts processes until there can be no more, says `full N`, and runs the program or sleeps |
 //! | `eat MEGABYTES` | takes so much memory, and says `ate` |
 //! | `exit CODE`, `die SIG` | ends so |
@@ -25,9 +30,11 @@
 #![no_main]
 #![allow(unsafe_code)]
 
+mod load;
 mod orphans;
 mod seccomp;
 mod state;
+mod storm;
 mod sys;
 
 use std::ffi::{CStr, OsString};
@@ -65,6 +72,7 @@ fn run(command: &str, rest: &[String]) -> i32 {
         "sleep" => hold(|| ()),
         "slow-term" => slow_term(number(rest, 0), number(rest, 1)),
         "orphans" => orphans::make(rest),
+        "load" => load::run(rest),
         "fork-tree" => orphans::fork_tree(rest),
         "with-helper" => with_helper(rest),
         "abandon" => abandon(rest),
@@ -79,6 +87,10 @@ fn run(command: &str, rest: &[String]) -> i32 {
         "eat" => eat(number(rest, 0)),
         "refuse" => seccomp::refuse(rest),
         "supervise" => seccomp::supervise(rest),
+        "storm" => storm::storm(rest),
+        "spawner" => storm::spawner(rest),
+        "thread-exec" => storm::thread_exec(rest),
+        "leader-gone" => storm::leader_gone(rest),
         "exit" => number(rest, 0),
         "die" => sys::die_by(signal_number(rest.first().unwrap_or_else(|| fail("die: no signal")))),
         other => fail(&format!("unknown subcommand {other}")),
@@ -107,7 +119,7 @@ pub(crate) fn option<'a>(words: &'a [String], name: &str) -> Option<&'a str> {
     words.get(at + 1).map(String::as_str)
 }
 
-fn say_ready() {
+pub(crate) fn say_ready() {
     let (pid, ppid, pgid, sid) = sys::ids();
     say(&format!("ready pid={pid} ppid={ppid} pgid={pgid} sid={sid}"));
     sys::tell_ready();

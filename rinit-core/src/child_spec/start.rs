@@ -2,7 +2,7 @@
 
 use super::descriptors::{self, Pipes};
 use super::{ChildSpec, Group};
-use crate::sys::{self, CStrings, Failure, LISTEN_PID_ROOM, Placement, Plan, Stage};
+use crate::sys::{self, CStrings, Failure, Placement, Plan, Stage};
 use crate::{Error, Pid, User, exec_failure, program_path};
 use rustix::fd::BorrowedFd;
 use std::ffi::{CString, OsStr, OsString};
@@ -31,9 +31,7 @@ impl ChildSpec {
     /// Starts the child. The caller answers for its being waited for, by exactly one side.
     pub(crate) fn start(&self, terminal: TerminalUse<'_>) -> Result<Started, Error> {
         let environment = self.child_environment();
-        let path = environment.iter().find_map(|entry| entry.as_bytes().strip_prefix(b"PATH=")).map(OsStr::from_bytes);
-        let candidates = program_path::candidates(&self.program, path);
-        let listen_pid = environment.iter().position(|entry| entry == LISTEN_PID_ROOM);
+        let candidates = program_path::candidates(&self.program, environment.get("PATH"));
         let directory = self.directory.as_deref().map(c_path).transpose()?;
         let ids = self.user.as_ref().filter(|user| !user.is_current()).map(User::ids);
         let arguments =
@@ -49,8 +47,8 @@ impl ChildSpec {
             candidates: CStrings::new(&candidates, "the program's name")?,
             arguments: CStrings::new(arguments(), "an argument")?,
             shell_arguments: CStrings::new(shell.into_iter().chain(arguments().skip(1)), "an argument")?,
-            environment: CStrings::new(&environment, "an environment variable")?,
-            listen_pid,
+            environment: CStrings::new(&environment.entries, "an environment variable")?,
+            listen_pid: &environment.listen_pid,
             directory: directory.as_deref(),
             ids: ids.as_ref(),
             placement: match (self.group, terminal) {

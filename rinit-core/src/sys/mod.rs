@@ -29,7 +29,7 @@ mod spawn;
 mod terminal;
 mod threads;
 
-pub(crate) use c_strings::CStrings;
+pub(crate) use c_strings::{CStrings, LISTEN_PID_ROOM};
 pub(crate) use clock::{since_boot, ticks_per_second};
 pub(crate) use descriptors::close_from;
 pub(crate) use disposition::{Disposition, SavedDisposition, set_disposition};
@@ -45,8 +45,8 @@ pub(crate) use mask::{block, set_mask, unblock};
 pub(crate) use pass::{Passed, pipe};
 pub(crate) use siginfo::SigInfo;
 pub(crate) use signalfd::SignalFd;
-pub(crate) use sigwait::sigtimedwait;
-pub(crate) use spawn::{Failure, Ids, LISTEN_PID_ROOM, Placement, Plan, Stage, place, spawn};
+pub(crate) use sigwait::{is_sigtimedwait, sigtimedwait};
+pub(crate) use spawn::{Failure, Ids, Placement, Plan, Stage, place, spawn};
 pub(crate) use terminal::give_up_terminal;
 pub(crate) use threads::{OnlyThread, only_thread};
 

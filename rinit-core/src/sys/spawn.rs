@@ -51,8 +51,8 @@ pub(crate) struct Plan<'a> {
     /// `/bin/sh`, a place for the script, then the arguments from the second on: for a script without `#!`.
     pub(crate) shell_arguments: CStrings,
     pub(crate) environment: CStrings,
-    /// Index of an environment entry `LISTEN_PID=` whose value becomes the child's own pid.
-    pub(crate) listen_pid: Option<usize>,
+    /// Indexes of environment entries `LISTEN_PID=`, whose value becomes the child's own pid.
+    pub(crate) listen_pid: &'a [usize],
     pub(crate) directory: Option<&'a CStr>,
     pub(crate) ids: Option<&'a Ids>,
     pub(crate) placement: Placement<'a>,
@@ -234,10 +234,7 @@ fn set_up(plan: &mut Plan<'_>) -> Result<std::convert::Infallible, Report> {
             let _ = set_disposition(signal, disposition);
         }
     }
-    if let Some(index) = plan.listen_pid {
-        let pid = rustix::process::getpid().as_raw_pid();
-        write_listen_pid(plan.environment.pointers()[index], pid);
-    }
+    plan.environment.name_listener(plan.listen_pid, rustix::process::getpid().as_raw_pid());
     // A program that starts with every signal blocked could not be stopped.
     let failed = |error: io::Error| (Stage::Mask, Errno::from_io_error(&error).unwrap_or(Errno::INVAL));
     set_mask(plan.mask).map_err(failed)?;
@@ -296,27 +293,6 @@ fn become_user(ids: &Ids) -> Result<(), (Stage, Errno)> {
     let gid_back =
         !uid.is_root() && !gid.is_root() && rustix::thread::set_thread_res_gid(root.1, root.1, root.1).is_ok();
     if uid_back || gid_back { Err((Stage::UserNotFinal, Errno::PERM)) } else { Ok(()) }
-}
-
-/// Room for any pid behind `LISTEN_PID=`.
-pub(crate) const LISTEN_PID_ROOM: &str = "LISTEN_PID=0000000000";
-
-/// Writes the decimal pid over the zeros of [`LISTEN_PID_ROOM`]; the parent cannot know it before the fork.
-fn write_listen_pid(entry: *mut c_char, pid: i32) {
-    let name = "LISTEN_PID=".len();
-    let mut digits = [0_u8; 10];
-    let mut rest = pid.unsigned_abs();
-    let mut count = 0;
-    while rest > 0 && count < digits.len() {
-        digits[count] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        count += 1;
-    }
-    for (at, digit) in digits[..count].iter().rev().chain([&0]).enumerate() {
-        // SAFETY: the entry is a copy of LISTEN_PID_ROOM, which has ten digits and a NUL behind the name; at most ten
-        // digits and a NUL are written.
-        unsafe { entry.add(name + at).write(*digit as c_char) };
-    }
 }
 
 /// Tries the candidates in turn, as `execvp(3)` does: goes on where a file is not there, remembers that one was refused.
