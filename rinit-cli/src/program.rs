@@ -69,11 +69,13 @@ fn run_main(options: &Options, persona: &dyn Persona, inherited: Inherited) -> R
         .rewrite(options.rewrite)
         .stop_delay(options.stop_delay.unwrap_or_default())
         .on_main_exit(options.on_main_exit)
-        .subreaper(options.subreaper.unwrap_or(true))
         .stop_along(options.stop_along)
         .observe_inline(persona.observer(options));
     for signal in &options.stop_signals {
         init = init.stop_signal(*signal);
+    }
+    if let Some(subreaper) = options.subreaper {
+        init = init.subreaper(subreaper);
     }
     if let Some(grace) = options.grace {
         init = init.grace(grace);

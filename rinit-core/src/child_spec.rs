@@ -1,14 +1,20 @@
 //! What to start, and in which state.
 
-use crate::child_environment::ChildEnvironment;
-use crate::exec_failure;
-use crate::program_path;
-use crate::sys::{self, CStrings, Placement, Plan, Stage};
-use crate::{Error, Inherited, Pid, Signal, SignalSet, User};
-use rustix::fd::BorrowedFd;
-use std::ffi::{CString, OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+mod command;
+mod descriptors;
+mod environment;
+mod process;
+mod start;
+
+pub(crate) use start::{Started, TerminalUse};
+
+use crate::{Inherited, Signal, SignalSet, Stdio, User};
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{OwnedFd, RawFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Where a child stands among process groups and sessions.
 ///
@@ -30,7 +36,8 @@ pub enum Group {
 ///
 /// Unlike `std::process::Command` it says all of the signal state: by default the child starts with an empty signal mask
 /// and SIGPIPE at its default action, whatever this process has blocked; [`ChildSpec::signals_of`] hands on what this
-/// process had inherited itself. Descriptors that are not close-on-exec are inherited, standard ones included.
+/// process had inherited itself. Descriptors that are not close-on-exec are inherited, standard ones included, unless
+/// [`ChildSpec::stdin`] and the like or [`ChildSpec::pass_fd`] say otherwise.
 ///
 /// A relative program without a slash is looked for in PATH, of the child's environment, as `execvp(3)` does.
 ///
@@ -47,23 +54,21 @@ pub enum Group {
 pub struct ChildSpec {
     program: OsString,
     arguments: Vec<OsString>,
+    /// Whether it starts from nothing.
+    environment_cleared: bool,
     environment: Vec<(OsString, Option<OsString>)>,
     directory: Option<PathBuf>,
     user: Option<User>,
     group: Group,
+    /// By number in the child; what is not named is inherited or not, as its close-on-exec flag says.
+    descriptors: BTreeMap<RawFd, Stdio>,
     mask: SignalSet,
     ignore: SignalSet,
     default: SignalSet,
-}
-
-/// How the caller places the child at a terminal; decided by `Init`, which knows who has it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum TerminalUse<'a> {
-    None,
-    /// By staying in the caller's group, whatever the child's group was to be.
-    Shared,
-    Foreground(BorrowedFd<'a>),
-    Controlling(BorrowedFd<'a>),
+    terminal: Option<Arc<OwnedFd>>,
+    parent_death_signal: Option<Signal>,
+    stop_signal: Signal,
+    grace: Duration,
 }
 
 impl ChildSpec {
@@ -78,13 +83,19 @@ impl ChildSpec {
         Self {
             program: program.into(),
             arguments: Vec::new(),
+            environment_cleared: false,
             environment: Vec::new(),
             directory: None,
             user: None,
             group: Group::Own,
+            descriptors: BTreeMap::new(),
             mask: SignalSet::empty(),
             ignore: SignalSet::empty(),
             default: SignalSet::only(Signal::PIPE),
+            terminal: None,
+            parent_death_signal: None,
+            stop_signal: Signal::TERM,
+            grace: process::DEFAULT_GRACE,
         }
     }
 
@@ -120,7 +131,7 @@ impl ChildSpec {
         self
     }
 
-    /// Sets an environment variable on top of what this process has.
+    /// Sets an environment variable on top of what this process has, or of nothing after [`ChildSpec::env_clear`].
     ///
     /// ```
     /// let _ = rinit_core::ChildSpec::new("env").env("LANG", "C.UTF-8");
@@ -139,6 +150,24 @@ impl ChildSpec {
     #[must_use]
     pub fn env_remove(mut self, name: impl Into<OsString>) -> Self {
         self.environment.push((name.into(), None));
+        self
+    }
+
+    /// Starts from an empty environment: the child has only what [`ChildSpec::env`] sets after this, and no HOME for its
+    /// [user](ChildSpec::user) either. Without a PATH a program is looked for where `execvp(3)` looks then.
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Reaper, Stdio};
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let spec = ChildSpec::new("/usr/bin/env").env_clear().env("LANG", "C").stdout(Stdio::piped());
+    /// assert_eq!(Reaper::exclusive()?.spawn(&spec)?.wait_with_output()?.stdout, b"LANG=C\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn env_clear(mut self) -> Self {
+        self.environment.clear();
+        self.environment_cleared = true;
         self
     }
 
@@ -243,61 +272,4 @@ impl ChildSpec {
     pub(crate) const fn group_kind(&self) -> Group {
         self.group
     }
-
-    /// Starts the child. The caller answers for its being waited for, by exactly one side.
-    pub(crate) fn start(&self, terminal: TerminalUse<'_>) -> Result<Pid, Error> {
-        let environment = self.child_environment();
-        let candidates = program_path::candidates(&self.program, environment.get("PATH"));
-        let directory = self.directory.as_deref().map(c_path).transpose()?;
-        let ids = self.user.as_ref().filter(|user| !user.is_current()).map(User::ids);
-        let arguments =
-            || std::iter::once(self.program.as_os_str()).chain(self.arguments.iter().map(OsString::as_os_str));
-        let shell = [OsStr::new("/bin/sh"), OsStr::new("")];
-        let mut plan = Plan {
-            candidates: CStrings::new(&candidates, "the program's name")?,
-            arguments: CStrings::new(arguments(), "an argument")?,
-            shell_arguments: CStrings::new(shell.into_iter().chain(arguments().skip(1)), "an argument")?,
-            environment: CStrings::new(&environment.entries, "an environment variable")?,
-            listen_pid: &environment.listen_pid,
-            directory: directory.as_deref(),
-            ids: ids.as_ref(),
-            placement: match (self.group, terminal) {
-                (Group::Inherit, _) | (_, TerminalUse::Shared) => Placement::Inherit,
-                (Group::Own, TerminalUse::Foreground(tty)) => Placement::Foreground(tty),
-                (Group::Own, _) => Placement::Group,
-                (Group::Session, TerminalUse::Controlling(tty)) => Placement::SessionWithTerminal(tty),
-                (Group::Session, _) => Placement::Session,
-            },
-            ignore: self.ignore,
-            default: self.default,
-            mask: self.mask,
-        };
-        sys::spawn(&mut plan).map_err(|(stage, error)| match stage {
-            Stage::Fork => Error::Fork(error),
-            Stage::Pipe => Error::Pipe(error),
-            Stage::Group => Error::ProcessGroup(error),
-            Stage::Terminal => Error::Terminal(error),
-            Stage::Directory => {
-                Error::WorkingDirectory { directory: self.directory.clone().unwrap_or_default(), source: error }
-            }
-            Stage::User => Error::User(error),
-            Stage::UserNotFinal => Error::UserNotFinal,
-            Stage::Exec => {
-                // A relative path was looked up by the child, in its own directory.
-                let directory = self.directory.as_deref().unwrap_or(Path::new(""));
-                let tried: Vec<_> = candidates.iter().map(|candidate| directory.join(candidate)).collect();
-                exec_failure::explain(&self.program, &tried, !program_path::is_path(&self.program), error)
-            }
-        })
-    }
-
-    fn child_environment(&self) -> ChildEnvironment {
-        let home = self.user.as_ref().map(|user| (OsStr::new("HOME"), Some(user.home().as_os_str())));
-        let changes = self.environment.iter().map(|(name, value)| (name.as_os_str(), value.as_deref()));
-        ChildEnvironment::new(sys::environment(), home.into_iter().chain(changes), std::process::id())
-    }
-}
-
-fn c_path(path: &Path) -> Result<CString, Error> {
-    CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::NulByte { what: "the working directory" })
 }

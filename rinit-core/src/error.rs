@@ -65,6 +65,15 @@ pub enum Error {
     /// The pipe over which the new process reports its failures could not be made (`pipe(2)`).
     #[error("cannot start a process: pipe: {0}")]
     Pipe(#[source] io::Error),
+    /// A descriptor for the new process could not be opened, or not be given its number there (`dup(2)`): the number is
+    /// negative or not below `RLIMIT_NOFILE`, or no descriptor is left.
+    #[error("cannot give the new process its descriptor {number}: {source}")]
+    Descriptor {
+        /// Its number in the new process.
+        number: std::os::fd::RawFd,
+        /// The kernel's answer.
+        source: io::Error,
+    },
     /// The new process could not enter its process group or session (`setpgid(2)`, `setsid(2)`).
     #[error("cannot make a process group or session: {0}")]
     ProcessGroup(#[source] io::Error),
@@ -127,6 +136,12 @@ pub enum Error {
         /// The child.
         pid: crate::Pid,
     },
+    /// A descriptor that tells of a child's end could not be made (`eventfd(2)`): no descriptor is left.
+    #[error("cannot make an eventfd: {0}")]
+    EventFd(#[source] io::Error),
+    /// A child's output could not be read (`read(2)`, `poll(2)`).
+    #[error("cannot read the output of a child: {0}")]
+    Output(#[source] io::Error),
     /// The subreaper attribute could not be read or set (`PR_SET_CHILD_SUBREAPER(2const)`).
     #[error("cannot become a subreaper: {0}")]
     Subreaper(#[source] io::Error),

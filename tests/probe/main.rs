@@ -20,11 +20,19 @@
 //! | `thread-exec CODE` | a thread that is not the first becomes `signals --exit-on TERM:CODE` |
 //! | `leader-gone CODE` | the first thread ends, another one exits with CODE on TERM |
 //! | `abandon MICROSECONDS PROGRAM ARGS` | starts it, waits until it has blocked TERM, ends so much later |
+//! | `load [--live N] [--batch N]` | for the benches; see [`load`] |
+//! | `orphan COMMAND…` | makes `probe COMMAND…` an orphan, and ends |
+//! | `fill [PROGRAM ARGS]` | starts processes until there can be no more, says `full N`, and runs the program or sleeps |
+//! | `eat MEGABYTES` | takes so much memory, and says `ate` |
 //! | `exit CODE`, `die SIG` | ends so |
+//! | `refuse CALLS[:ERRNO] -- PROGRAM ARGS` | runs the program without these system calls; see [`seccomp`] |
+//! | `supervise SOCKET CALLS -- PROGRAM ARGS` | runs it with somebody who says of each of the calls whether it is made |
 #![no_main]
 #![allow(unsafe_code)]
 
+mod load;
 mod orphans;
+mod seccomp;
 mod state;
 mod storm;
 mod sys;
@@ -43,13 +51,14 @@ pub unsafe extern "C" fn main(argc: libc::c_int, argv: *const *const libc::c_cha
     let count = usize::try_from(argc).unwrap_or(0);
     // SAFETY: the C runtime passes `argc` strings, which live as long as the process.
     let strings = unsafe { std::slice::from_raw_parts(argv, count) };
-    let arguments = strings.iter().skip(1).map(|string| {
+    let arguments = strings.iter().map(|string| {
         // SAFETY: each is a valid C string, as above.
         let bytes = unsafe { CStr::from_ptr(*string) }.to_bytes();
         OsString::from_vec(bytes.to_vec()).into_string().unwrap_or_else(|_| fail("arguments are not UTF-8"))
     });
     let arguments: Vec<String> = arguments.collect();
-    let Some((command, rest)) = arguments.split_first() else { fail("no subcommand") };
+    seccomp::stand_in(&arguments);
+    let [_, command, rest @ ..] = &*arguments else { fail("no subcommand") };
     run(command, rest)
 }
 
@@ -63,9 +72,21 @@ fn run(command: &str, rest: &[String]) -> i32 {
         "sleep" => hold(|| ()),
         "slow-term" => slow_term(number(rest, 0), number(rest, 1)),
         "orphans" => orphans::make(rest),
+        "load" => load::run(rest),
         "fork-tree" => orphans::fork_tree(rest),
         "with-helper" => with_helper(rest),
         "abandon" => abandon(rest),
+        "orphan" => {
+            let Some((command, rest)) = rest.split_first() else { fail("orphan: no command") };
+            if sys::fork() == 0 {
+                sys::exec_self(command, rest);
+            }
+            0
+        }
+        "fill" => orphans::fill(rest),
+        "eat" => eat(number(rest, 0)),
+        "refuse" => seccomp::refuse(rest),
+        "supervise" => seccomp::supervise(rest),
         "storm" => storm::storm(rest),
         "spawner" => storm::spawner(rest),
         "thread-exec" => storm::thread_exec(rest),
@@ -176,6 +197,16 @@ fn with_helper(words: &[String]) -> i32 {
         say("main got TERM");
     }
     code
+}
+
+/// Touches every page, so that it counts.
+fn eat(megabytes: i32) -> i32 {
+    // Before: a helper may not come back from this.
+    sys::tell_ready();
+    let size = usize::try_from(megabytes).unwrap_or(0) << 20;
+    let eaten: Vec<u8> = (0..size).map(|at| at as u8).collect();
+    say(&format!("ate {}", eaten.len()));
+    0
 }
 
 /// A parent that ends while its child is starting.

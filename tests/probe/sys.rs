@@ -1,7 +1,9 @@
 //! The system calls that the probe needs, by the kernel's own numbers: glibc's wrappers leave out signals 32 and 33.
 
 use crate::fail;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::ptr;
 
 /// A set of signals in the kernel's form: bit n-1 is signal n.
@@ -161,6 +163,14 @@ pub(crate) fn sleep_ms(milliseconds: i32) {
     std::thread::sleep(std::time::Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0)));
 }
 
+/// The monotonic clock in nanoseconds.
+pub(crate) fn monotonic_ns() -> i64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the structure is valid for the call.
+    check(unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) }.into(), "clock_gettime");
+    now.tv_sec * 1_000_000_000 + now.tv_nsec
+}
+
 /// Forks; 0 in the child.
 pub(crate) fn fork() -> i32 {
     // SAFETY: this program has one thread, so that the child may do anything.
@@ -234,7 +244,7 @@ pub(crate) fn foreground_group() -> Option<i32> {
     (group >= 0).then_some(group)
 }
 
-fn open(path: &std::ffi::CStr, flags: i32) -> Option<i32> {
+fn open(path: &CStr, flags: i32) -> Option<i32> {
     // SAFETY: the path is a C string.
     let fd = unsafe { libc::open(path.as_ptr(), flags) };
     (fd >= 0).then_some(fd)
@@ -293,17 +303,46 @@ pub(crate) fn write_line(fd: i32, line: &str) {
 
 /// Runs the program in place of this one, found in PATH.
 pub(crate) fn exec(program: &str, arguments: &[String]) -> ! {
-    let strings: Vec<CString> = std::iter::once(program)
-        .chain(arguments.iter().map(String::as_str))
-        .map(|word| CString::new(word).unwrap_or_else(|_| fail("NUL in an argument")))
-        .collect();
+    exec_as(program, program, arguments)
+}
+
+/// The same under another name, its first argument.
+pub(crate) fn exec_as(program: &str, name: &str, arguments: &[String]) -> ! {
+    let c_string = |word: &str| CString::new(word).unwrap_or_else(|_| fail("NUL in an argument"));
+    let file = c_string(program);
+    let strings: Vec<CString> =
+        std::iter::once(name).chain(arguments.iter().map(String::as_str)).map(c_string).collect();
     let mut pointers: Vec<_> = strings.iter().map(|string| string.as_ptr()).collect();
     pointers.push(ptr::null());
-    if let Some(first) = pointers.first() {
-        // SAFETY: the array ends with a null pointer, and the strings outlive the call.
-        unsafe { libc::execvp(*first, pointers.as_ptr()) };
-    }
+    // SAFETY: the array ends with a null pointer, and the strings outlive the call.
+    unsafe { libc::execvp(file.as_ptr(), pointers.as_ptr()) };
     fail(&format!("exec {program}: {}", std::io::Error::last_os_error()))
+}
+
+/// Gives a copy of the descriptor to whoever listens at the other end of the socket (`unix(7)`, SCM_RIGHTS).
+pub(crate) fn send_descriptor(to: &UnixStream, fd: i32) {
+    // SAFETY: a plain computation.
+    let space = unsafe { libc::CMSG_SPACE(size_of::<i32>() as u32) } as usize;
+    // Of u64, which a control message must be aligned like.
+    let mut control = vec![0_u64; space.div_ceil(size_of::<u64>())];
+    let mut byte = [0_u8];
+    let mut part = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: byte.len() };
+    // SAFETY: all zeros is a valid msghdr.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    (message.msg_iov, message.msg_iovlen) = (&raw mut part, 1);
+    (message.msg_control, message.msg_controllen) = (control.as_mut_ptr().cast(), space);
+    // SAFETY: the control buffer has room for this one header.
+    let header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
+    // SAFETY: as above, and the header is not null then.
+    unsafe {
+        (*header).cmsg_level = libc::SOL_SOCKET;
+        (*header).cmsg_type = libc::SCM_RIGHTS;
+        (*header).cmsg_len = libc::CMSG_LEN(size_of::<i32>() as u32) as usize;
+        libc::CMSG_DATA(header).cast::<i32>().write_unaligned(fd);
+    }
+    // SAFETY: the message and all that it points to live during the call.
+    let sent = unsafe { libc::sendmsg(to.as_raw_fd(), &raw const message, 0) };
+    check(sent as libc::c_long, "sendmsg");
 }
 
 /// Variable that names the descriptor on which a started probe says that it is ready.
@@ -335,9 +374,16 @@ pub(crate) fn tell_ready() {
     }
 }
 
+/// The path by which this program was executed; there may be no /proc to ask.
+pub(crate) fn own_path() -> String {
+    // SAFETY: a plain look into what the kernel gave to this program.
+    let path = unsafe { libc::getauxval(libc::AT_EXECFN) } as *const libc::c_char;
+    // SAFETY: for AT_EXECFN that is a C string which lives as long as the program.
+    unsafe { CStr::from_ptr(path) }.to_string_lossy().into_owned()
+}
+
 /// Runs this very program again with another subcommand.
 pub(crate) fn exec_self(command: &str, rest: &[String]) -> ! {
     let arguments: Vec<String> = std::iter::once(command.to_owned()).chain(rest.iter().cloned()).collect();
-    let own = std::fs::read_link("/proc/self/exe").ok().and_then(|path| path.into_os_string().into_string().ok());
-    exec(&own.unwrap_or_else(|| fail("no /proc/self/exe")), &arguments)
+    exec(&own_path(), &arguments)
 }

@@ -6,9 +6,12 @@
 
 pub(crate) mod budget;
 pub(crate) mod docker;
+pub(crate) mod examples;
+pub(crate) mod faults;
 pub(crate) mod namespace;
 pub(crate) mod procfs;
 pub(crate) mod random;
+pub(crate) mod refusal;
 pub(crate) mod rootfs;
 pub(crate) mod running;
 pub(crate) mod static_build;
@@ -66,9 +69,12 @@ macro_rules! or_skip {
     };
 }
 
-/// The rinit under test: the one cargo has just built, or `RINIT_TEST_BIN` to hold another init against the same tests.
+/// The rinit under test: the one cargo has just built, or `RINIT_TEST_BIN` to hold another init against the same tests;
+/// with `RINIT_TEST_REFUSE` one that has to do without some system calls.
 pub(crate) fn rinit_path() -> PathBuf {
-    std::env::var_os("RINIT_TEST_BIN").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_rinit")), PathBuf::from)
+    let plain =
+        || std::env::var_os("RINIT_TEST_BIN").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_rinit")), PathBuf::from);
+    refusal::stand_in().unwrap_or_else(plain)
 }
 
 /// Cargo's target directory.
@@ -101,7 +107,11 @@ pub(crate) fn probe_path() -> &'static str {
 pub(crate) fn rinit<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(rinit_path());
     command.args(arguments);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"RINIT_")) {
+    let is_setting = |name: &OsStr| {
+        let name = name.as_encoded_bytes();
+        name.starts_with(b"RINIT_") && !name.starts_with(b"RINIT_TEST_")
+    };
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_setting(name)) {
         // A developer's own settings are not the test's.
         command.env_remove(name);
     }

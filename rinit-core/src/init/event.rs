@@ -1,6 +1,7 @@
 //! What an observer of an [`Init`](crate::Init) is told.
 
 use crate::{ExitStatus, Pid, Received, Signal, Survivor, Target};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
@@ -74,6 +75,16 @@ pub enum Event {
         /// Its pid.
         pid: Pid,
     },
+    /// A child was ended by a KILL that this process did not send, and the kernel counts kills for want of memory in its
+    /// memory cgroup, more than when it was last asked. [`Event::Reaped`] comes before.
+    OutOfMemory {
+        /// The child's pid, which is free again.
+        pid: Pid,
+        /// True for main.
+        main: bool,
+        /// Kills since the cgroup was made.
+        kills: u64,
+    },
     /// A signal was refused with EPERM. Said once for each process.
     NotPermitted {
         /// The process.
@@ -126,6 +137,29 @@ pub enum Next {
     Wait,
     /// rinit exits, because even KILL does not end them.
     Leave,
+}
+
+type InlineObserver = Box<dyn FnMut(&Event)>;
+
+/// Who is told.
+#[derive(Default)]
+pub(super) struct Observers {
+    pub(super) inline: Option<InlineObserver>,
+    pub(super) threaded: Option<SyncSender<Event>>,
+}
+
+impl Observers {
+    pub(super) fn emit(&mut self, event: Event) {
+        if let Some(inline) = &mut self.inline {
+            if catch_unwind(AssertUnwindSafe(|| inline(&event))).is_err() {
+                self.inline = None;
+            }
+        }
+        if let Some(threaded) = &self.threaded {
+            // Full or closed: the observer's loss, never the loop's.
+            let _ = threaded.try_send(event);
+        }
+    }
 }
 
 /// How many events wait for a threaded observer before further ones are left out.

@@ -9,19 +9,20 @@ pub use event::{Event, Next, Withheld};
 pub use report::Report;
 pub use split::{Split, ThisProcess};
 
+use event::Observers;
+
 use crate::child_spec::TerminalUse;
 use crate::everyone::{Everyone, REPORTED, signal_blindly};
 use crate::forwarder::{is_gone, send};
+use crate::patience::patiently;
 use crate::policy::{Action, Happening};
 use crate::reap::{Reaped, reap_one};
 use crate::terminal::Terminal;
 use crate::{
     ChildSpec, Error, ExitStatus, Forward, Group, Inherited, Pid, Received, Rewrite, Shutdown, ShutdownConfig, Signal,
-    SignalSet, Subreaper, Target, become_subreaper, procfs, sys,
+    SignalSet, Subreaper, Target, become_subreaper, out_of_memory, procfs, sys,
 };
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 /// Children reaped in one go before signals get their turn: neither a storm of deaths nor one of signals starves the
@@ -64,10 +65,18 @@ pub struct Init<M = ChildSpec> {
     target: Target,
     forward: Forward,
     rewrite: Rewrite,
-    subreaper: bool,
+    subreaper: Adoption,
     stop_along: bool,
-    inline: Option<InlineObserver>,
-    threaded: Option<SyncSender<Event>>,
+    out: Observers,
+}
+
+/// Whether this process adopts orphans where it is not PID 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Adoption {
+    /// Nobody has said anything: it shall not fail for that.
+    IfPossible,
+    Required,
+    Declined,
 }
 
 impl<M: fmt::Debug> fmt::Debug for Init<M> {
@@ -110,7 +119,7 @@ impl Init {
     /// ```
     #[must_use]
     pub fn observe(mut self, observer: impl FnMut(&Event) + Send + 'static) -> Self {
-        self.threaded = event::in_thread(observer);
+        self.out.threaded = event::in_thread(observer);
         self
     }
 
@@ -131,7 +140,7 @@ impl Init {
     /// ```
     #[must_use]
     pub fn observe_inline(mut self, observer: impl FnMut(&Event) + 'static) -> Self {
-        self.inline = Some(Box::new(observer));
+        self.out.inline = Some(Box::new(observer));
         self
     }
 
@@ -155,7 +164,7 @@ impl Init {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn run(self) -> Result<Report, Error> {
+    pub fn run(mut self) -> Result<Report, Error> {
         let me = Pid::from(rustix::process::getpid());
         let _subreaper = self.become_subreaper(me)?;
         let terminal = terminal_that_is_ours();
@@ -178,10 +187,9 @@ impl<M> Init<M> {
             target: Target::default(),
             forward: Forward::default(),
             rewrite: Rewrite::default(),
-            subreaper: true,
+            subreaper: Adoption::IfPossible,
             stop_along: false,
-            inline: None,
-            threaded: None,
+            out: Observers::default(),
         }
     }
 
@@ -306,6 +314,9 @@ impl<M> Init<M> {
     /// Whether to become a subreaper where this process is not PID 1: yes, unless told otherwise. Without it orphans go
     /// to another process and are neither reaped nor told.
     ///
+    /// Where nothing was said here and the kernel refuses it, the run goes on without, and [`Event::Trouble`] says so. With
+    /// `true` that is [`Error::Subreaper`], and main is not started.
+    ///
     /// ```
     /// # fn f(init: rinit_core::Init) {
     /// let init = init.subreaper(false);
@@ -314,7 +325,7 @@ impl<M> Init<M> {
     /// ```
     #[must_use]
     pub fn subreaper(mut self, become_one: bool) -> Self {
-        self.subreaper = become_one;
+        self.subreaper = if become_one { Adoption::Required } else { Adoption::Declined };
         self
     }
 
@@ -337,8 +348,18 @@ impl<M> Init<M> {
     }
 
     /// Adopts orphans where this process does not anyway, as PID 1 does.
-    fn become_subreaper(&self, me: Pid) -> Result<Option<Subreaper>, Error> {
-        (self.subreaper && me != Pid::INIT).then(become_subreaper).transpose()
+    fn become_subreaper(&mut self, me: Pid) -> Result<Option<Subreaper>, Error> {
+        if me == Pid::INIT || self.subreaper == Adoption::Declined {
+            return Ok(None);
+        }
+        match become_subreaper() {
+            // A container without its init would be worse than one in which orphans go to another process.
+            Err(error) if self.subreaper == Adoption::IfPossible => {
+                self.out.emit(Event::Trouble { what: format!("{error}: orphans go to another process") });
+                Ok(None)
+            }
+            result => result.map(Some),
+        }
     }
 
     /// The loop, for a main that runs.
@@ -353,7 +374,7 @@ impl<M> Init<M> {
             shutdown: Shutdown::new(self.shutdown),
             everyone: Everyone::new(me),
             started: Instant::now(),
-            out: Observers { inline: self.inline, threaded: self.threaded },
+            out: self.out,
             target: self.target,
             forward: self.forward,
             rewrite: self.rewrite,
@@ -362,6 +383,8 @@ impl<M> Init<M> {
             refused_main_had_time: false,
             stop_along: self.stop_along,
             wants_terminal: false,
+            has_killed: false,
+            out_of_memory_kills: 0,
         }
     }
 }
@@ -380,41 +403,22 @@ fn pin_nothing() {
 
 /// Starts main where it belongs at the terminal.
 fn start(main: &ChildSpec, terminal: Option<Terminal>) -> Result<Pid, Error> {
-    let Some(terminal) = terminal else { return main.start(TerminalUse::None) };
+    // Nobody could be given the other ends of main's pipes.
+    let start = |terminal_use: TerminalUse<'_>| main.start(terminal_use).map(|started| started.pid);
+    let Some(terminal) = terminal else { return start(TerminalUse::None) };
     match main.group_kind() {
-        Group::Inherit => main.start(TerminalUse::None),
+        Group::Inherit => start(TerminalUse::None),
         // The foreground belongs to a group outside of this PID namespace, which could never be given it back for want of
         // a number: `unshare --pid --fork rinit sh`. Main stays in that group, which is this process's own.
-        Group::Own if sys::own_group().is_none() => main.start(TerminalUse::Shared),
-        Group::Own => terminal.with(|tty| main.start(TerminalUse::Foreground(tty))).map_err(Error::Terminal)?,
+        Group::Own if sys::own_group().is_none() => start(TerminalUse::Shared),
+        Group::Own => terminal.with(|tty| start(TerminalUse::Foreground(tty))).map_err(Error::Terminal)?,
         Group::Session => terminal
             .with(|tty| {
                 let free = job_control::give_up_terminal(tty);
                 // A terminal that stays somebody else's cannot be main's: then its session has none.
-                main.start(if free { TerminalUse::Controlling(tty) } else { TerminalUse::None })
+                start(if free { TerminalUse::Controlling(tty) } else { TerminalUse::None })
             })
             .map_err(Error::Terminal)?,
-    }
-}
-
-type InlineObserver = Box<dyn FnMut(&Event)>;
-
-struct Observers {
-    inline: Option<InlineObserver>,
-    threaded: Option<SyncSender<Event>>,
-}
-
-impl Observers {
-    fn emit(&mut self, event: Event) {
-        if let Some(inline) = &mut self.inline {
-            if catch_unwind(AssertUnwindSafe(|| inline(&event))).is_err() {
-                self.inline = None;
-            }
-        }
-        if let Some(threaded) = &self.threaded {
-            // Full or closed: the observer's loss, never the loop's.
-            let _ = threaded.try_send(event);
-        }
     }
 }
 
@@ -442,6 +446,10 @@ struct Running {
     stop_along: bool,
     /// Main was stopped because somebody else has the terminal.
     wants_terminal: bool,
+    /// This process has sent a KILL: who dies of one needs no other explanation.
+    has_killed: bool,
+    /// Kills for want of memory, when they were last asked for.
+    out_of_memory_kills: u64,
 }
 
 impl Running {
@@ -461,12 +469,14 @@ impl Running {
             }
             match sys::sigtimedwait(SignalSet::all(), self.timeout(more)) {
                 Ok(Some(info)) if info.signal == Signal::CHLD => look_for_ended = true,
+                Ok(Some(info)) if self.is_for_own_writing(&info) => {}
                 Ok(Some(info)) => {
                     in_a_row = (in_a_row + 1) % SIGNALS_IN_A_ROW;
                     look_for_ended |= in_a_row == 0;
                     self.received(Received::new(info));
                 }
-                Ok(None) => {}
+                // Out of time, or interrupted. It costs little to look at the children too.
+                Ok(None) => look_for_ended = true,
                 Err(error) => {
                     self.trouble("waiting for signals", &error);
                     look_for_ended = true;
@@ -474,6 +484,13 @@ impl Running {
             }
         }
         self.report()
+    }
+
+    /// True for what the kernel sends to whoever writes where nobody reads (`pipe(7)`) or beyond a file's limit
+    /// (`setrlimit(2)`): here that is this process's own observer, whose log has lost its reader. It is not main's to die of,
+    /// and not even an event: to log it would raise the next one, for ever.
+    fn is_for_own_writing(&self, info: &sys::SigInfo) -> bool {
+        [Signal::PIPE, Signal::XFSZ].contains(&info.signal) && info.sender == Some(self.me)
     }
 
     /// How long to sleep: not at all with work left, for ever with nothing due.
@@ -540,7 +557,18 @@ impl Running {
             self.out.emit(Event::Adopted { pid });
         }
         self.out.emit(Event::Reaped { pid, status, main });
+        if status.signal() == Some(Signal::KILL) && !self.has_killed {
+            self.ask_for_memory(pid, main);
+        }
         main
+    }
+
+    /// Somebody else has sent KILL. Where it was the kernel for want of memory, nothing else in the container says so.
+    fn ask_for_memory(&mut self, pid: Pid, main: bool) {
+        if let Some(kills) = out_of_memory::kills().filter(|kills| *kills > self.out_of_memory_kills) {
+            self.out_of_memory_kills = kills;
+            self.out.emit(Event::OutOfMemory { pid, main, kills });
+        }
     }
 
     fn received(&mut self, received: Received) {
@@ -606,6 +634,7 @@ impl Running {
     }
 
     fn act(&mut self, action: Action) {
+        self.has_killed |= matches!(action, Action::Kill | Action::KillAgain);
         let Self { everyone, out, .. } = self;
         let emit = &mut |event| out.emit(event);
         let (result, blind) = match action {
@@ -642,11 +671,12 @@ impl Running {
             return;
         }
         let target = if main_lives { target } else { Target::All };
+        self.has_killed |= signal == Signal::KILL;
         let Self { everyone, out, .. } = self;
         let result = match target {
             // Main is this process's own unreaped child, so that its pid cannot be a stranger's.
             Target::Main => send(self.main, signal, value),
-            Target::Group => match sys::kill_group(self.main, signal) {
+            Target::Group => match patiently(|| sys::kill_group(self.main, signal)) {
                 // Main has left its group, for example by setsid.
                 Err(error) if is_gone(&error) => send(self.main, signal, value),
                 result => result,
@@ -670,7 +700,10 @@ impl Running {
                 self.out.emit(Event::Forwarded { signal, to: target });
             }
             Err(error) if is_gone(&error) => {}
-            Err(_) => everyone.refused(self.main, signal, &mut |event| out.emit(event)),
+            Err(source) => {
+                let error = Error::SendSignal { signal, pid: self.main, source };
+                everyone.not_sent(self.main, signal, &error, &mut |event| out.emit(event));
+            }
         }
         if stop && self.main_status.is_none() && self.everyone.was_refused(self.main) {
             self.main_refused = true;

@@ -154,7 +154,7 @@ impl Init<ThisProcess> {
     ///     Err(error) => panic!("{error}"),
     /// }
     /// ```
-    pub fn start(self) -> Result<Split, Error> {
+    pub fn start(mut self) -> Result<Split, Error> {
         let only = sys::only_thread()?;
         let init = Pid::from(rustix::process::getpid());
         let signals = Signals::take(self.inherited)?;

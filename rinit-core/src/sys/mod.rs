@@ -12,6 +12,7 @@
 #![allow(unsafe_code)]
 
 mod c_strings;
+mod clock;
 mod descriptors;
 mod disposition;
 mod entry;
@@ -20,6 +21,7 @@ mod fork;
 mod group;
 mod kill;
 mod mask;
+mod pass;
 mod siginfo;
 mod signalfd;
 mod sigwait;
@@ -28,6 +30,7 @@ mod terminal;
 mod threads;
 
 pub(crate) use c_strings::{CStrings, LISTEN_PID_ROOM};
+pub(crate) use clock::{since_boot, ticks_per_second};
 pub(crate) use descriptors::close_from;
 pub(crate) use disposition::{Disposition, SavedDisposition, set_disposition};
 #[doc(hidden)]
@@ -35,12 +38,15 @@ pub use entry::arguments;
 pub(crate) use environment::environment;
 pub(crate) use fork::{Forked, end_now, fork_only_thread, put_variable};
 pub(crate) use group::{is_in_own_group, leads_session, own_group};
-pub(crate) use kill::{die_by, kill, kill_everyone, kill_group, pidfd_send_signal, queue, set_parent_death_signal};
+pub(crate) use kill::{
+    die_by, kill, kill_everyone, kill_group, pidfd_send_signal, pidfd_signal_group, queue, set_parent_death_signal,
+};
 pub(crate) use mask::{block, set_mask, unblock};
+pub(crate) use pass::{Passed, pipe};
 pub(crate) use siginfo::SigInfo;
 pub(crate) use signalfd::SignalFd;
 pub(crate) use sigwait::{is_sigtimedwait, sigtimedwait};
-pub(crate) use spawn::{Ids, Placement, Plan, Stage, place, spawn};
+pub(crate) use spawn::{Failure, Ids, Placement, Plan, Stage, place, spawn};
 pub(crate) use terminal::give_up_terminal;
 pub(crate) use threads::{OnlyThread, only_thread};
 

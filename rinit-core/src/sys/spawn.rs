@@ -7,11 +7,13 @@
 
 use super::c_strings::CStrings;
 use super::disposition::{Disposition, set_disposition};
-use super::kill::kill;
+use super::kill::{kill, set_parent_death_signal};
 use super::mask::{block, set_mask};
+use super::pass::{Passed, pipe};
+use crate::patience::patiently;
 use crate::{Pid, Signal, SignalSet};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd, RawFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
@@ -54,6 +56,9 @@ pub(crate) struct Plan<'a> {
     pub(crate) directory: Option<&'a CStr>,
     pub(crate) ids: Option<&'a Ids>,
     pub(crate) placement: Placement<'a>,
+    pub(crate) passed: &'a Passed,
+    /// A signal for the end of the parent, and the parent.
+    pub(crate) parent_death: Option<(Signal, Pid)>,
     pub(crate) ignore: SignalSet,
     pub(crate) default: SignalSet,
     pub(crate) mask: SignalSet,
@@ -65,62 +70,112 @@ pub(crate) struct Plan<'a> {
 pub(crate) enum Stage {
     Fork,
     Pipe,
+    Mask,
     Group,
     Terminal,
     Directory,
     User,
     UserNotFinal,
+    Descriptor,
+    ParentDeath,
     Exec,
 }
 
 impl Stage {
-    const CHILD: [Self; 6] = [Self::Group, Self::Terminal, Self::Directory, Self::User, Self::UserNotFinal, Self::Exec];
+    const CHILD: [Self; 9] = [
+        Self::Mask,
+        Self::Group,
+        Self::Terminal,
+        Self::Directory,
+        Self::User,
+        Self::UserNotFinal,
+        Self::Descriptor,
+        Self::ParentDeath,
+        Self::Exec,
+    ];
 }
 
-/// Lowest descriptor of the pipe: with standard descriptors closed a new one would take their place, and a message of
-/// this process, or output of the child, would land in the pipe.
-const ABOVE_STDIO: i32 = 3;
-
-fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-    Ok((raise(read)?, raise(write)?))
+/// Why there is no child.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) stage: Stage,
+    /// The descriptor, where [`Stage::Descriptor`] failed.
+    pub(crate) number: RawFd,
+    pub(crate) source: io::Error,
 }
 
-fn raise(fd: OwnedFd) -> io::Result<OwnedFd> {
-    if fd.as_raw_fd() >= ABOVE_STDIO { Ok(fd) } else { Ok(rustix::io::fcntl_dupfd_cloexec(&fd, ABOVE_STDIO)?) }
+impl Failure {
+    fn here(stage: Stage) -> impl Fn(io::Error) -> Self {
+        move |source| Self { stage, number: -1, source }
+    }
+}
+
+/// What the child writes to the parent: which step failed, and how.
+#[derive(Clone, Copy)]
+struct Report {
+    stage: Stage,
+    number: RawFd,
+    error: Errno,
+}
+
+impl From<(Stage, Errno)> for Report {
+    fn from((stage, error): (Stage, Errno)) -> Self {
+        Self { stage, number: -1, error }
+    }
+}
+
+impl Report {
+    const SIZE: usize = 9;
+
+    fn to_bytes(self) -> [u8; Self::SIZE] {
+        let [a, b, c, d] = self.error.raw_os_error().to_ne_bytes();
+        let [e, f, g, h] = self.number.to_ne_bytes();
+        [self.stage as u8, a, b, c, d, e, f, g, h]
+    }
+
+    fn parse([stage, a, b, c, d, e, f, g, h]: [u8; Self::SIZE]) -> Failure {
+        Failure {
+            stage: Stage::CHILD.into_iter().find(|known| *known as u8 == stage).unwrap_or(Stage::Exec),
+            number: RawFd::from_ne_bytes([e, f, g, h]),
+            source: io::Error::from_raw_os_error(i32::from_ne_bytes([a, b, c, d])),
+        }
+    }
 }
 
 /// Starts the child and waits until it has become the program, or says why it could not.
 ///
 /// All signals are blocked around the fork, and the child unblocks them last: one that arrives between fork and exec
 /// stays pending and meets the program as it would have met it without us, never this process's handlers.
-pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, (Stage, io::Error)> {
-    let (read, write) = pipe().map_err(|error| (Stage::Pipe, error))?;
-    let mask = block(SignalSet::all()).map_err(|error| (Stage::Fork, error))?;
+pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, Failure> {
+    let (read, write) = pipe().map_err(Failure::here(Stage::Pipe))?;
+    let write = plan.passed.out_of_the_way(write).map_err(Failure::here(Stage::Pipe))?;
+    let mask = block(SignalSet::all()).map_err(Failure::here(Stage::Mask))?;
     // SAFETY: the child calls only `child`, which makes async-signal-safe calls and ends in execve or _exit.
     let forked = unsafe { libc::fork() };
     if forked == 0 {
-        let (stage, error) = child(plan);
-        let [a, b, c, d] = error.raw_os_error().to_ne_bytes();
-        let _ = rustix::io::write(&write, &[stage as u8, a, b, c, d]);
+        let report = child(plan);
+        let _ = rustix::io::write(&write, &report.to_bytes());
         // SAFETY: ends the child at once, without running the parent's exit handlers in it.
         unsafe { libc::_exit(127) };
     }
     let fork_error = io::Error::last_os_error();
     let restored = set_mask(mask);
-    let Some(pid) = Pid::new(forked) else { return Err((Stage::Fork, fork_error)) };
+    let Some(pid) = Pid::new(forked) else { return Err(Failure::here(Stage::Fork)(fork_error)) };
     drop(write);
     wait_for_report(&read, pid);
-    let failure = read_report(&read);
-    if let Some(failure) = failure {
-        // The child has failed and is ending; it is ours alone, so its zombie is taken by pid.
-        let _ = rustix::io::retry_on_intr(|| {
-            rustix::process::waitpid(Some(pid.rustix()), rustix::process::WaitOptions::empty())
-        });
-        return Err(failure);
-    }
-    restored.map_err(|error| (Stage::Fork, error))?;
-    Ok(pid)
+    let failure = match (read_report(&read), restored) {
+        (None, Ok(_)) => return Ok(pid),
+        // The child has failed and is ending.
+        (Some(failure), _) => failure,
+        // The program runs, but this process could no longer take its own signals: no child is left behind.
+        (None, Err(error)) => {
+            let _ = kill(pid, Signal::KILL);
+            Failure::here(Stage::Mask)(error)
+        }
+    };
+    // It is ours alone, so its zombie is taken by pid.
+    let _ = patiently(|| Ok(rustix::process::waitpid(Some(pid.rustix()), rustix::process::WaitOptions::empty())?));
+    Err(failure)
 }
 
 /// How long the child may take before somebody looks whether it was stopped.
@@ -133,7 +188,7 @@ const LOOK_AFTER: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 fn wait_for_report(read: &OwnedFd, pid: Pid) {
     use rustix::process::{WaitId, WaitIdOptions};
     let mut fds = [PollFd::new(read, PollFlags::IN)];
-    while matches!(poll(&mut fds, Some(&LOOK_AFTER)), Ok(0) | Err(Errno::INTR)) {
+    while patiently(|| Ok(poll(&mut fds, Some(&LOOK_AFTER))?)).is_ok_and(|ready| ready == 0) {
         let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let stopped = rustix::process::waitid(WaitId::Pid(pid.rustix()), options).ok().flatten();
         let by = stopped.and_then(|status| status.stopping_signal());
@@ -145,25 +200,20 @@ fn wait_for_report(read: &OwnedFd, pid: Pid) {
 }
 
 /// Reads the child's report; the end of the pipe means that `execve` has closed it.
-fn read_report(read: &OwnedFd) -> Option<(Stage, io::Error)> {
-    let mut bytes = [0_u8; 5];
-    // Five bytes are written at once, and pipes keep that together (`pipe(7)`, PIPE_BUF).
-    let count = rustix::io::retry_on_intr(|| rustix::io::read(read, &mut bytes[..])).unwrap_or(0);
-    if count < bytes.len() {
-        return None;
-    }
-    let stage = Stage::CHILD.into_iter().find(|stage| *stage as u8 == bytes[0]).unwrap_or(Stage::Exec);
-    let errno = i32::from_ne_bytes([bytes[1], bytes[2], bytes[3], bytes[4]]);
-    Some((stage, io::Error::from_raw_os_error(errno)))
+fn read_report(read: &OwnedFd) -> Option<Failure> {
+    let mut bytes = [0_u8; Report::SIZE];
+    // It is written at once, and pipes keep that together (`pipe(7)`, PIPE_BUF).
+    let count = patiently(|| Ok(rustix::io::read(read, &mut bytes[..])?)).unwrap_or(0);
+    (count == bytes.len()).then(|| Report::parse(bytes))
 }
 
 /// The child's steps; returns only when one failed.
-fn child(plan: &mut Plan<'_>) -> (Stage, Errno) {
-    let Err(failure) = set_up(plan);
-    failure
+fn child(plan: &mut Plan<'_>) -> Report {
+    let Err(report) = set_up(plan);
+    report
 }
 
-fn set_up(plan: &mut Plan<'_>) -> Result<std::convert::Infallible, (Stage, Errno)> {
+fn set_up(plan: &mut Plan<'_>) -> Result<std::convert::Infallible, Report> {
     place(plan.placement)?;
     if let Some(ids) = plan.ids {
         become_user(ids)?;
@@ -172,6 +222,12 @@ fn set_up(plan: &mut Plan<'_>) -> Result<std::convert::Infallible, (Stage, Errno
     if let Some(directory) = plan.directory {
         rustix::process::chdir(directory).map_err(|error| (Stage::Directory, error))?;
     }
+    // Behind the change of user, which clears it (`PR_SET_PDEATHSIG(2const)`).
+    if let Some((signal, parent)) = plan.parent_death {
+        die_with(parent, signal)?;
+    }
+    // Last of what needs a descriptor: the terminal's own may be at one of the numbers.
+    plan.passed.apply().map_err(|(number, error)| Report { stage: Stage::Descriptor, number, error })?;
     for (signals, disposition) in [(plan.default, Disposition::Default), (plan.ignore, Disposition::Ignore)] {
         for signal in signals.signals() {
             // KILL and STOP cannot be set, and nothing else fails here.
@@ -179,10 +235,12 @@ fn set_up(plan: &mut Plan<'_>) -> Result<std::convert::Infallible, (Stage, Errno
         }
     }
     plan.environment.name_listener(plan.listen_pid, rustix::process::getpid().as_raw_pid());
-    let _ = set_mask(plan.mask);
+    // A program that starts with every signal blocked could not be stopped.
+    let failed = |error: io::Error| (Stage::Mask, Errno::from_io_error(&error).unwrap_or(Errno::INVAL));
+    set_mask(plan.mask).map_err(failed)?;
     let error = exec(plan);
     let _ = block(SignalSet::all());
-    Err((Stage::Exec, error))
+    Err((Stage::Exec, error).into())
 }
 
 /// Puts the calling process, a child that was just forked with all signals blocked, where it belongs.
@@ -205,6 +263,18 @@ pub(crate) fn place(placement: Placement<'_>) -> Result<(), (Stage, Errno)> {
             rustix::process::setsid().map_err(group_failed)?;
             rustix::process::ioctl_tiocsctty(tty).map_err(terminal_failed)?;
         }
+    }
+    Ok(())
+}
+
+fn die_with(parent: Pid, signal: Signal) -> Result<(), (Stage, Errno)> {
+    let failed = |error: io::Error| (Stage::ParentDeath, Errno::from_io_error(&error).unwrap_or(Errno::INVAL));
+    set_parent_death_signal(signal).map_err(failed)?;
+    // The request comes first and the look second: a parent that ends in between is seen by one of the two. It has no
+    // number where this is the first process of a new PID namespace, and then cannot be looked for.
+    if rustix::process::getppid().is_some_and(|now| Pid::from(now) != parent) {
+        // Blocked as yet: it takes effect when the program has its own mask.
+        kill(rustix::process::getpid().into(), signal).map_err(failed)?;
     }
     Ok(())
 }

@@ -1,0 +1,89 @@
+//! What a child has as standard input, output or error.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+/// What a child has as standard input, output or error.
+///
+/// It can be used for any number of children: a descriptor is duplicated for each.
+///
+/// ```
+/// use rinit_core::{ChildSpec, Stdio};
+/// let quiet = ChildSpec::new("sleep").arg("1").stdin(Stdio::null()).stdout(Stdio::null());
+/// # let _ = quiet;
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Stdio(pub(crate) Kind);
+
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Kind {
+    #[default]
+    Inherit,
+    Null,
+    Piped,
+    Fd(Arc<OwnedFd>),
+}
+
+impl Stdio {
+    /// What this process has: the default. Nothing is touched; a descriptor that is closed here is closed there.
+    ///
+    /// ```
+    /// let _ = rinit_core::ChildSpec::new("cat").stdin(rinit_core::Stdio::inherit());
+    /// ```
+    #[must_use]
+    pub const fn inherit() -> Self {
+        Self(Kind::Inherit)
+    }
+
+    /// `/dev/null`: reads an end of file, takes everything (`null(4)`).
+    ///
+    /// ```
+    /// let _ = rinit_core::ChildSpec::new("cat").stdin(rinit_core::Stdio::null());
+    /// ```
+    #[must_use]
+    pub const fn null() -> Self {
+        Self(Kind::Null)
+    }
+
+    /// A new pipe, whose other end the [`Child`](crate::Child) holds until it is taken from it.
+    ///
+    /// A child that writes more than the pipe holds (64 KiB, `pipe(7)`) waits until somebody reads. [`Init`](crate::Init) has
+    /// nobody to give the other end to, and closes it.
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Reaper, Stdio};
+    /// use std::io::Read;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let reaper = Reaper::exclusive()?;
+    /// let mut child = reaper.spawn(&ChildSpec::new("echo").arg("hello").stdout(Stdio::piped()))?;
+    /// let mut said = String::new();
+    /// child.take_stdout().expect("a pipe").read_to_string(&mut said)?;
+    /// assert_eq!(said, "hello\n");
+    /// child.wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn piped() -> Self {
+        Self(Kind::Piped)
+    }
+
+    /// A duplicate of this descriptor: a file, a socket, a pipe's end, a terminal.
+    ///
+    /// It stays open in this process for as long as a [`ChildSpec`](crate::ChildSpec) holds it: drop that before you wait for
+    /// the end of a pipe's other side.
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Stdio};
+    /// # fn main() -> std::io::Result<()> {
+    /// let log = std::fs::File::create("/dev/null")?;
+    /// let spec = ChildSpec::new("date").stdout(Stdio::fd(log.try_clone()?)).stderr(Stdio::fd(log));
+    /// # let _ = spec;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn fd(fd: impl Into<OwnedFd>) -> Self {
+        Self(Kind::Fd(Arc::new(fd.into())))
+    }
+}
