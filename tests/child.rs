@@ -110,7 +110,7 @@ fn a_status_survives_the_reuse_of_its_pid() {
 
 /// As PID 1, where the next pid can be chosen.
 fn in_a_namespace_of_its_own() {
-    let mut reaper = Reaper::exclusive().expect("reaper");
+    let reaper = Reaper::exclusive().expect("reaper");
     let first = reaper.spawn(&shell("exit 1")).expect("spawn");
     poll_on(&first);
     assert_eq!(reaper.next().expect("next").map(|ended| ended.pid), Some(first.pid()));
@@ -119,7 +119,6 @@ fn in_a_namespace_of_its_own() {
     std::fs::write("/proc/sys/kernel/ns_last_pid", last_pid).expect("choose the next pid");
     let mut second = reaper.spawn(&ChildSpec::new("sleep").arg("1000")).expect("spawn");
     assert_eq!(second.pid(), first.pid());
-    let mut first = first;
     // A signal for the first one's group reaches nobody: the group of that number is another one.
     assert_eq!(first.kill_group().expect("nobody"), Sent::Gone);
     first.signal(Signal::KILL).expect("nobody");
@@ -151,8 +150,8 @@ fn a_timeout_is_kept_without_pidfds() {
     a_stop_in_time();
     a_stop_by_force();
     // Nobody drives a reaper: then the descriptor tells of a wait in another thread.
-    let mut reaper = Reaper::exclusive().expect("reaper");
-    let mut child = reaper.spawn(&shell("exit 5")).expect("spawn");
+    let reaper = Reaper::exclusive().expect("reaper");
+    let child = reaper.spawn(&shell("exit 5")).expect("spawn");
     poll_on(&reaper);
     while reaper.next().expect("next").is_some() {}
     poll_on(&child);
@@ -183,7 +182,7 @@ fn a_group_without_its_leader() {
         }
     }
     wait_until("the helper's end", || !runs(&helper));
-    let mut reaper = Reaper::exclusive().expect("reaper");
+    let reaper = Reaper::exclusive().expect("reaper");
     wait_until("the orphan", || reaper.next().expect("next").is_some());
     assert_eq!(child.kill_group().expect("nobody"), Sent::Gone);
 }
@@ -270,7 +269,7 @@ fn children_end_with_a_killed_process() {
     host.kill().expect("kill");
     host.wait().expect("wait");
     let pid: i32 = child.parse().expect("a pid");
-    let mut reaper = Reaper::exclusive().expect("reaper");
+    let reaper = Reaper::exclusive().expect("reaper");
     let ended = loop {
         poll_on(&reaper);
         if let Some(ended) = reaper.next().expect("next").filter(|ended| ended.pid.get() == pid) {
@@ -291,7 +290,7 @@ fn host() {
 }
 
 fn handles_outlive_the_reaper_and_change_threads() {
-    let mut reaper = Reaper::exclusive().expect("reaper");
+    let reaper = Reaper::exclusive().expect("reaper");
     let mut kept = reaper.spawn(&shell("exit 1")).expect("spawn");
     poll_on(&kept);
     assert!(reaper.next().expect("next").is_some());
@@ -305,14 +304,14 @@ fn handles_outlive_the_reaper_and_change_threads() {
     assert_eq!(waiting.join().expect("no panic").expect("wait"), ExitStatus::Code(2));
     // Its handle is gone and no reaper is there: it stays until there is one again.
     wait_until("the zombie", || state(&pid.to_string()) == Some('Z'));
-    let mut later = Reaper::exclusive().expect("reaper");
+    let later = Reaper::exclusive().expect("reaper");
     poll_on(&later);
     let ended = later.next().expect("next").expect("the zombie");
     assert_eq!((ended.pid, ended.status, ended.spawned_here), (pid, ExitStatus::Code(3), false));
 }
 
 fn two_reapers_and_many_waits_lose_nothing() {
-    let mut reapers = [Reaper::exclusive().expect("reaper"), Reaper::exclusive().expect("reaper")];
+    let reapers = [Reaper::exclusive().expect("reaper"), Reaper::exclusive().expect("reaper")];
     let spawners: Vec<_> = (0..4)
         .map(|thread| {
             std::thread::spawn(move || {
@@ -335,7 +334,7 @@ fn two_reapers_and_many_waits_lose_nothing() {
         })
         .collect();
     while !spawners.iter().all(std::thread::JoinHandle::is_finished) {
-        for reaper in &mut reapers {
+        for reaper in &reapers {
             while reaper.next().expect("next").is_some() {}
         }
     }
@@ -360,7 +359,7 @@ fn who_ended_before_the_reaper_is_noticed() {
     let raw = rustix::process::Pid::from_raw(pid.get()).expect("a pid");
     let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
     waitid(WaitId::Pid(raw), ended).expect("wait");
-    let mut reaper = Reaper::exclusive().expect("reaper");
+    let reaper = Reaper::exclusive().expect("reaper");
     poll_on(&reaper);
     let ended = reaper.next().expect("next").expect("the child");
     assert_eq!((ended.pid, ended.status, ended.spawned_here), (pid, ExitStatus::Code(6), false));
@@ -387,7 +386,7 @@ fn resident_kilobytes() -> u64 {
 fn memory_stays_bounded() {
     let orphans: usize = std::env::var("RINIT_SOAK_ORPHANS").map_or(100_000, |count| count.parse().expect("a number"));
     let _subreaper = become_subreaper().expect("subreaper");
-    let mut reaper = Reaper::exclusive().expect("reaper");
+    let reaper = Reaper::exclusive().expect("reaper");
     let mut reaped = 0;
     let mut take_all = |at_least: usize| {
         wait_until("the children", || {

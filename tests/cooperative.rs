@@ -22,6 +22,7 @@ const SCENARIOS: &[scenarios::Scenario] = &[
     ("a_released_child_is_reaped", a_released_child_is_reaped),
     ("a_subscriber_that_does_not_read_stops_nothing", a_subscriber_that_does_not_read_stops_nothing),
     ("without_zombies_no_list_is_read", without_zombies_no_list_is_read),
+    ("without_zombies_it_wakes_once_a_second", without_zombies_it_wakes_once_a_second),
 ];
 
 fn main() {
@@ -175,4 +176,38 @@ fn without_zombies_no_list_is_read() {
     drop(reaper);
     drop(living.stdin.take());
     assert!(living.wait().is_ok());
+}
+
+/// How often the reaper's thread has gone to sleep.
+fn sleeps() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("the threads").flatten().map(|task| task.path());
+    let is_reaper = |task: &std::path::PathBuf| {
+        std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name == "rinit-reaper\n")
+    };
+    let task = tasks.into_iter().find(is_reaper).expect("its thread");
+    let status = std::fs::read_to_string(task.join("status")).expect("status");
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).expect("a line");
+    line.trim().parse().expect("a number")
+}
+
+/// Without any child, and with one that lives.
+fn without_zombies_it_wakes_once_a_second() {
+    let _subreaper = become_subreaper().expect("subreaper");
+    let reaper = Reaper::cooperative().expect("reaper").start().expect("thread");
+    let stats = || reaper.claims().stats();
+    let mut child = None;
+    for what in ["no child", "a living child"] {
+        within(LONG, "the first check", || stats().checks > 0);
+        let (started, slept, checks) = (Instant::now(), sleeps(), stats().checks);
+        within(LONG, "five checks", || stats().checks >= checks + 5);
+        let (took, wakes) = (started.elapsed(), sleeps() - slept);
+        println!("{what}: woke {wakes} times in {} ms", took.as_millis());
+        // Both ends of the time are in the middle of something. A busy machine makes the time longer, not the wakes more.
+        assert!(wakes <= took.as_secs() + 3, "{wakes} in {took:?}");
+        child = child.or_else(|| shell("read x").stdin(Stdio::piped()).spawn().ok());
+    }
+    assert_eq!(stats().looks, 0);
+    let mut child = child.expect("spawn");
+    drop(child.stdin.take());
+    assert_eq!(child.wait().expect("its status").code(), Some(1), "read at the end of the file");
 }

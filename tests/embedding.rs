@@ -140,7 +140,7 @@ fn poll_on(fds: &[BorrowedFd<'_>]) {
 
 fn a_reaper_by_poll() {
     let _subreaper = become_subreaper().expect("subreaper");
-    let mut reaper = Reaper::exclusive().expect("reaper");
+    let reaper = Reaper::exclusive().expect("reaper");
     let child = reaper.spawn(&shell("(true &); (exit 1 &); exit 9")).expect("spawn");
     let mut ended: Vec<Ended> = Vec::new();
     while ended.len() < 3 {
@@ -157,7 +157,7 @@ fn a_reaper_by_poll() {
 fn children_by_poll() {
     let reaper = Reaper::exclusive().expect("reaper");
     let mut slow = reaper.spawn(&ChildSpec::new("sleep").arg("1000")).expect("spawn");
-    let mut quick = reaper.spawn(&shell("exit 3")).expect("spawn");
+    let quick = reaper.spawn(&shell("exit 3")).expect("spawn");
     poll_on(&[slow.as_fd(), quick.as_fd()]);
     assert_eq!(quick.try_wait().expect("wait"), Some(ExitStatus::Code(3)));
     assert_eq!(slow.try_wait().expect("wait"), None);
@@ -168,7 +168,7 @@ fn children_by_poll() {
 }
 
 fn a_status_is_kept_for_who_asks_late() {
-    let mut reaper = Reaper::exclusive().expect("reaper");
+    let reaper = Reaper::exclusive().expect("reaper");
     let mut child = reaper.spawn(&shell("exit 8")).expect("spawn");
     poll_on(&[child.as_fd()]);
     let ended = reaper.next().expect("next").expect("it has ended");

@@ -29,6 +29,14 @@ pub(crate) fn warn(event: &Event, say: &mut dyn FnMut(Arguments<'_>)) -> bool {
                 "may not send {signal} to pid {pid}: it runs as {user}, and rinit has not the capability CAP_KILL"
             ));
         }
+        Event::OutOfMemory { pid, main, kills } => {
+            let who = if *main { "main" } else { "an orphan" };
+            let times = if *kills == 1 { "1 process".to_owned() } else { format!("{kills} processes") };
+            say(format_args!(
+                "{who} (pid {pid}) was killed, and not by rinit: the kernel has ended {times} of this container \
+                 because its memory was used up"
+            ));
+        }
         Event::Trouble { what } => say(format_args!("{what}")),
         _ => return false,
     }

@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 /// ```
 /// use rinit_core::{ChildSpec, ExitStatus, Reaper};
 /// # fn main() -> Result<(), rinit_core::Error> {
-/// let mut reaper = Reaper::exclusive()?;
+/// let reaper = Reaper::exclusive()?;
 /// let mut child = reaper.spawn(&ChildSpec::new("true"))?;
 /// assert!(child.pid().get() > 1);
 /// assert_eq!(child.wait()?, ExitStatus::Code(0));
@@ -104,7 +104,7 @@ impl Child {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn try_wait(&mut self) -> Result<Option<ExitStatus>, Error> {
+    pub fn try_wait(&self) -> Result<Option<ExitStatus>, Error> {
         match self.slot.status() {
             Some(status) => Ok(Some(status)),
             None => children::lock().take(self.pid, &self.slot),

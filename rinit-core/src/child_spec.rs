@@ -44,7 +44,7 @@ pub enum Group {
 /// ```
 /// use rinit_core::{ChildSpec, ExitStatus, Reaper};
 /// # fn main() -> Result<(), rinit_core::Error> {
-/// let mut reaper = Reaper::exclusive()?;
+/// let reaper = Reaper::exclusive()?;
 /// let mut child = reaper.spawn(&ChildSpec::new("sh").args(["-c", "exit 7"]))?;
 /// assert_eq!(child.wait()?, ExitStatus::Code(7));
 /// # Ok(())

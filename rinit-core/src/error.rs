@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// ```
 /// use rinit_core::{ChildSpec, Error, Reaper};
 /// # fn main() -> Result<(), Error> {
-/// let mut reaper = Reaper::exclusive()?;
+/// let reaper = Reaper::exclusive()?;
 /// match reaper.spawn(&ChildSpec::new("/no/such/program")) {
 ///     Err(error @ Error::NotFound { .. }) => assert_eq!(error.exit_code(), 127),
 ///     other => panic!("{other:?}"),

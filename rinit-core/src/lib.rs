@@ -59,6 +59,7 @@ mod inherited;
 mod init;
 mod json;
 mod mirror;
+mod out_of_memory;
 mod parent;
 mod patience;
 mod pause;

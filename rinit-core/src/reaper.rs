@@ -24,7 +24,7 @@ use std::thread::{self, ThreadId};
 /// use rinit_core::{ChildSpec, Reaper};
 /// use std::os::fd::AsFd;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let mut reaper = Reaper::exclusive()?;
+/// let reaper = Reaper::exclusive()?;
 /// let child = reaper.spawn(&ChildSpec::new("true"))?;
 /// loop {
 ///     // poll(2) on reaper.as_fd() belongs here; any event loop will do.
@@ -148,8 +148,7 @@ impl Reaper {
     /// # Ok(())
     /// # }
     /// ```
-    #[expect(clippy::should_implement_trait, reason = "an iterator could not tell an error from the end")]
-    pub fn next(&mut self) -> Result<Option<Ended>, Error> {
+    pub fn next(&self) -> Result<Option<Ended>, Error> {
         // The note that somebody has ended is taken first, the children after it: one that ends in between leaves a new
         // note, and at worst a look too many.
         while self.fd.read().map_err(Error::SignalWait)?.is_some() {}

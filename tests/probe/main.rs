@@ -21,6 +21,9 @@
 //! | `leader-gone CODE` | the first thread ends, another one exits with CODE on TERM |
 //! | `abandon MICROSECONDS PROGRAM ARGS` | starts it, waits until it has blocked TERM, ends so much later |
 //! | `load [--live N] [--batch N]` | for the benches; see [`load`] |
+//! | `orphan COMMAND…` | makes `probe COMMAND…` an orphan, and ends |
+//! | `fill [PROGRAM ARGS]` | starts processes until there can be no more, says `full N`, and runs the program or sleeps |
+//! | `eat MEGABYTES` | takes so much memory, and says `ate` |
 //! | `exit CODE`, `die SIG` | ends so |
 //! | `refuse CALLS[:ERRNO] -- PROGRAM ARGS` | runs the program without these system calls; see [`seccomp`] |
 //! | `supervise SOCKET CALLS -- PROGRAM ARGS` | runs it with somebody who says of each of the calls whether it is made |
@@ -73,6 +76,15 @@ fn run(command: &str, rest: &[String]) -> i32 {
         "fork-tree" => orphans::fork_tree(rest),
         "with-helper" => with_helper(rest),
         "abandon" => abandon(rest),
+        "orphan" => {
+            let Some((command, rest)) = rest.split_first() else { fail("orphan: no command") };
+            if sys::fork() == 0 {
+                sys::exec_self(command, rest);
+            }
+            0
+        }
+        "fill" => orphans::fill(rest),
+        "eat" => eat(number(rest, 0)),
         "refuse" => seccomp::refuse(rest),
         "supervise" => seccomp::supervise(rest),
         "storm" => storm::storm(rest),
@@ -185,6 +197,16 @@ fn with_helper(words: &[String]) -> i32 {
         say("main got TERM");
     }
     code
+}
+
+/// Touches every page, so that it counts.
+fn eat(megabytes: i32) -> i32 {
+    // Before: a helper may not come back from this.
+    sys::tell_ready();
+    let size = usize::try_from(megabytes).unwrap_or(0) << 20;
+    let eaten: Vec<u8> = (0..size).map(|at| at as u8).collect();
+    say(&format!("ate {}", eaten.len()));
+    0
 }
 
 /// A parent that ends while its child is starting.

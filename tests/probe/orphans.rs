@@ -90,3 +90,24 @@ pub(crate) fn fork_tree(words: &[String]) -> i32 {
         sys::pause();
     }
 }
+
+/// `fill [PROGRAM ARGS]`: children that sleep, until the kernel has no more processes to give. Says `full N`, and then runs
+/// the program in place of this one, or sleeps.
+pub(crate) fn fill(words: &[String]) -> i32 {
+    let mut count = 0;
+    while let Some(pid) = sys::try_fork() {
+        if pid == 0 {
+            loop {
+                sys::pause();
+            }
+        }
+        count += 1;
+    }
+    say(&format!("full {count}"));
+    if let Some((program, arguments)) = words.split_first() {
+        sys::exec(program, arguments);
+    }
+    loop {
+        sys::pause();
+    }
+}

@@ -3,7 +3,6 @@
 //! The filter is inherited by everything that the program starts, as Docker's is.
 
 use crate::{fail, sys};
-use std::ffi::CStr;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
@@ -234,9 +233,7 @@ pub(crate) fn stand_in(arguments: &[String]) {
     if name.rsplit('/').next() == Some("probe") {
         return;
     }
-    // SAFETY: the kernel gives each program the path by which it was executed, a C string that lives as long as it.
-    let path = unsafe { CStr::from_ptr(libc::getauxval(libc::AT_EXECFN) as *const libc::c_char) };
-    let path = std::fs::canonicalize(path.to_string_lossy().as_ref()).unwrap_or_else(|error| fail(&error.to_string()));
+    let path = std::fs::canonicalize(sys::own_path()).unwrap_or_else(|error| fail(&error.to_string()));
     let beside = || path.ancestors().nth(2).map(|directory| directory.join("rinit"));
     let rinit = std::env::var_os(BEHIND).map(PathBuf::from).or_else(beside);
     let rinit = rinit.unwrap_or_else(|| fail("no rinit behind this program"));

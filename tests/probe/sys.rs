@@ -1,7 +1,7 @@
 //! The system calls that the probe needs, by the kernel's own numbers: glibc's wrappers leave out signals 32 and 33.
 
 use crate::fail;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::ptr;
@@ -244,7 +244,7 @@ pub(crate) fn foreground_group() -> Option<i32> {
     (group >= 0).then_some(group)
 }
 
-fn open(path: &std::ffi::CStr, flags: i32) -> Option<i32> {
+fn open(path: &CStr, flags: i32) -> Option<i32> {
     // SAFETY: the path is a C string.
     let fd = unsafe { libc::open(path.as_ptr(), flags) };
     (fd >= 0).then_some(fd)
@@ -374,9 +374,16 @@ pub(crate) fn tell_ready() {
     }
 }
 
+/// The path by which this program was executed; there may be no /proc to ask.
+pub(crate) fn own_path() -> String {
+    // SAFETY: a plain look into what the kernel gave to this program.
+    let path = unsafe { libc::getauxval(libc::AT_EXECFN) } as *const libc::c_char;
+    // SAFETY: for AT_EXECFN that is a C string which lives as long as the program.
+    unsafe { CStr::from_ptr(path) }.to_string_lossy().into_owned()
+}
+
 /// Runs this very program again with another subcommand.
 pub(crate) fn exec_self(command: &str, rest: &[String]) -> ! {
     let arguments: Vec<String> = std::iter::once(command.to_owned()).chain(rest.iter().cloned()).collect();
-    let own = std::fs::read_link("/proc/self/exe").ok().and_then(|path| path.into_os_string().into_string().ok());
-    exec(&own.unwrap_or_else(|| fail("no /proc/self/exe")), &arguments)
+    exec(&own_path(), &arguments)
 }

@@ -72,6 +72,7 @@ impl ChildSpec {
         match stage {
             Stage::Fork => Error::Fork(source),
             Stage::Pipe => Error::Pipe(source),
+            Stage::Mask => Error::SignalMask(source),
             Stage::Group => Error::ProcessGroup(source),
             Stage::Terminal => Error::Terminal(source),
             Stage::Directory => {

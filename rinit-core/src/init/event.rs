@@ -75,6 +75,16 @@ pub enum Event {
         /// Its pid.
         pid: Pid,
     },
+    /// A child was ended by a KILL that this process did not send, and the kernel counts kills for want of memory in its
+    /// memory cgroup, more than when it was last asked. [`Event::Reaped`] comes before.
+    OutOfMemory {
+        /// The child's pid, which is free again.
+        pid: Pid,
+        /// True for main.
+        main: bool,
+        /// Kills since the cgroup was made.
+        kills: u64,
+    },
     /// A signal was refused with EPERM. Said once for each process.
     NotPermitted {
         /// The process.
@@ -85,6 +95,7 @@ pub enum Event {
         uid: Option<u32>,
     },
     /// A step of the loop failed and was passed over: rinit goes on, because its end would be everybody's.
+    /// Said once, however long it lasts.
     Trouble {
         /// What failed, in words.
         what: String,

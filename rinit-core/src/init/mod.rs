@@ -20,8 +20,10 @@ use crate::reap::{Reaped, reap_one};
 use crate::terminal::Terminal;
 use crate::{
     ChildSpec, Error, ExitStatus, Forward, Group, Inherited, Pid, Received, Rewrite, Shutdown, ShutdownConfig, Signal,
-    SignalSet, Subreaper, Target, become_subreaper, procfs, sys,
+    SignalSet, Subreaper, Target, become_subreaper, out_of_memory, procfs, sys,
 };
+use rustix::thread::Timespec;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -32,7 +34,7 @@ const BATCH: usize = 256;
 /// of a signal below SIGCHLD would hide it for ever.
 const SIGNALS_IN_A_ROW: u32 = 32;
 /// Pause after a wait that the kernel refused, so that a loop that cannot work does not take the processor too.
-const PAUSE_AFTER_TROUBLE: Duration = Duration::from_millis(100);
+const PAUSE_AFTER_TROUBLE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// An init for one program, called main: a program that it starts ([`Init::new`]), or this very process, which it leaves
 /// behind as the program's parent ([`Init::split`]).
@@ -383,6 +385,9 @@ impl<M> Init<M> {
             refused_main_had_time: false,
             stop_along: self.stop_along,
             wants_terminal: false,
+            has_killed: false,
+            out_of_memory_kills: 0,
+            troubles: BTreeSet::new(),
         }
     }
 }
@@ -444,6 +449,12 @@ struct Running {
     stop_along: bool,
     /// Main was stopped because somebody else has the terminal.
     wants_terminal: bool,
+    /// This process has sent a KILL: who dies of one needs no other explanation.
+    has_killed: bool,
+    /// Kills for want of memory, when they were last asked for.
+    out_of_memory_kills: u64,
+    /// Which troubles were said already: what was done, and the error.
+    troubles: BTreeSet<(&'static str, Option<i32>)>,
 }
 
 impl Running {
@@ -551,7 +562,18 @@ impl Running {
             self.out.emit(Event::Adopted { pid });
         }
         self.out.emit(Event::Reaped { pid, status, main });
+        if status.signal() == Some(Signal::KILL) && !self.has_killed {
+            self.ask_for_memory(pid, main);
+        }
         main
+    }
+
+    /// Somebody else has sent KILL. Where it was the kernel for want of memory, nothing else in the container says so.
+    fn ask_for_memory(&mut self, pid: Pid, main: bool) {
+        if let Some(kills) = out_of_memory::kills().filter(|kills| *kills > self.out_of_memory_kills) {
+            self.out_of_memory_kills = kills;
+            self.out.emit(Event::OutOfMemory { pid, main, kills });
+        }
     }
 
     fn received(&mut self, received: Received) {
@@ -617,6 +639,7 @@ impl Running {
     }
 
     fn act(&mut self, action: Action) {
+        self.has_killed |= matches!(action, Action::Kill | Action::KillAgain);
         let Self { everyone, out, .. } = self;
         let emit = &mut |event| out.emit(event);
         let (result, blind) = match action {
@@ -653,6 +676,7 @@ impl Running {
             return;
         }
         let target = if main_lives { target } else { Target::All };
+        self.has_killed |= signal == Signal::KILL;
         let Self { everyone, out, .. } = self;
         let result = match target {
             // Main is this process's own unreaped child, so that its pid cannot be a stranger's.
@@ -712,9 +736,13 @@ impl Running {
         visible.then_some(signals.caught | signals.ignored | signals.blocked)
     }
 
-    fn trouble(&mut self, doing: &str, error: &std::io::Error) {
-        self.out.emit(Event::Trouble { what: format!("{doing}: {error}") });
-        std::thread::sleep(PAUSE_AFTER_TROUBLE);
+    fn trouble(&mut self, doing: &'static str, error: &std::io::Error) {
+        // A trouble that lasts would fill the log.
+        if self.troubles.insert((doing, error.raw_os_error())) {
+            self.out.emit(Event::Trouble { what: format!("{doing}: {error}") });
+        }
+        // Not std's sleep, which panics where a filter refuses the call.
+        let _ = rustix::thread::nanosleep(&PAUSE_AFTER_TROUBLE);
     }
 
     fn report(mut self) -> Report {

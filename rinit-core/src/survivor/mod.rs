@@ -11,7 +11,7 @@ pub(crate) use judge::judge;
 
 use crate::procfs::{Reader, State};
 use crate::tree::Process;
-use crate::{Pid, Signal};
+use crate::{Pid, Signal, sys};
 use std::fmt;
 use std::time::Duration;
 
@@ -108,12 +108,10 @@ pub(crate) fn examine_for(
 /// `starttime` counts ticks of the boot clock, and of the reader's time namespace (`time_namespaces(7)`), as
 /// CLOCK_BOOTTIME itself does.
 pub(crate) fn age(start_ticks: u64) -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let now = Duration::new(now.tv_sec.try_into().unwrap_or(0), now.tv_nsec.try_into().unwrap_or(0));
-    now.saturating_sub(since_boot(start_ticks, rustix::param::clock_ticks_per_second()))
+    sys::since_boot().saturating_sub(from_ticks(start_ticks, sys::ticks_per_second()))
 }
 
-fn since_boot(ticks: u64, per_second: u64) -> Duration {
+fn from_ticks(ticks: u64, per_second: u64) -> Duration {
     let per_second = per_second.max(1);
     let nanoseconds = u128::from(ticks % per_second) * 1_000_000_000 / u128::from(per_second);
     Duration::from_secs(ticks / per_second) + Duration::from_nanos(nanoseconds.try_into().unwrap_or(0))

@@ -138,13 +138,13 @@ fn ages() {
     }
     let me = Process::read(rustix::process::getpid().into()).unwrap().unwrap();
     assert!(age(me.start_ticks) < Duration::from_secs(3600));
-    assert_eq!(since_boot(250, 100), Duration::from_millis(2500));
+    assert_eq!(from_ticks(250, 100), Duration::from_millis(2500));
 }
 
 proptest! {
     #[test]
     fn any_ticks_make_an_age(ticks: u64, per_second: u64) {
-        let _ = since_boot(ticks, per_second);
+        let _ = from_ticks(ticks, per_second);
         let _ = Age(age(ticks)).to_string();
     }
 }

@@ -12,6 +12,7 @@
 #![allow(unsafe_code)]
 
 mod c_strings;
+mod clock;
 mod descriptors;
 mod disposition;
 mod entry;
@@ -29,6 +30,7 @@ mod terminal;
 mod threads;
 
 pub(crate) use c_strings::{CStrings, LISTEN_PID_ROOM};
+pub(crate) use clock::{since_boot, ticks_per_second};
 pub(crate) use descriptors::close_from;
 pub(crate) use disposition::{Disposition, SavedDisposition, set_disposition};
 #[doc(hidden)]

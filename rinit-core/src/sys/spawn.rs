@@ -70,6 +70,7 @@ pub(crate) struct Plan<'a> {
 pub(crate) enum Stage {
     Fork,
     Pipe,
+    Mask,
     Group,
     Terminal,
     Directory,
@@ -81,7 +82,8 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    const CHILD: [Self; 8] = [
+    const CHILD: [Self; 9] = [
+        Self::Mask,
         Self::Group,
         Self::Terminal,
         Self::Directory,
@@ -147,7 +149,7 @@ impl Report {
 pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, Failure> {
     let (read, write) = pipe().map_err(Failure::here(Stage::Pipe))?;
     let write = plan.passed.out_of_the_way(write).map_err(Failure::here(Stage::Pipe))?;
-    let mask = block(SignalSet::all()).map_err(Failure::here(Stage::Fork))?;
+    let mask = block(SignalSet::all()).map_err(Failure::here(Stage::Mask))?;
     // SAFETY: the child calls only `child`, which makes async-signal-safe calls and ends in execve or _exit.
     let forked = unsafe { libc::fork() };
     if forked == 0 {
@@ -161,16 +163,19 @@ pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, Failure> {
     let Some(pid) = Pid::new(forked) else { return Err(Failure::here(Stage::Fork)(fork_error)) };
     drop(write);
     wait_for_report(&read, pid);
-    let failure = read_report(&read);
-    if let Some(failure) = failure {
-        // The child has failed and is ending; it is ours alone, so its zombie is taken by pid.
-        let _ = rustix::io::retry_on_intr(|| {
-            rustix::process::waitpid(Some(pid.rustix()), rustix::process::WaitOptions::empty())
-        });
-        return Err(failure);
-    }
-    restored.map_err(Failure::here(Stage::Fork))?;
-    Ok(pid)
+    let failure = match (read_report(&read), restored) {
+        (None, Ok(_)) => return Ok(pid),
+        // The child has failed and is ending.
+        (Some(failure), _) => failure,
+        // The program runs, but this process could no longer take its own signals: no child is left behind.
+        (None, Err(error)) => {
+            let _ = kill(pid, Signal::KILL);
+            Failure::here(Stage::Mask)(error)
+        }
+    };
+    // It is ours alone, so its zombie is taken by pid.
+    let _ = patiently(|| Ok(rustix::process::waitpid(Some(pid.rustix()), rustix::process::WaitOptions::empty())?));
+    Err(failure)
 }
 
 /// How long the child may take before somebody looks whether it was stopped.
@@ -230,7 +235,9 @@ fn set_up(plan: &mut Plan<'_>) -> Result<std::convert::Infallible, Report> {
         }
     }
     plan.environment.name_listener(plan.listen_pid, rustix::process::getpid().as_raw_pid());
-    let _ = set_mask(plan.mask);
+    // A program that starts with every signal blocked could not be stopped.
+    let failed = |error: io::Error| (Stage::Mask, Errno::from_io_error(&error).unwrap_or(Errno::INVAL));
+    set_mask(plan.mask).map_err(failed)?;
     let error = exec(plan);
     let _ = block(SignalSet::all());
     Err((Stage::Exec, error).into())

@@ -1,0 +1,89 @@
+//! How often the kernel's out-of-memory killer has struck in this container: what else could have sent KILL to main?
+
+use crate::regular_file;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+const MOUNT: &str = "/sys/fs/cgroup";
+/// More than either file holds.
+const LARGEST: u64 = 64 << 10;
+
+/// Where the kernel counts for a memory cgroup: relative to the mount, and within the cgroup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    /// `memory.oom_control`, below `memory`; the field since Linux 4.13.
+    One,
+    /// `memory.events`; the field since Linux 4.13.
+    Two,
+}
+
+impl Version {
+    fn file(self, cgroup: &str) -> PathBuf {
+        let (directory, file) = match self {
+            Self::One => ("memory", "memory.oom_control"),
+            Self::Two => ("", "memory.events"),
+        };
+        Path::new(MOUNT).join(directory).join(cgroup.trim_start_matches('/')).join(file)
+    }
+}
+
+/// Processes of this process's memory cgroup that were killed for want of memory since it was made; for a container, since
+/// it was started. `None` where the kernel does not say: no cgroup file system in the container, no memory controller.
+///
+/// Source: `cgroups(7)`; `Documentation/admin-guide/cgroup-v2.rst`, memory.events, and `cgroup-v1/memory.rst`, oom_control.
+pub(crate) fn kills() -> Option<u64> {
+    let own = read(Path::new("/proc/self/cgroup")).unwrap_or_default();
+    // In a cgroup namespace of its own, or where only the container's cgroup is mounted, the mount's root is the cgroup.
+    let places = own_cgroups(&own).chain([(Version::Two, "/"), (Version::One, "/")]);
+    places.filter_map(|(version, cgroup)| parse(&read(&version.file(cgroup))?)).next()
+}
+
+fn read(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    regular_file::open(path).ok()?.take(LARGEST).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+/// The cgroups in `/proc/self/cgroup`, lines of `ID:CONTROLLERS:PATH`, that may count memory.
+fn own_cgroups(text: &str) -> impl Iterator<Item = (Version, &str)> {
+    text.lines().filter_map(|line| {
+        let (_, rest) = line.split_once(':')?;
+        let (controllers, path) = rest.split_once(':')?;
+        let version = match controllers {
+            "" => Version::Two,
+            list if list.split(',').any(|controller| controller == "memory") => Version::One,
+            _ => return None,
+        };
+        // `..` leads out of the cgroup namespace, and so to another directory than the one that is meant.
+        (!path.split('/').any(|part| part == "..")).then_some((version, path))
+    })
+}
+
+/// The field `oom_kill`.
+fn parse(text: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_count_of_either_version() {
+        assert_eq!(parse("low 0\nhigh 0\nmax 12\noom 3\noom_kill 2\noom_group_kill 0\n"), Some(2));
+        assert_eq!(parse("oom_kill_disable 0\nunder_oom 0\noom_kill 7\n"), Some(7));
+        assert_eq!(parse("oom_kill_disable 0\nunder_oom 0\n"), None);
+        assert_eq!(parse("oom_kill many\n"), None);
+    }
+
+    #[test]
+    fn the_cgroup_that_counts_memory() {
+        let found = |text: &str| own_cgroups(text).map(|(version, path)| version.file(path)).collect::<Vec<_>>();
+        assert_eq!(found("0::/\n"), [Path::new("/sys/fs/cgroup/memory.events")]);
+        assert_eq!(found("0::/a.slice/b\n"), [Path::new("/sys/fs/cgroup/a.slice/b/memory.events")]);
+        let old = "9:pids:/docker/x\n8:cpu,memory:/docker/x\n0::/docker/x\n1:name=systemd:/docker/x\n";
+        let one = Path::new("/sys/fs/cgroup/memory/docker/x/memory.oom_control");
+        assert_eq!(found(old), [one, Path::new("/sys/fs/cgroup/docker/x/memory.events")]);
+        assert!(found("0::/../../other\nnonsense\n:\n").is_empty());
+    }
+}

@@ -1,0 +1,23 @@
+//! The clock that `/proc/pid/stat` counts by.
+//!
+//! By libc's calls and not rustix's, which panic where neither `prctl(PR_GET_AUXV)` (before Linux 6.4, or refused) nor
+//! `/proc/self/auxv` (no `/proc`, no descriptor left, a binary that its user may not read) gives them the auxiliary vector.
+
+use std::time::Duration;
+
+/// Time since boot, suspended time included (`CLOCK_BOOTTIME`, `clock_gettime(2)`).
+pub(crate) fn since_boot() -> Duration {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the structure is live and filled by the call; where that fails it stays zero.
+    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut now) };
+    // Below a second, so that it fits.
+    Duration::new(now.tv_sec.try_into().unwrap_or(0), now.tv_nsec as u32)
+}
+
+/// Clock ticks in a second (`sysconf(3)`, `_SC_CLK_TCK`).
+pub(crate) fn ticks_per_second() -> u64 {
+    // SAFETY: takes a number, touches no memory of this process.
+    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    // The kernel's USER_HZ on every architecture that Rust knows.
+    u64::try_from(ticks).unwrap_or(100)
+}
