@@ -2,39 +2,60 @@
 
 use std::time::Duration;
 
-/// Reads `500ms`, `10s`, `1m30s`, `1.5s`, `2h`; a bare number is seconds.
+/// Reads `500ms`, `10s`, `1m30s`, `1.5s`, `2h`; a bare number is seconds. What is below a nanosecond is left out.
 ///
 /// Units are h, m, s, ms, each at most once and from large to small, as `systemd.time(7)` and Go's durations have them.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let bad = || format!("'{text}' is not a duration: give for example 500ms, 10s, 1m30s, or a number of seconds");
     let mut rest = text;
     let mut total = Duration::ZERO;
-    let mut smallest = f64::INFINITY;
+    let mut smallest = u64::MAX;
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
         let (number, tail) = rest.split_at(digits);
         let letters = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(letters);
-        let seconds = match unit {
-            "h" => 3600.0,
-            "m" => 60.0,
-            "s" => 1.0,
-            "ms" => 0.001,
-            "" if number.len() == text.len() => 1.0,
+        let nanoseconds = match unit {
+            "h" => 3_600_000_000_000,
+            "m" => 60_000_000_000,
+            "s" => 1_000_000_000,
+            "ms" => 1_000_000,
+            "" if number.len() == text.len() => 1_000_000_000,
             _ => return Err(bad()),
         };
-        // A number needs a digit on each side of its point, which `f64::from_str` does not ask for.
-        let well_formed = number.split('.').all(|part| !part.is_empty()) && number.split('.').count() <= 2;
-        if !well_formed || seconds >= smallest {
+        if nanoseconds >= smallest {
             return Err(bad());
         }
-        smallest = seconds;
-        let part = number.parse::<f64>().map_err(|_| bad())? * seconds;
-        let part = Duration::try_from_secs_f64(part).map_err(|_| bad())?;
-        total = total.checked_add(part).ok_or_else(bad)?;
+        smallest = nanoseconds;
+        total = part(number, nanoseconds).and_then(|part| total.checked_add(part)).ok_or_else(bad)?;
         rest = tail;
     }
     if text.is_empty() { Err(bad()) } else { Ok(total) }
+}
+
+/// A decimal number of units, to the nanosecond: a floating-point number would be another one where it is long.
+fn part(number: &str, unit: u64) -> Option<Duration> {
+    let (whole, fraction) = number.split_once('.').map_or((number, None), |(whole, fraction)| (whole, Some(fraction)));
+    let whole = u128::from(digits(whole)?) * u128::from(unit);
+    let fraction = match fraction {
+        // Thirteen digits of an hour are less than a nanosecond.
+        Some(fraction) => {
+            digits(fraction.get(..1)?)?;
+            let shown = fraction.get(..13).unwrap_or(fraction);
+            let all_digits = fraction.bytes().all(|byte| byte.is_ascii_digit());
+            let value = u128::from(digits(shown).filter(|_| all_digits)?);
+            value * u128::from(unit) / 10_u128.pow(u32::try_from(shown.len()).ok()?)
+        }
+        None => 0,
+    };
+    let nanoseconds = whole + fraction;
+    let seconds = u64::try_from(nanoseconds / 1_000_000_000).ok()?;
+    Some(Duration::new(seconds, u32::try_from(nanoseconds % 1_000_000_000).ok()?))
+}
+
+/// A number without a sign, which `parse` would take.
+fn digits(text: &str) -> Option<u64> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -55,9 +76,17 @@ mod tests {
             ("0.5", 500),
             ("2h", 7_200_000),
             ("1h1m1s1ms", 3_661_001),
+            ("0.1h", 360_000),
+            ("1.0005s", 1_000),
+            ("0.00000000000000000000000000001s", 0),
+            ("00000000000000000000000000000007", 7_000),
         ] {
-            assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
+            let read = parse(text).map(|time| time.as_millis());
+            assert_eq!(read, Ok(millis), "{text}");
         }
+        // What a floating-point number of 53 bits would round.
+        assert_eq!(parse("4404481824938182493"), Ok(Duration::from_secs(4_404_481_824_938_182_493)));
+        assert_eq!(parse("18446744073709551615s999.999999ms"), Ok(Duration::MAX));
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn an_init_that_handles_is_healthy() {
 #[test]
 fn a_shell_that_waits_does_not_stop() {
     let Some((json, text)) = diagnose_script("trap 'exit 0' TERM; sleep 600; :", 1) else { return };
-    has(&text, &["findings: PID 1 will not stop", "is a shell", "(sleep 600)"]);
+    has(&text, &["findings: PID 1 will not stop", "is a shell", "'sleep 600' ends"]);
     has(&json, &[r#""term":"shell-waits","stops":false"#]);
 }
 

@@ -13,7 +13,7 @@ pub(crate) use stat::{Stat, State};
 pub(crate) use status::Status;
 
 use crate::patience::patiently;
-use crate::{Error, Pid};
+use crate::{Error, Pid, sys};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::fmt::{self, Write as _};
@@ -130,11 +130,21 @@ impl Reader {
         let mut threads = Vec::new();
         let listed = numbers(&format!("/proc/{pid}/task"), &mut threads);
         listed.is_ok_and(|listed| listed.is_some())
-            && threads.into_iter().any(|thread| {
-                let channel = self.read(format_args!("/proc/{pid}/task/{thread}/wchan"), 256);
+            && threads.into_iter().any(|thread| match self.read(format_args!("/proc/{pid}/task/{thread}/wchan"), 256) {
                 // The compiler may have added a suffix, such as `.isra.0`.
-                channel.is_ok_and(|name| name.is_some_and(|name| name.starts_with(b"do_sigtimedwait")))
+                Ok(Some(name)) if name.starts_with(b"do_sigtimedwait") => true,
+                // Linux 5.10 on x86 says this of every thread, wherever it waits.
+                Ok(Some(b"" | b"0")) => self.calls_sigtimedwait(pid, thread),
+                _ => false,
             })
+    }
+
+    /// The same from the thread's system call, which only those may read who may trace the process.
+    fn calls_sigtimedwait(&mut self, pid: Pid, thread: Pid) -> bool {
+        let call = self.read(format_args!("/proc/{pid}/task/{thread}/syscall"), 256);
+        let number =
+            call.ok().flatten().and_then(|line| line.split(u8::is_ascii_whitespace).next().and_then(stat::number));
+        number.is_some_and(sys::is_sigtimedwait)
     }
 }
 
@@ -184,6 +194,8 @@ pub(crate) fn verify(reader: &mut Reader) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Signal, SignalSet};
+    use std::time::Duration;
 
     #[test]
     fn this_process_is_read_from_proc() {
@@ -197,6 +209,22 @@ mod tests {
         assert_eq!(status.uid, Some(rustix::process::getuid().as_raw()));
         assert!(status.signals.is_some());
         assert!(!reader.command(me, &stat.comm).is_empty());
+    }
+
+    #[test]
+    fn a_thread_in_sigwait_is_seen_with_and_without_its_wait_channel() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let waits = std::thread::spawn(move || {
+            tell.send(Pid::from(rustix::thread::gettid())).unwrap();
+            // Nobody sends it; blocked or not, it is waited for.
+            sys::sigtimedwait(SignalSet::only(Signal::RTMAX), Some(Duration::from_secs(20)))
+        });
+        let (me, thread) = (Pid::from(rustix::process::getpid()), told.recv().unwrap());
+        let mut reader = Reader::new();
+        crate::test_support::eventually("the system call", || reader.calls_sigtimedwait(me, thread));
+        assert!(reader.is_in_sigwait(me));
+        assert!(!reader.calls_sigtimedwait(me, Pid::from(rustix::thread::gettid())));
+        drop(waits);
     }
 
     #[test]

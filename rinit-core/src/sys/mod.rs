@@ -45,7 +45,7 @@ pub(crate) use mask::{block, set_mask, unblock};
 pub(crate) use pass::{Passed, pipe};
 pub(crate) use siginfo::SigInfo;
 pub(crate) use signalfd::SignalFd;
-pub(crate) use sigwait::sigtimedwait;
+pub(crate) use sigwait::{is_sigtimedwait, sigtimedwait};
 pub(crate) use spawn::{Failure, Ids, Placement, Plan, Stage, place, spawn};
 pub(crate) use terminal::give_up_terminal;
 pub(crate) use threads::{OnlyThread, only_thread};

@@ -8,6 +8,13 @@ use std::io;
 use std::ptr;
 use std::time::Duration;
 
+/// True for the number of the call below, as `/proc/pid/syscall` shows it (`proc_pid_syscall(5)`).
+pub(crate) fn is_sigtimedwait(call: i64) -> bool {
+    /// The call with 64-bit times, which has this number wherever it is a second one.
+    const TIME64: i64 = 421;
+    call == i64::from(libc::SYS_rt_sigtimedwait) || cfg!(target_pointer_width = "32") && call == TIME64
+}
+
 /// Takes the next pending signal of the set, which must be blocked. `None` timeout waits for ever; `Ok(None)` is the
 /// end of the time, or an interruption by a signal outside the set or a stop and continue, after which callers look at
 /// the clock and come again.
