@@ -1,5 +1,6 @@
 //! What to start, and in which state.
 
+mod contained;
 mod descriptors;
 mod environment;
 mod start;

@@ -44,6 +44,7 @@
 
 mod child;
 mod child_spec;
+mod contain;
 mod cooperative;
 mod diagnose;
 mod entry;
@@ -81,6 +82,7 @@ mod user;
 
 pub use child::Child;
 pub use child_spec::{ChildSpec, Group};
+pub use contain::{ContainSpec, Job};
 pub use cooperative::{BackgroundReaper, Claimable, Claims, CooperativeReaper, CooperativeStats, Orphan};
 pub use diagnose::{Diagnosis, Zombie, ZombieParent, diagnose};
 pub use error::Error;
@@ -102,6 +104,8 @@ pub use status::ExitStatus;
 pub use stdio::Stdio;
 pub use subreaper::{Subreaper, become_subreaper};
 pub use survivor::{Reason, Survivor, examine};
+#[doc(hidden)]
+pub use contain::__contained;
 #[doc(hidden)]
 pub use sys::arguments as __arguments;
 pub use tree::{Process, Sent, descendants, signal_process};

@@ -181,6 +181,11 @@ impl User {
     }
 
     /// What the child sets between fork and exec.
+    /// A user that was looked up elsewhere.
+    pub(crate) const fn of_ids(uid: u32, gid: u32, groups: Vec<u32>) -> Self {
+        Self { uid, gid, groups, home: None, name: None }
+    }
+
     pub(crate) fn ids(&self) -> sys::Ids {
         let groups = self.groups.iter().map(|&gid| Gid::from_raw(gid)).collect();
         sys::Ids { uid: self.uid, gid: self.gid, groups }

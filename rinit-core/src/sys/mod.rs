@@ -12,6 +12,7 @@
 #![allow(unsafe_code)]
 
 mod c_strings;
+mod channel;
 mod descriptors;
 mod disposition;
 mod entry;
@@ -29,7 +30,8 @@ mod terminal;
 mod threads;
 
 pub(crate) use c_strings::CStrings;
-pub(crate) use descriptors::close_from;
+pub(crate) use channel::{adopt, peer, signal_on_input};
+pub(crate) use descriptors::{close_all_but, close_from};
 pub(crate) use disposition::{Disposition, SavedDisposition, set_disposition};
 #[doc(hidden)]
 pub use entry::arguments;
@@ -38,7 +40,7 @@ pub(crate) use fork::{Forked, end_now, fork_only_thread, put_variable};
 pub(crate) use group::{is_in_own_group, leads_session, own_group};
 pub(crate) use kill::{die_by, kill, kill_everyone, kill_group, pidfd_send_signal, queue, set_parent_death_signal};
 pub(crate) use mask::{block, set_mask, unblock};
-pub(crate) use pass::{Passed, pipe};
+pub(crate) use pass::{Passed, pipe, raise};
 pub(crate) use siginfo::SigInfo;
 pub(crate) use signalfd::SignalFd;
 pub(crate) use sigwait::sigtimedwait;
