@@ -82,6 +82,8 @@ mod user;
 
 pub use child::Child;
 pub use child_spec::{ChildSpec, Group};
+#[doc(hidden)]
+pub use contain::__contained;
 pub use contain::{ContainSpec, Job};
 pub use cooperative::{BackgroundReaper, Claimable, Claims, CooperativeReaper, CooperativeStats, Orphan};
 pub use diagnose::{Diagnosis, Zombie, ZombieParent, diagnose};
@@ -104,8 +106,6 @@ pub use status::ExitStatus;
 pub use stdio::Stdio;
 pub use subreaper::{Subreaper, become_subreaper};
 pub use survivor::{Reason, Survivor, examine};
-#[doc(hidden)]
-pub use contain::__contained;
 #[doc(hidden)]
 pub use sys::arguments as __arguments;
 pub use tree::{Process, Sent, descendants, signal_process};

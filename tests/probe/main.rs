@@ -14,6 +14,7 @@
 //! | `slow-term MS CODE [MARK]` | on TERM says `cleaning`, takes MS, says `done`, exits CODE |
 //! | `orphans N [--live MS] [--exit CODE] [--together]` | N orphans that end; see [`orphans`] |
 //! | `fork-tree MARK [--spin]` | children in a session of their own, double-forked, forking on and on |
+//! | `storm N` | processes that fork on as fast as they can, each in a session of its own |
 //! | `with-helper [--at-once] CODE HELPER…` | starts `probe HELPER…`, waits until it is ready, exits CODE on TERM |
 //! | `abandon MICROSECONDS PROGRAM ARGS` | starts it, waits until it has blocked TERM, ends so much later |
 //! | `exit CODE`, `die SIG` | ends so |
@@ -63,6 +64,7 @@ fn run(command: &str, rest: &[String]) -> i32 {
         "slow-term" => slow_term(number(rest, 0), number(rest, 1)),
         "orphans" => orphans::make(rest),
         "fork-tree" => orphans::fork_tree(rest),
+        "storm" => orphans::storm(rest),
         "with-helper" => with_helper(rest),
         "abandon" => abandon(rest),
         "refuse" => seccomp::refuse(rest),

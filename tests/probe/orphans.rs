@@ -1,6 +1,7 @@
 //! Processes that lose their parent, in several ways.
 
 use crate::{fail, number, option, say, sys};
+use std::time::{Duration, Instant};
 
 /// `orphans N [--live MS] [--exit CODE] [--together]`.
 ///
@@ -80,6 +81,45 @@ pub(crate) fn fork_tree(words: &[String]) -> i32 {
         }
     }
     say("tree");
+    loop {
+        sys::pause();
+    }
+}
+
+/// `storm N`: N processes, each of which starts its successor, in a session of its own, and ends, on and on without a pause;
+/// and N that start children as fast as they end. Says `storm` when all are on their way. It blows itself out after a minute,
+/// in case that nobody ends it.
+pub(crate) fn storm(words: &[String]) -> i32 {
+    let end = Instant::now() + Duration::from_secs(60);
+    let blows = || {
+        if Instant::now() > end {
+            sys::leave(0);
+        }
+    };
+    for _ in 0..number(words, 0) {
+        if sys::fork() == 0 {
+            loop {
+                blows();
+                match sys::try_fork() {
+                    Some(0) => sys::new_session(),
+                    Some(_) => sys::leave(0),
+                    None => {}
+                }
+            }
+        }
+        if sys::fork() == 0 {
+            sys::new_session();
+            loop {
+                blows();
+                match sys::try_fork() {
+                    Some(0) => sys::leave(0),
+                    Some(child) => sys::wait_for(child),
+                    None => {}
+                }
+            }
+        }
+    }
+    say("storm");
     loop {
         sys::pause();
     }

@@ -65,5 +65,4 @@ impl ChildSpec {
     pub(crate) const fn mask_to_start_with(&self) -> SignalSet {
         self.mask
     }
-
 }

@@ -2,7 +2,7 @@
 
 use super::wire::{self, Inbox, Request, Setup};
 use crate::sys::{self, SigInfo};
-use crate::{ChildSpec, Error, Group, Init, Inherited, OnMainExit, Pid, Report, Signal, User};
+use crate::{ChildSpec, Error, Group, Inherited, Init, OnMainExit, Pid, Report, Signal, User};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};

@@ -4,7 +4,7 @@ use super::link::{Heard, Link};
 use super::wire::{Reply, Request};
 use crate::child_spec::Started;
 use crate::{Claimable, Error, Pid, Report, Signal};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::time::{Duration, Instant};
@@ -81,7 +81,9 @@ impl Job {
                 let ended = ended.map_or_else(String::new, |status| format!(", and {status}"));
                 let rinit = rinit.display();
                 let reason = match what {
-                    Foreign::Silent => format!("{rinit} has ended without an answer{ended}: it is no rinit, or too old"),
+                    Foreign::Silent => {
+                        format!("{rinit} has ended without an answer{ended}: it is no rinit, or too old")
+                    }
                     Foreign::Slow => format!("{rinit} has not answered within {} s", ANSWER_WITHIN.as_secs()),
                     Foreign::Garbled => format!("{rinit} has answered something that no rinit says"),
                     Foreign::Version(theirs) => {
@@ -303,6 +305,13 @@ impl Job {
 impl AsFd for Job {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.link.as_fd()
+    }
+}
+
+/// For event loops that want a number, such as tokio's `AsyncFd`.
+impl AsRawFd for Job {
+    fn as_raw_fd(&self) -> RawFd {
+        self.link.as_fd().as_raw_fd()
     }
 }
 

@@ -164,9 +164,8 @@ impl ContainSpec {
         }
         let path = std::env::var_os("PATH");
         let candidates = program_path::candidates(OsStr::new("rinit"), path.as_deref());
-        let executable = |path: &PathBuf| {
-            path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
-        };
+        let executable =
+            |path: &PathBuf| path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
         candidates.into_iter().find(executable).ok_or_else(|| Error::Rinit {
             reason: format!(
                 "there is no rinit in PATH ({}); install it, or give its path to ContainSpec::rinit",

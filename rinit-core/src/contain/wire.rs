@@ -136,9 +136,8 @@ impl Message for Request {
         let request = match kind {
             1 if from.u16()? != VERSION => return Some(Self::Foreign),
             1 => Self::Setup(Setup {
-                user: from.option(|from| {
-                    Some(Ids { uid: from.u32()?, gid: from.u32()?, groups: from.list(Reader::u32)? })
-                })?,
+                user: from
+                    .option(|from| Some(Ids { uid: from.u32()?, gid: from.u32()?, groups: from.list(Reader::u32)? }))?,
                 directory: from.option(Reader::os)?.map(PathBuf::from),
                 group: [Group::Inherit, Group::Own, Group::Session].get(usize::from(from.u8()?)).copied()?,
                 mask: SignalSet::from_bits_retain(from.u64()?),

@@ -8,7 +8,6 @@ use crate::sys::SigInfo;
 use crate::{Error, Group, Pid, Target, procfs};
 use std::mem::ManuallyDrop;
 
-
 /// For whom a contained main runs.
 pub(super) struct Contained {
     pub(super) host: Host,

@@ -26,11 +26,9 @@ pub(crate) fn adopt(number: RawFd) -> io::Result<OwnedFd> {
 pub(crate) fn signal_on_input(socket: &OwnedFd, signal: Signal) -> io::Result<()> {
     let me = rustix::process::getpid().as_raw_pid();
     let flags = rustix::fs::fcntl_getfl(socket)?.bits() as libc::c_int;
-    for (command, argument) in [
-        (libc::F_SETOWN, me),
-        (F_SETSIG, signal.number()),
-        (libc::F_SETFL, flags | libc::O_ASYNC),
-    ] {
+    for (command, argument) in
+        [(libc::F_SETOWN, me), (F_SETSIG, signal.number()), (libc::F_SETFL, flags | libc::O_ASYNC)]
+    {
         // SAFETY: each of the three takes an integer, and no memory is touched.
         let result = unsafe { libc::fcntl(socket.as_raw_fd(), command, argument) };
         check(result.into())?;

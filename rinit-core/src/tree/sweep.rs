@@ -9,6 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// After so many rounds the caller reaps, and comes again: those who hop from process to process are met sooner or later.
 const ROUNDS: usize = 50;
 
+/// In so many rounds everyone is met who was there before, also those whose parent has died just before its list was read.
+const ONE_BY_ONE: usize = 2;
+
 /// Sends KILL to every descendant of this process, and says so of each; again and again until a round finds nobody new.
 ///
 /// Why KILL at once, from the top down, and each before its children are looked for: a process to which KILL was sent gets
@@ -17,8 +20,8 @@ const ROUNDS: usize = 50;
 /// Only those that were not met yet can have children. To stop everybody first would say no more: a fork that is under way
 /// when STOP comes is completed.
 ///
-/// From the second round on process groups are killed as a whole, where a descendant has made them. This is one step for the
-/// kernel, which leaves no new child of a member out, and it ends what a chain of hopping processes wins by.
+/// From the third round on process groups are killed as a whole, where a descendant has made them. This is one step for the
+/// kernel, which leaves no new child of a member out. Not before, so that whoever is there can be named one by one.
 ///
 /// `group` is the one that main was started in, if it was made for main; `me` reaps nobody meanwhile, so that the numbers of
 /// its children stay theirs.
@@ -31,12 +34,12 @@ pub(crate) fn kill_below(me: Pid, group: Option<Pid>, met: &mut dyn FnMut(&Proce
     procfs::verify(&mut reader)?;
     let walks = is_possible(&mut reader);
     let mut sweep = Sweep { me, group, reader, struck: BTreeMap::new(), whole_groups: false };
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
+        sweep.whole_groups = round >= ONE_BY_ONE;
         let found = if walks { sweep.from_the_top(met)? } else { sweep.over_the_list(met)? };
         if !found {
             break;
         }
-        sweep.whole_groups = true;
     }
     Ok(())
 }
@@ -66,7 +69,10 @@ impl Sweep {
         let mut waiting = vec![self.me];
         let (mut threads, mut children) = (Vec::new(), Vec::new());
         while let Some(pid) = waiting.pop() {
-            let mut started = None;
+            children.clear();
+            // Before it is struck: an end may be so quick that its children are handed up before the list can be read, one
+            // level of the tree in each round then. After it, because only then the list is complete.
+            lists(pid, &mut self.reader, &mut threads, &mut children)?;
             if pid != self.me {
                 let Some(process) = Process::visible(&mut self.reader, pid)? else { continue };
                 // A zombie has handed its children up. Whose parent is nobody of ours has a number that was reused.
@@ -74,16 +80,14 @@ impl Sweep {
                 if process.has_ended() || !is_ours {
                     continue;
                 }
-                found |= self.strike(&process, met);
-                started = Some(process.start_ticks);
-            }
-            children.clear();
-            lists(pid, &mut self.reader, &mut threads, &mut children)?;
-            if started.is_some() && !children.is_empty() {
-                // The list was this process's only if the number is still its own.
-                let now = Process::visible(&mut self.reader, pid)?;
-                if now.map(|process| process.start_ticks) != started {
-                    continue;
+                if self.strike(&process, met) {
+                    found = true;
+                    lists(pid, &mut self.reader, &mut threads, &mut children)?;
+                    // The list was this process's only if the number is still its own.
+                    let now = Process::visible(&mut self.reader, pid)?;
+                    if now.is_none_or(|now| now.start_ticks != process.start_ticks) {
+                        continue;
+                    }
                 }
             }
             waiting.extend(children.drain(..).filter(|child| named.insert(*child)));

@@ -84,7 +84,12 @@ impl Look {
 
 /// Adds the children of all threads; false when a thread ended meanwhile, whose children have moved to another thread that
 /// may have been read before.
-pub(super) fn lists(pid: Pid, reader: &mut Reader, threads: &mut Vec<Pid>, children: &mut Vec<Pid>) -> Result<bool, Error> {
+pub(super) fn lists(
+    pid: Pid,
+    reader: &mut Reader,
+    threads: &mut Vec<Pid>,
+    children: &mut Vec<Pid>,
+) -> Result<bool, Error> {
     threads.clear();
     let hidden = |error: &Error| matches!(error, Error::Proc { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied);
     match procfs::numbers(&format!("/proc/{pid}/task"), threads) {
