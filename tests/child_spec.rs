@@ -6,7 +6,7 @@
 #[path = "support/scenarios.rs"]
 mod scenarios;
 
-use rinit_core::{ChildSpec, Error, ExitStatus, Reaper, Stdio};
+use rinit_core::{ChildSpec, Error, ExitStatus, Group, Reaper, Signal, Stdio, User};
 use rustix::fs::MemfdFlags;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -23,10 +23,20 @@ const SCENARIOS: &[scenarios::Scenario] = &[
     ("nothing_lands_in_closed_standard_descriptors", nothing_lands_in_closed_standard_descriptors),
     ("an_impossible_number_is_an_error", an_impossible_number_is_an_error),
     ("a_failed_start_is_told_over_passed_descriptors", a_failed_start_is_told_over_passed_descriptors),
+    ("an_environment_from_nothing", an_environment_from_nothing),
+    ("what_a_std_command_shows", what_a_std_command_shows),
+    ("a_session_with_a_terminal", a_session_with_a_terminal),
+    ("the_foreground_of_a_terminal", the_foreground_of_a_terminal),
+    ("no_terminal_is_an_error", no_terminal_is_an_error),
+    ("a_user_by_numbers", a_user_by_numbers),
+    ("a_parent_death_signal_survives_a_change_of_user", a_parent_death_signal_survives_a_change_of_user),
 ];
 
 fn main() {
-    scenarios::main(SCENARIOS);
+    match std::env::var("RINIT_TEST_ROLE").as_deref() {
+        Ok("job_control") => as_a_shell(),
+        _ => scenarios::main(SCENARIOS),
+    }
 }
 
 fn shell(script: &str) -> ChildSpec {
@@ -191,4 +201,102 @@ fn a_failed_start_is_told_over_passed_descriptors() {
     let error = Reaper::exclusive().expect("reaper").spawn(&spec).expect_err("not there");
     assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
     assert_eq!(std::fs::read_dir("/proc/self/fd").expect("descriptors").count(), before, "a descriptor is left");
+}
+
+fn an_environment_from_nothing() {
+    let spec = ChildSpec::new("/usr/bin/env").env("LOST", "1").env_clear().env("A", "1").env("B", "2").env_remove("B");
+    assert_eq!(output(&spec).0, "A=1\n");
+    let spec = ChildSpec::new("/usr/bin/env").env_clear().user(User::resolve("0").expect("root"));
+    if rustix::process::geteuid().is_root() {
+        assert_eq!(output(&spec).0, "", "no HOME either");
+    }
+}
+
+fn what_a_std_command_shows() {
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "echo $A $B $PWD \"$@\"", "sh", "x y", "z"]).env("A", "1").env_remove("HOME").current_dir("/");
+    let spec = ChildSpec::from(&command).env("B", "2");
+    assert_eq!(output(&spec), ("1 2 / x y z\n".to_owned(), ExitStatus::Code(0)));
+}
+
+fn pseudoterminal() -> (File, OwnedFd) {
+    let pty = rustix_openpty::openpty(None, None).expect("a pseudoterminal");
+    (File::from(pty.controller), pty.user)
+}
+
+/// The specification with the terminal as its three standard descriptors, and as what `terminal` makes of it.
+fn at_terminal(spec: ChildSpec, terminal: OwnedFd) -> ChildSpec {
+    let at = || Stdio::fd(terminal.try_clone().expect("duplicate"));
+    let spec = spec.stdin(at()).stdout(at()).stderr(at());
+    spec.terminal(terminal)
+}
+
+fn a_session_with_a_terminal() {
+    let (mut keyboard, terminal) = pseudoterminal();
+    let spec = shell("trap 'exit 7' INT; echo ready >/dev/tty; while :; do sleep 0.01; done").group(Group::Session);
+    let mut child = Reaper::exclusive().expect("reaper").spawn(&at_terminal(spec, terminal)).expect("spawn");
+    let mut shown = [0; 5];
+    keyboard.read_exact(&mut shown).expect("read");
+    assert_eq!(&shown, b"ready");
+    // The terminal's ^C reaches its session's foreground, which is the child.
+    keyboard.write_all(b"\x03").expect("type");
+    assert_eq!(child.wait().expect("wait"), ExitStatus::Code(7));
+}
+
+fn the_foreground_of_a_terminal() {
+    let (mut screen, terminal) = pseudoterminal();
+    let this = std::env::current_exe().expect("the path of this program");
+    let spec = ChildSpec::new(this).env("RINIT_TEST_ROLE", "job_control").group(Group::Session);
+    let mut child = Reaper::exclusive().expect("reaper").spawn(&at_terminal(spec, terminal)).expect("spawn");
+    let status = child.wait().expect("wait");
+    let mut shown = [0; 4096];
+    let count = rustix::io::read(&screen, &mut shown[..]).unwrap_or(0);
+    assert_eq!(status, ExitStatus::Code(0), "{}", String::from_utf8_lossy(&shown[..count]));
+    let _ = screen.flush();
+}
+
+/// Runs a job as a shell does, at its own controlling terminal.
+fn as_a_shell() {
+    let tty = || OwnedFd::from(File::options().read(true).write(true).open("/dev/tty").expect("a terminal"));
+    let reaper = Reaper::exclusive().expect("reaper");
+    // A background process's read would stop it: the job has the foreground from its first instruction.
+    let mut job = reaper
+        .spawn(&shell("test $(ps -o tpgid= -p $$) -eq $(ps -o pgid= -p $$) && exit 3").terminal(tty()))
+        .expect("spawn");
+    assert_eq!(job.wait().expect("wait"), ExitStatus::Code(3));
+    // Without it the job is in the background.
+    let mut job = reaper.spawn(&shell("test $(ps -o tpgid= -p $$) -ne $(ps -o pgid= -p $$)")).expect("spawn");
+    assert_eq!(job.wait().expect("wait"), ExitStatus::Code(0));
+}
+
+fn no_terminal_is_an_error() {
+    let reaper = Reaper::exclusive().expect("reaper");
+    for group in [Group::Own, Group::Session] {
+        let spec = ChildSpec::new("true").group(group).terminal(File::open("/dev/null").expect("/dev/null"));
+        let error = reaper.spawn(&spec).expect_err("no terminal");
+        assert!(matches!(error, Error::Terminal(_)), "{error:?}");
+    }
+    assert!(rustix::process::waitpid(None, rustix::process::WaitOptions::NOHANG).is_err(), "a child is left");
+}
+
+fn a_user_by_numbers() {
+    if !rustix::process::geteuid().is_root() {
+        return println!("skipped: only root can become another user");
+    }
+    let user = User::from_ids(4321, 4322, [4323, 4324]).expect("a user");
+    let (said, _) = output(&shell("echo $(id -u) $(id -g) $(id -G) $HOME").user(user));
+    assert_eq!(said, "4321 4322 4322 4323 4324 /\n");
+}
+
+fn a_parent_death_signal_survives_a_change_of_user() {
+    if !rustix::process::geteuid().is_root() {
+        return println!("skipped: only root can become another user");
+    }
+    // A change of user clears the request, so that it must come after it. What was asked for can be seen by the process
+    // alone: PR_GET_PDEATHSIG.
+    let user = User::from_ids(65534, 65534, [65534]).expect("nobody");
+    let script = "import ctypes; n = ctypes.c_int(); ctypes.CDLL(None).prctl(2, ctypes.byref(n)); print(n.value)";
+    let python = ChildSpec::new("python3").args(["-c", script]).directory("/");
+    assert_eq!(output(&python.clone().user(user.clone())).0, "0\n");
+    assert_eq!(output(&python.user(user).parent_death_signal(Signal::TERM)).0, "15\n");
 }

@@ -46,7 +46,7 @@ const SCENARIOS: &[scenarios::Scenario] = &[
     ("a_stop_is_orderly_and_the_report_names_who_was_killed", a_stop_is_orderly),
     ("whoever_remains_is_drained", whoever_remains_is_drained),
     ("a_daemon_is_waited_for", a_daemon_is_waited_for),
-    ("grace_is_for_drop_and_not_for_kill", grace_is_for_drop_and_not_for_kill),
+    ("a_drop_may_be_orderly_and_a_kill_is_not", a_drop_may_be_orderly_and_a_kill_is_not),
     ("a_lost_rinit_is_an_error", a_lost_rinit_is_an_error),
     ("poll_and_time", poll_and_time),
     ("an_idle_rinit_sleeps", an_idle_rinit_sleeps),
@@ -354,7 +354,8 @@ fn main_is_started_as_the_specification_says() {
         let is = state(spec().group(group));
         // Processes and pipes have other numbers in each run; groups and sessions are looked at below.
         let comparable = |lines: &[String]| {
-            let numbers = |fds: &str| fds.split(' ').filter_map(|fd| fd.split(':').next()).collect::<Vec<_>>().join(" ");
+            let numbers =
+                |fds: &str| fds.split(' ').filter_map(|fd| fd.split(':').next()).collect::<Vec<_>>().join(" ");
             let differs = |line: &str| ["ppid=", "pgid=", "sid="].iter().any(|word| line.starts_with(word));
             let one = |line: &String| line.strip_prefix("fds=").map_or_else(|| line.clone(), numbers);
             lines.iter().filter(|line| !differs(line)).map(one).collect::<Vec<_>>()
@@ -442,8 +443,7 @@ fn a_stop_is_orderly() {
     let script = format!("trap 'exit 6' TERM; {STUBBORN_HELPER} while :; do sleep 0.01; done");
     let spec = contained(mark.on(shell(&script)).stdout(Stdio::piped())).drain(Duration::from_millis(100));
     let mut job = start_and_read(spec, &["ready"]);
-    job.stop(Duration::from_secs(60)).expect("stop");
-    let report = job.wait().expect("a report");
+    let report = job.stop().expect("a report");
     assert_eq!((report.main, report.stop_signal), (Some(ExitStatus::Code(6)), Some(Signal::TERM)));
     let killed: Vec<_> = report.killed.iter().map(|one| (one.command.as_str(), one.reason.clone())).collect();
     assert_eq!(killed, [("sleep 1000", Reason::Ignores(Signal::TERM))]);
@@ -470,16 +470,16 @@ fn a_daemon_is_waited_for() {
     wait_until("main's end", || !procfs::is_alive(job.pid().get()));
     assert!(job.wait_timeout(Duration::from_millis(200)).expect("wait").is_none());
     assert_eq!(mark.left().iter().filter(|process| process.ppid == job.init().get()).count(), 1);
-    job.stop(Duration::from_secs(60)).expect("stop");
+    job.begin_stop(Duration::from_secs(60)).expect("stop");
     assert_eq!(job.wait().expect("a report").main, Some(ExitStatus::Code(0)));
     mark.assert_nothing_is_left();
 }
 
-fn grace_is_for_drop_and_not_for_kill() {
+fn a_drop_may_be_orderly_and_a_kill_is_not() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("cleaned");
     let clean = format!("trap 'echo > {}; exit 0' TERM; echo ready; while :; do sleep 0.01; done", file.display());
-    let spec = || contained(shell(&clean).stdout(Stdio::piped())).grace(Duration::from_secs(60));
+    let spec = || contained(shell(&clean).grace(Duration::from_secs(60)).stdout(Stdio::piped())).stop_on_drop();
     let mut job = start_and_read(spec(), &["ready"]);
     job.kill().expect("kill");
     assert_eq!(job.wait().expect("a report").main.and_then(ExitStatus::signal), Some(Signal::KILL));

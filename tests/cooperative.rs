@@ -1,24 +1,20 @@
 //! The cooperative reaper among threads that start and wait for their own children.
 //!
 //! No libtest harness: each scenario has a process of its own, becomes a subreaper there, and its main thread is the one that
-//! gets the orphans. `RINIT_SOAK_SECONDS` (8 by default, 60 for a release) is how long the no-steal test runs.
-#![allow(unsafe_code)]
+//! gets the orphans. The same under load is `no_steal`.
 
 #[path = "support/scenarios.rs"]
 mod scenarios;
 
-use rinit_core::{Claims, ExitStatus, Reaper, become_subreaper};
+use rinit_core::{ExitStatus, Reaper, become_subreaper};
 use rustix::event::{PollFd, PollFlags};
 use std::collections::HashSet;
 use std::os::fd::AsFd;
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 const SCENARIOS: &[scenarios::Scenario] = &[
-    ("no_status_is_stolen", no_status_is_stolen),
-    ("a_naive_loop_steals", a_naive_loop_steals),
     ("a_claimed_child_is_waited_for_after_five_seconds", a_claimed_child_is_waited_for_after_five_seconds),
     ("an_unclaimed_child_is_waited_for_within_the_settling_time", unclaimed_within_the_settling_time),
     ("a_thread_ends_before_its_child", a_thread_ends_before_its_child),
@@ -26,6 +22,7 @@ const SCENARIOS: &[scenarios::Scenario] = &[
     ("a_released_child_is_reaped", a_released_child_is_reaped),
     ("a_subscriber_that_does_not_read_stops_nothing", a_subscriber_that_does_not_read_stops_nothing),
     ("without_zombies_no_list_is_read", without_zombies_no_list_is_read),
+    ("without_zombies_it_wakes_once_a_second", without_zombies_it_wakes_once_a_second),
 ];
 
 fn main() {
@@ -62,200 +59,6 @@ fn children() -> Vec<i32> {
 fn is_zombie(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z'))
-}
-
-fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
-}
-
-/// What the load has seen.
-#[derive(Default)]
-struct Tally {
-    stop: AtomicBool,
-    right: AtomicU64,
-    lost: AtomicU64,
-    orphans: AtomicU64,
-}
-
-impl Tally {
-    fn note(&self, right: bool) {
-        let counter = if right { &self.right } else { &self.lost };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn runs(&self) -> bool {
-        !self.stop.load(Ordering::Relaxed)
-    }
-}
-
-fn code(status: std::io::Result<std::process::ExitStatus>) -> Option<i32> {
-    status.ok().and_then(|status| status.code())
-}
-
-const ORPHANS_AT_ONCE: u64 = 50;
-
-fn make_orphans(tally: &Tally) {
-    while tally.runs() {
-        let made = shell("i=0; while [ $i -lt 50 ]; do (exit 5 &); i=$((i+1)); done").status();
-        tally.note(code(made) == Some(0));
-        tally.orphans.fetch_add(ORPHANS_AT_ONCE, Ordering::Relaxed);
-    }
-}
-
-fn by_status(tally: &Tally) {
-    for n in (0..100).cycle().take_while(|_| tally.runs()) {
-        tally.note(code(shell(&format!("exit {n}")).status()) == Some(n));
-    }
-}
-
-fn by_output(tally: &Tally) {
-    for n in (0..100).cycle().take_while(|_| tally.runs()) {
-        let output = shell(&format!("echo {n}; exit {n}")).output();
-        let right = output.is_ok_and(|o| o.status.code() == Some(n) && o.stdout == format!("{n}\n").into_bytes());
-        tally.note(right);
-    }
-}
-
-/// Waits after three seconds, which is later than any settling time.
-fn late(tally: &Tally, claims: Option<&Claims>) {
-    while tally.runs() {
-        let spawn = || shell("exit 7").stdout(Stdio::null()).spawn();
-        let mut some: Vec<_> =
-            (0..10).filter_map(|_| claims.map_or_else(spawn, |claims| claims.claim(spawn)).ok()).collect();
-        std::thread::sleep(Duration::from_secs(3));
-        some.iter_mut().for_each(|child| tally.note(code(child.wait()) == Some(7)));
-    }
-}
-
-/// Each child is started by a thread of its own, which ends at once.
-fn by_short_threads(tally: &Tally, claims: Option<&Claims>) {
-    while tally.runs() {
-        let spawn = || shell("exit 9").spawn();
-        let claimed = || claims.map_or_else(spawn, |claims| claims.claim(spawn)).ok();
-        let some: Vec<Option<Child>> =
-            (0..10).map(|_| std::thread::scope(|scope| scope.spawn(claimed).join().ok().flatten())).collect();
-        std::thread::sleep(Duration::from_millis(2500));
-        some.into_iter().flatten().for_each(|mut child| tally.note(code(child.wait()) == Some(9)));
-    }
-}
-
-fn by_tokio(tally: &Tally, claims: Option<&Claims>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("runtime");
-    runtime.block_on(async {
-        for n in (0..100).cycle().take_while(|_| tally.runs()) {
-            let mut command = tokio::process::Command::new("sh");
-            command.args(["-c", &format!("exit {n}")]);
-            let child = match claims {
-                Some(claims) if n % 2 == 0 => claims.claim_with(|| command.spawn(), |c| c.as_ref().ok()?.id()),
-                _ => command.spawn(),
-            };
-            let Ok(mut child) = child else { continue };
-            tally.note(code(child.wait().await) == Some(n));
-        }
-    });
-}
-
-fn by_system(tally: &Tally) {
-    while tally.runs() {
-        // SAFETY: a NUL-terminated string; `system(3)` is thread-safe.
-        let status = unsafe { libc::system(c"exit 11".as_ptr()) };
-        tally.note(status == 11 << 8);
-    }
-}
-
-fn by_popen(tally: &Tally) {
-    while tally.runs() {
-        // SAFETY: NUL-terminated strings; the stream is closed once, below.
-        let stream = unsafe { libc::popen(c"exit 13".as_ptr(), c"r".as_ptr()) };
-        if stream.is_null() {
-            continue;
-        }
-        // SAFETY: a stream that popen has just made.
-        tally.note(unsafe { libc::pclose(stream) } == 13 << 8);
-    }
-}
-
-/// Eight threads and the makers of orphans, for some time. The main thread, in whose list the orphans are, starts children too.
-fn load(tally: &Tally, claims: Option<&Claims>, time: Duration) {
-    std::thread::scope(|scope| {
-        scope.spawn(|| make_orphans(tally));
-        scope.spawn(|| make_orphans(tally));
-        scope.spawn(|| by_status(tally));
-        scope.spawn(|| by_output(tally));
-        scope.spawn(|| late(tally, claims));
-        scope.spawn(|| by_short_threads(tally, claims));
-        scope.spawn(|| by_tokio(tally, claims));
-        scope.spawn(|| by_tokio(tally, None));
-        scope.spawn(|| by_system(tally));
-        scope.spawn(|| by_popen(tally));
-        let until = Instant::now() + time;
-        for n in 0.. {
-            if Instant::now() >= until {
-                break;
-            }
-            let spawn = || shell("exit 3").spawn();
-            // Every other one unclaimed, and waited for at once: within the shortest settling time that a flood can make.
-            let child = claims.filter(|_| n % 2 == 0).map_or_else(spawn, |claims| claims.claim(spawn));
-            std::thread::sleep(Duration::from_millis(if n % 2 == 0 { 400 } else { 0 }));
-            tally.note(child.is_ok_and(|mut child| code(child.wait()) == Some(3)));
-        }
-        tally.stop.store(true, Ordering::Relaxed);
-    });
-}
-
-fn soak() -> Duration {
-    let seconds = std::env::var("RINIT_SOAK_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(8))
-}
-
-fn row(what: &str, tally: &Tally, reaped: u64) {
-    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    let (right, lost) = (count(&tally.right), count(&tally.lost));
-    println!("| {what} | {} | {right} | {lost} | {} | {reaped} |", right + lost, count(&tally.orphans));
-}
-
-fn no_status_is_stolen() {
-    let _subreaper = become_subreaper().expect("subreaper");
-    let reaper = Reaper::cooperative().expect("reaper").start().expect("thread");
-    let tally = Tally::default();
-    let before = resident_kib();
-    load(&tally, Some(reaper.claims()), soak());
-    let ended = Instant::now();
-    within(LONG, "all zombies are gone", || children().is_empty());
-    // Three seconds by rule: the settling time, and the second between two looks.
-    println!("the last zombie was gone {} ms after the load", ended.elapsed().as_millis());
-    let stats = reaper.claims().stats();
-    let grown = resident_kib().saturating_sub(before);
-    println!("| mode | waits | right | lost | orphans | reaped |\n|---|---|---|---|---|---|");
-    row("cooperative", &tally, stats.reaped);
-    println!("{stats:?}, resident memory grew by {grown} KiB");
-    assert_eq!(tally.lost.load(Ordering::Relaxed), 0);
-    assert_eq!(stats.reaped, tally.orphans.load(Ordering::Relaxed), "all orphans and nothing else");
-    assert!(stats.reaped > 1000, "no load: {stats:?}");
-    assert!(grown < 32 << 10, "grew by {grown} KiB");
-}
-
-fn a_naive_loop_steals() {
-    let _subreaper = become_subreaper().expect("subreaper");
-    let tally = Tally::default();
-    let reaped = AtomicU64::new(0);
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                match rustix::process::wait(rustix::process::WaitOptions::NOHANG) {
-                    Ok(Some(_)) => drop(reaped.fetch_add(1, Ordering::Relaxed)),
-                    _ => std::thread::sleep(Duration::from_micros(100)),
-                }
-            }
-        });
-        load(&tally, None, Duration::from_secs(3));
-        done.store(true, Ordering::Relaxed);
-    });
-    row("naive waitpid(-1)", &tally, reaped.load(Ordering::Relaxed));
-    assert!(tally.lost.load(Ordering::Relaxed) > 0);
 }
 
 fn a_claimed_child_is_waited_for_after_five_seconds() {
@@ -373,4 +176,38 @@ fn without_zombies_no_list_is_read() {
     drop(reaper);
     drop(living.stdin.take());
     assert!(living.wait().is_ok());
+}
+
+/// How often the reaper's thread has gone to sleep.
+fn sleeps() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("the threads").flatten().map(|task| task.path());
+    let is_reaper = |task: &std::path::PathBuf| {
+        std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name == "rinit-reaper\n")
+    };
+    let task = tasks.into_iter().find(is_reaper).expect("its thread");
+    let status = std::fs::read_to_string(task.join("status")).expect("status");
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).expect("a line");
+    line.trim().parse().expect("a number")
+}
+
+/// Without any child, and with one that lives.
+fn without_zombies_it_wakes_once_a_second() {
+    let _subreaper = become_subreaper().expect("subreaper");
+    let reaper = Reaper::cooperative().expect("reaper").start().expect("thread");
+    let stats = || reaper.claims().stats();
+    let mut child = None;
+    for what in ["no child", "a living child"] {
+        within(LONG, "the first check", || stats().checks > 0);
+        let (started, slept, checks) = (Instant::now(), sleeps(), stats().checks);
+        within(LONG, "five checks", || stats().checks >= checks + 5);
+        let (took, wakes) = (started.elapsed(), sleeps() - slept);
+        println!("{what}: woke {wakes} times in {} ms", took.as_millis());
+        // Both ends of the time are in the middle of something. A busy machine makes the time longer, not the wakes more.
+        assert!(wakes <= took.as_secs() + 3, "{wakes} in {took:?}");
+        child = child.or_else(|| shell("read x").stdin(Stdio::piped()).spawn().ok());
+    }
+    assert_eq!(stats().looks, 0);
+    let mut child = child.expect("spawn");
+    drop(child.stdin.take());
+    assert_eq!(child.wait().expect("its status").code(), Some(1), "read at the end of the file");
 }

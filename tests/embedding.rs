@@ -7,15 +7,16 @@
 mod scenarios;
 
 use rinit_core::{
-    ChildSpec, Ended, Event, ExitStatus, Inherited, Init, OnMainExit, Reaper, Reason, Report, Signal, SignalForwarder,
-    SignalSet, become_subreaper,
+    Child, ChildSpec, Ended, Event, ExitStatus, Inherited, Init, OnMainExit, Reaper, Reason, Received, Recipient,
+    Report, Signal, SignalForwarder, SignalSet, Stdio, become_subreaper,
 };
 use rustix::event::{PollFd, PollFlags};
 use std::cell::RefCell;
+use std::io::{BufRead, BufReader};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const SCENARIOS: &[scenarios::Scenario] = &[
     ("events_come_in_order", events_come_in_order),
@@ -28,10 +29,17 @@ const SCENARIOS: &[scenarios::Scenario] = &[
     ("children_by_poll", children_by_poll),
     ("a_status_is_kept_for_who_asks_late", a_status_is_kept_for_who_asks_late),
     ("a_forwarder_rewrites_and_restores", a_forwarder_rewrites_and_restores),
+    ("a_forwarder_reaches_each_recipient", a_forwarder_reaches_each_recipient),
+    ("a_forwarder_keeps_queued_values", a_forwarder_keeps_queued_values),
+    ("a_forwarder_covers_threads_that_come_later", a_forwarder_covers_threads_that_come_later),
+    ("the_subreaper_attribute_is_given_back", the_subreaper_attribute_is_given_back),
 ];
 
 fn main() {
-    scenarios::main(SCENARIOS);
+    match std::env::var("RINIT_TEST_ROLE").as_deref() {
+        Ok("receiver") => receiver(),
+        _ => scenarios::main(SCENARIOS),
+    }
 }
 
 fn shell(script: &str) -> ChildSpec {
@@ -195,4 +203,130 @@ fn a_forwarder_rewrites_and_restores() {
     blocked("blocked");
     drop(forwarder);
     blocked("restored");
+}
+
+/// A process group of two, whose helper's pid is returned; a line tells that both run.
+fn pair(reaper: &Reaper) -> (Child, i32) {
+    let spec = shell("sleep 1000 >/dev/null & echo $!; wait").stdout(Stdio::piped());
+    let mut child = reaper.spawn(&spec).expect("spawn");
+    let mut line = String::new();
+    BufReader::new(child.take_stdout().expect("a pipe")).read_line(&mut line).expect("read");
+    (child, line.trim().parse().expect("a pid"))
+}
+
+fn is_alive(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
+fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(90);
+    while !condition() {
+        assert!(Instant::now() < end, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// One signal that this process sends itself, as the forwarder receives it.
+fn received(forwarder: &SignalForwarder) -> Received {
+    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM).expect("kill");
+    poll_on(&[forwarder.as_fd()]);
+    forwarder.next().expect("next").expect("a signal")
+}
+
+fn a_forwarder_reaches_each_recipient() {
+    let _subreaper = become_subreaper().expect("subreaper");
+    let forwarder = SignalForwarder::new(SignalSet::only(Signal::TERM)).expect("forwarder");
+    let reaper = Reaper::exclusive().expect("reaper");
+    let mut by_whom = Vec::new();
+    for recipient in ["child", "process", "group", "process group", "descendants"] {
+        let (mut child, helper) = pair(&reaper);
+        let to = match recipient {
+            "child" => Recipient::Child(&child),
+            "process" => child.pid().into(),
+            "group" => Recipient::Group(&child),
+            "process group" => Recipient::ProcessGroup(child.pid()),
+            _ => Recipient::Descendants,
+        };
+        forwarder.forward(&received(&forwarder), to).expect("forward");
+        assert_eq!(child.wait().expect("wait").signal(), Some(Signal::TERM), "{recipient}");
+        if ["child", "process"].contains(&recipient) {
+            assert!(is_alive(helper), "{recipient}");
+            let pid = rustix::process::Pid::from_raw(helper).expect("a pid");
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("kill");
+        }
+        wait_until("the helper's end", || !is_alive(helper));
+        by_whom.push(child);
+    }
+    // They have ended: nobody gets it, and that is no error.
+    for child in &by_whom {
+        for to in
+            [Recipient::Child(child), Recipient::Group(child), Recipient::Process(child.pid()), Recipient::Descendants]
+        {
+            forwarder.forward(&received(&forwarder), to).expect("to nobody");
+        }
+    }
+}
+
+fn a_forwarder_keeps_queued_values() {
+    let forwarder = SignalForwarder::new(realtime()).expect("forwarder");
+    let reaper = Reaper::exclusive().expect("reaper");
+    let this = std::env::current_exe().expect("the path of this program");
+    let receiver = ChildSpec::new(this).env("RINIT_TEST_ROLE", "receiver").stdout(Stdio::piped());
+    let mut child = reaper.spawn(&receiver).expect("spawn");
+    let mut lines = BufReader::new(child.take_stdout().expect("a pipe")).lines();
+    assert_eq!(lines.next().expect("a line").expect("read"), "ready");
+    let me = std::process::id().to_string();
+    let sent = reaper.spawn(&ChildSpec::new("kill").args(["-q", "77", "-s", "40", &me])).expect("kill");
+    poll_on(&[forwarder.as_fd()]);
+    let received = forwarder.next().expect("next").expect("a signal");
+    assert_eq!((received.value(), received.sender()), (Some(77), Some(sent.pid())));
+    forwarder.forward(&received, &child).expect("forward");
+    assert_eq!(lines.next().expect("a line").expect("read"), "Some(77)");
+    assert!(child.wait().expect("wait").success());
+}
+
+fn realtime() -> SignalSet {
+    SignalSet::only(Signal::new(40).expect("a signal"))
+}
+
+/// Says with which value a signal came.
+fn receiver() {
+    let forwarder = SignalForwarder::new(realtime()).expect("forwarder");
+    println!("ready");
+    poll_on(&[forwarder.as_fd()]);
+    println!("{:?}", forwarder.next().expect("next").expect("a signal").value());
+}
+
+fn a_forwarder_covers_threads_that_come_later() {
+    let forwarder = SignalForwarder::new(SignalSet::only(Signal::TERM)).expect("forwarder");
+    // Idle threads that would take a signal for the process, were it not blocked in them: this one would die of it.
+    let (hold, held) = mpsc::channel::<()>();
+    let worker = std::thread::spawn(move || held.recv().is_err());
+    for _ in 0..100 {
+        assert_eq!(received(&forwarder).signal(), Signal::TERM);
+    }
+    drop(hold);
+    assert!(worker.join().expect("no panic"));
+}
+
+fn the_subreaper_attribute_is_given_back() {
+    let is_one = || rustix::process::child_subreaper().expect("prctl").is_some();
+    assert!(!is_one());
+    // In whatever order they are dropped.
+    for order in [[0, 1], [1, 0]] {
+        let mut both = [become_subreaper(), become_subreaper()].map(|one| Some(one.expect("subreaper")));
+        assert_eq!(both.each_ref().map(|one| one.as_ref().expect("it").was_set()), [false, true]);
+        for index in order {
+            assert!(is_one());
+            both[index] = None;
+        }
+        assert!(!is_one());
+    }
+    // What somebody else has set stays set.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("prctl");
+    let ours = become_subreaper().expect("subreaper");
+    assert!(ours.was_set());
+    drop(ours);
+    assert!(is_one());
 }

@@ -4,10 +4,10 @@
 #![allow(unsafe_code)] // The handlers of C, which a service may have: atexit, sigaction.
 
 use rinit_core::{Error, Init, Signal};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,7 @@ const SERVICES: &[(&str, fn())] = &[
     ("listen", || println!("{}", std::env::var("LISTEN_PID").unwrap_or_default())),
     ("orphan", leave_an_orphan),
     ("signals", print_signal_state),
+    ("short-threads", spawn_from_short_threads),
 ];
 
 const TESTS: &[(&str, fn())] = &[
@@ -40,6 +41,10 @@ const TESTS: &[(&str, fn())] = &[
     ("the_signal_state_is_given_back", the_signal_state_is_given_back),
     ("the_init_pins_nothing", the_init_pins_nothing),
     ("a_split_in_a_split", a_split_in_a_split),
+    ("a_thread_ends_before_its_child", a_thread_ends_before_its_child),
+    ("memory_of_before_and_after", memory_of_before_and_after),
+    ("a_file_buffer_is_written_once", a_file_buffer_is_written_once),
+    ("fork_handlers_run", fork_handlers_run),
 ];
 
 fn main() {
@@ -50,6 +55,9 @@ fn main() {
         Some("--atexit") => with_exit_handler(),
         Some("--nested") => nested(),
         Some("--handler") => with_handler(),
+        Some("--heap") => with_a_full_heap(),
+        Some("--file") => with_a_buffered_file(Path::new(&words[2])),
+        Some("--atfork") => with_fork_handlers(),
         filter => run_tests(filter.filter(|word| !word.starts_with('-'))),
     }
 }
@@ -161,6 +169,74 @@ fn with_exit_handler() {
     print!("std ");
     // SAFETY: a constant string without conversions.
     unsafe { libc::printf(c"C ".as_ptr()) };
+    Init::split().expect("split");
+}
+
+/// Each thread ends before the child that it has started.
+fn spawn_from_short_threads() {
+    let start = || Command::new("sh").args(["-c", "read x; exit 9"]).stdin(Stdio::piped()).spawn();
+    let mut children: Vec<Child> =
+        (0..20).map(|_| std::thread::spawn(start).join().expect("no panic").expect("spawn")).collect();
+    // Without /proc that cannot be seen; a joined thread is at its very end.
+    let threads = || std::fs::read_dir("/proc/self/task").ok().map(Iterator::count);
+    wait_for("the threads' end", || threads().is_none_or(|count| count <= 1).then_some(()));
+    let living = children.iter_mut().filter_map(|child| child.try_wait().ok()).filter(Option::is_none).count();
+    children.iter_mut().for_each(|child| drop(child.stdin.take()));
+    let right = children.iter_mut().filter_map(|child| child.wait().ok()?.code()).filter(|code| *code == 9).count();
+    println!("{living} live, {right} right");
+}
+
+/// Blocks of all sizes, each filled with its number.
+fn blocks(count: usize) -> Vec<Vec<u8>> {
+    (0..count).map(|number| vec![number as u8; (number * 7919) % 60_000 + 1]).collect()
+}
+
+fn are_whole(blocks: &[Vec<u8>]) -> bool {
+    blocks.iter().enumerate().all(|(number, block)| block.iter().all(|byte| *byte == number as u8))
+}
+
+/// Some 60 MB from before the split, half of it given back after it and taken anew, and a large piece: in the service. In the
+/// init: the lists of hundreds of orphans that it reaps, and of hundreds that it ends.
+fn with_a_full_heap() {
+    let mut old = blocks(2000);
+    Init::split().expect("split");
+    let before = are_whole(&old);
+    old.truncate(1000);
+    let new = blocks(2000);
+    let large = vec![7_u8; 300 << 20];
+    let script = "i=0; while [ $i -lt 300 ]; do (exit 5 &); (sleep 1000 >&- 2>&- &); i=$((i+1)); done";
+    let status = Command::new("sh").args(["-c", script]).status().expect("sh");
+    let after = are_whole(&old) && are_whole(&new) && large.iter().all(|byte| *byte == 7);
+    println!("{before} {after} {}", status.success());
+    std::process::exit(4);
+}
+
+fn with_a_buffered_file(path: &Path) {
+    let mut file = std::io::BufWriter::new(std::fs::File::create(path).expect("create"));
+    file.write_all(b"before ").expect("write");
+    let split = Init::split().expect("split");
+    file.write_all(b"after").expect("write");
+    file.flush().expect("flush");
+    println!("{}", split.init());
+}
+
+fn say(what: &str) {
+    let _ = rustix::io::write(rustix::stdio::stdout(), what.as_bytes());
+}
+
+/// Of a C library, say, that holds its locks over a fork.
+fn with_fork_handlers() {
+    extern "C" fn prepare() {
+        say("prepare\n");
+    }
+    extern "C" fn parent() {
+        say("parent\n");
+    }
+    extern "C" fn child() {
+        say("child\n");
+    }
+    // SAFETY: each handler makes one system call.
+    unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
     Init::split().expect("split");
 }
 
@@ -446,5 +522,39 @@ fn a_split_in_a_split() {
             Place::Here => assert_eq!(output.status.signal(), Some(libc::SIGABRT)),
             _ => assert_eq!(output.status.code(), Some(128 + libc::SIGABRT), "{place:?}"),
         }
+    }
+}
+
+fn a_thread_ends_before_its_child() {
+    for place in places() {
+        let output = output(place, &["--service", "short-threads"]);
+        assert_eq!((output.status.code(), text(&output).as_str()), (Some(0), "20 live, 20 right\n"), "{place:?}");
+    }
+}
+
+fn memory_of_before_and_after() {
+    for place in places() {
+        let output = output(place, &["--heap"]);
+        assert_eq!((output.status.code(), text(&output).as_str()), (Some(4), "true true true\n"), "{place:?}");
+    }
+}
+
+fn a_file_buffer_is_written_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("file");
+    for place in places() {
+        let output = output(place, &["--file", file.to_str().expect("UTF-8")]);
+        assert_eq!(output.status.code(), Some(0), "{place:?}");
+        assert_eq!(std::fs::read_to_string(&file).expect("read"), "before after", "{place:?}");
+    }
+}
+
+fn fork_handlers_run() {
+    for place in places() {
+        let text = text(&output(place, &["--atfork"]));
+        let mut lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.first(), Some(&"prepare"), "{place:?}: {text}");
+        lines.sort_unstable();
+        assert_eq!(lines, ["child", "parent", "prepare"], "{place:?}");
     }
 }

@@ -5,6 +5,8 @@
 pub mod args;
 mod contained;
 mod duration;
+#[doc(hidden)]
+pub mod fuzzing;
 mod help;
 mod messages;
 mod observer;

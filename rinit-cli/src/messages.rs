@@ -34,14 +34,15 @@ pub(crate) fn line(to: Stream, prefix: &str, message: Arguments<'_>) {
     put(to, text.as_bytes());
 }
 
-/// Text of somebody else's with its control characters made visible.
+/// Text of somebody else's as one line of characters that are printed as themselves.
 pub(crate) fn visible(text: &OsStr) -> String {
     let mut line = Line { text: String::new() };
     let _ = line.write_str(&text.to_string_lossy());
     line.text
 }
 
-/// Makes control characters visible: the name of a program must not be able to forge a line or to drive the terminal.
+/// Makes visible what is not printed as itself: the name of a program must not be able to forge a line, to drive the
+/// terminal or to turn the direction of the text around.
 struct Line {
     text: String,
 }
@@ -49,10 +50,9 @@ struct Line {
 impl Write for Line {
     fn write_str(&mut self, part: &str) -> std::fmt::Result {
         for c in part.chars() {
-            if c.is_control() {
-                self.text.extend(c.escape_default());
-            } else {
-                self.text.push(c);
+            match c {
+                '\\' | '\'' | '"' => self.text.push(c),
+                _ => self.text.extend(c.escape_debug()),
             }
         }
         Ok(())
@@ -75,5 +75,24 @@ pub(crate) fn put(to: Stream, bytes: &[u8]) {
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
     if poll(&mut fds, Some(&at_once)).is_ok_and(|ready| ready > 0) {
         let _ = write(fd, bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::ffi::OsStrExt;
+
+    #[test]
+    fn a_name_forges_no_line_and_drives_no_terminal() {
+        for (text, shown) in [
+            (&b"/usr/bin/gr\xc3\xb6\xc3\x9fe --a='b' \"c\\d\""[..], "/usr/bin/gr\u{f6}\u{df}e --a='b' \"c\\d\""),
+            (b"x\nrinit: forged\r", "x\\nrinit: forged\\r"),
+            (b"\x1b]0;title\x07\x7f\0", "\\u{1b}]0;title\\u{7}\\u{7f}\\0"),
+            (b"\xff\xc2\x9b31m", "\u{fffd}\\u{9b}31m"),
+            ("\u{202e}gpj.exe\u{2028}\u{200b}\u{feff}".as_bytes(), "\\u{202e}gpj.exe\\u{2028}\\u{200b}\\u{feff}"),
+        ] {
+            assert_eq!(visible(OsStr::from_bytes(text)), shown);
+        }
     }
 }

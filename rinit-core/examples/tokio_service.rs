@@ -2,27 +2,40 @@
 //!
 //! Eight workers run jobs by `tokio::process`, each of which daemonises something. Every status arrives and is right, and every
 //! orphan is reaped by the cooperative reaper, which runs as a task of the same runtime: no thread, no handler for SIGCHLD.
+//! On TERM or INT no more jobs are started; the service ends with 0 when those that run have ended and all orphans are reaped.
 //!
 //! ```sh
+//! cargo run --example tokio_service           # until it is told to stop
 //! cargo run --example tokio_service -- 200    # so many jobs
 //! ```
 
 use rinit_core::{Claims, CooperativeReaper, Reaper, become_subreaper};
 use std::error::Error;
 use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::process::Command;
+use tokio::signal::unix::{SignalKind, signal};
 
 const WORKERS: usize = 8;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let jobs: usize = std::env::args().nth(1).map_or(Ok(200), |count| count.parse())?;
+    let jobs: usize = std::env::args().nth(1).map_or(Ok(usize::MAX), |count| count.parse())?;
     // As PID 1 it changes nothing; anywhere else the orphans would go to the init of the machine.
     let _subreaper = become_subreaper()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(serve(jobs))
+}
+
+/// What all workers have done.
+#[derive(Default)]
+struct Count {
+    stop: AtomicBool,
+    started: AtomicUsize,
+    right: AtomicUsize,
 }
 
 async fn serve(jobs: usize) -> Result<(), Box<dyn Error>> {
@@ -33,22 +46,32 @@ async fn serve(jobs: usize) -> Result<(), Box<dyn Error>> {
             eprintln!("tokio_service: orphans are no longer reaped: {error}");
         }
     });
-    let workers: Vec<_> = (0..WORKERS).map(|worker| tokio::spawn(work(worker, jobs, claims.clone()))).collect();
-    let mut right = 0;
+    let count = Arc::new(Count::default());
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let told = Arc::clone(&count);
+    tokio::spawn(async move {
+        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        told.stop.store(true, Ordering::Relaxed);
+    });
+    println!("service {} runs", std::process::id());
+    let work = |_| tokio::spawn(work(jobs, Arc::clone(&count), claims.clone()));
+    let workers: Vec<_> = (0..WORKERS).map(work).collect();
     for worker in workers {
-        right += worker.await?;
+        worker.await?;
     }
-    println!("{right} of {jobs} statuses are right");
-    // A service would go on for ever. This one shows that nothing is left behind.
+    let started = count.started.load(Ordering::Relaxed);
+    let right = count.right.load(Ordering::Relaxed);
+    println!("{right} of {started} statuses are right");
+    // Each job has left one orphan.
     let all_reaped = async {
-        while claims.stats().reaped < jobs as u64 {
+        while claims.stats().reaped < started as u64 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
     let reaped = tokio::time::timeout(Duration::from_secs(20), all_reaped).await;
     println!("{} orphans reaped", claims.stats().reaped);
     reaping.abort();
-    if right == jobs && reaped.is_ok() { Ok(()) } else { Err("a status or an orphan is missing".into()) }
+    if right == started && reaped.is_ok() { Ok(()) } else { Err("a status or an orphan is missing".into()) }
 }
 
 /// The reaper's descriptor in tokio's reactor: it wakes at most once a second while nothing has ended.
@@ -71,22 +94,29 @@ async fn reap(mut reaper: CooperativeReaper) -> Result<(), Box<dyn Error + Send 
     }
 }
 
-/// Runs this worker's share of the jobs; how many ended as they should.
-async fn work(worker: usize, jobs: usize, claims: Claims) -> usize {
-    let mut right = 0;
-    for job in (worker..jobs).step_by(WORKERS) {
+/// Runs one job after the other until there are enough, or the service is told to stop.
+async fn work(jobs: usize, count: Arc<Count>, claims: Claims) {
+    while !count.stop.load(Ordering::Relaxed) {
+        let job = count.started.fetch_add(1, Ordering::Relaxed);
+        if job >= jobs {
+            count.started.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        if job % 100 == 0 {
+            println!("{job} jobs started, {} orphans reaped", claims.stats().reaped);
+        }
         let code = job % 100;
         let mut command = Command::new("sh");
         command.args(["-c", &format!("(sleep 0.2 &); exit {code}")]);
         // tokio waits at once, so that this is safe without a claim too; with it, it is so under any load.
         let child = claims.claim_with(|| command.spawn(), |child| child.as_ref().ok()?.id());
-        match child {
-            Ok(mut child) => match child.wait().await {
-                Ok(status) => right += usize::from(status.code() == Some(code as i32)),
-                Err(error) => eprintln!("tokio_service: job {job}: {error}"),
-            },
-            Err(error) => eprintln!("tokio_service: job {job}: {error}"),
+        let status = match child {
+            Ok(mut child) => child.wait().await,
+            Err(error) => Err(error),
+        };
+        match status {
+            Ok(status) if status.code() == Some(code as i32) => drop(count.right.fetch_add(1, Ordering::Relaxed)),
+            other => eprintln!("tokio_service: job {job}: {other:?}"),
         }
     }
-    right
 }

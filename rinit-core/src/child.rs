@@ -1,22 +1,31 @@
 //! A started child and how it ended.
 
-use crate::child_spec::Started;
-use crate::reaper::Table;
-use crate::{Error, ExitStatus, Pid, Signal, sys};
-use rustix::event::{EventfdFlags, eventfd};
-use rustix::io::Errno;
-use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, pidfd_open};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::process::{ChildStderr, ChildStdin, ChildStdout};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod pipes;
+mod signal;
 
-/// A child of an exclusive [`Reaper`](crate::Reaper).
+pub use pipes::Output;
+
+use crate::child_spec::{ChildSpec, Started};
+use crate::children::{self, Ending, Reserved, Slot};
+use crate::{Error, ExitStatus, Pid, Signal};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::process::{ChildStderr, ChildStdin, ChildStdout};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A child of the exclusive mode: see [`Reaper::spawn`](crate::Reaper::spawn).
 ///
 /// Its status is kept until it is asked for, and forgotten when the handle is dropped; the process itself is neither
-/// ended nor left a zombie by that: the reaper takes it when its time comes.
+/// ended nor left a zombie by that: a reaper takes it when its time comes. The handle can be used in any thread, also after
+/// the [`Reaper`](crate::Reaper) was dropped; it then reaps its own child. Only a child whose handle was dropped too stays a
+/// zombie until there is a reaper again, or the process ends.
 ///
 /// As a descriptor ([`AsFd`]) it becomes readable when the child has ended: its pidfd, or, on kernels before 5.3 and
-/// under seccomp filters that refuse `pidfd_open(2)`, an eventfd that the reaper writes to when it has reaped the child.
+/// under seccomp filters that refuse `pidfd_open(2)`, an eventfd that is written to when a reaper, or a wait in another
+/// thread, has reaped the child.
 ///
 /// ```
 /// use rinit_core::{ChildSpec, ExitStatus, Reaper};
@@ -31,51 +40,36 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub struct Child {
     pid: Pid,
-    fd: OwnedFd,
-    table: Arc<Mutex<Table>>,
-    status: Option<ExitStatus>,
+    ending: Ending,
+    slot: Arc<Slot>,
+    stop_signal: Signal,
+    grace: Duration,
     stdin: Option<ChildStdin>,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
 }
 
-/// What the reaper keeps of a child whose handle lives.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) status: Option<ExitStatus>,
-    /// To be written to when the child was reaped, where there is no pidfd.
-    pub(crate) wake: Option<OwnedFd>,
-}
+/// Without a pidfd nothing tells that the child has ended but a look; from the shortest pause to the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
 impl Child {
-    /// Registers a child that was just forked. The table's lock is held since before the fork, so that no reaper can
-    /// have taken the child yet, even if it has ended.
-    pub(crate) fn register(started: Started, table: &Arc<Mutex<Table>>, locked: &mut Table) -> Result<Self, Error> {
-        let Started { pid, pipes } = started;
-        let (fd, wake) = match pidfd_open(pid.rustix(), PidfdFlags::empty()) {
-            Ok(pidfd) => (pidfd, None),
-            Err(_) => {
-                let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
-                let event = event.map_err(|error| Error::Wait(error.into()))?;
-                let wake = event.try_clone().map_err(Error::Wait)?;
-                (event, Some(wake))
-            }
-        };
-        locked.insert(pid, Entry { status: None, wake });
+    /// Starts a child and enters it before anybody can reap it.
+    pub(crate) fn start(spec: &ChildSpec) -> Result<Self, Error> {
+        let reserved = Reserved::new()?;
+        // Held over the fork: a child that ends at once must not be reaped before it is in the list.
+        let mut children = children::lock();
+        let Started { pid, pipes } = spec.start_for_process()?;
+        let (slot, ending) = children.enter(pid, reserved);
         Ok(Self {
             pid,
-            fd,
-            table: Arc::clone(table),
-            status: None,
+            ending,
+            slot,
+            stop_signal: spec.signal_to_stop(),
+            grace: spec.time_to_stop(),
             stdin: pipes.stdin.map(Into::into),
             stdout: pipes.stdout.map(Into::into),
             stderr: pipes.stderr.map(Into::into),
         })
-    }
-
-    fn table(&self) -> MutexGuard<'_, Table> {
-        // A panic elsewhere cannot leave the table half changed: each change is one insertion or one store.
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The child's pid. It stays the child's own at least until the status was taken by the reaper.
@@ -91,60 +85,6 @@ impl Child {
     #[must_use]
     pub const fn pid(&self) -> Pid {
         self.pid
-    }
-
-    /// The write end of the child's standard input, where that is [`Stdio::piped`](crate::Stdio::piped); once. The child
-    /// reads an end of file when it is dropped.
-    ///
-    /// ```
-    /// use rinit_core::{ChildSpec, Reaper, Stdio};
-    /// use std::io::Write;
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let spec = ChildSpec::new("sh").args(["-c", "read word; exit $word"]).stdin(Stdio::piped());
-    /// let mut child = Reaper::exclusive()?.spawn(&spec)?;
-    /// child.take_stdin().expect("a pipe").write_all(b"7\n")?;
-    /// assert_eq!(child.wait()?.exit_code(), 7);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn take_stdin(&mut self) -> Option<ChildStdin> {
-        self.stdin.take()
-    }
-
-    /// The read end of the child's standard output, where that is [`Stdio::piped`](crate::Stdio::piped); once.
-    ///
-    /// ```
-    /// use rinit_core::{ChildSpec, Reaper, Stdio};
-    /// use std::io::{BufRead, BufReader};
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let mut child = Reaper::exclusive()?.spawn(&ChildSpec::new("echo").arg("hello").stdout(Stdio::piped()))?;
-    /// for line in BufReader::new(child.take_stdout().expect("a pipe")).lines() {
-    ///     assert_eq!(line?, "hello");
-    /// }
-    /// child.wait()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
-        self.stdout.take()
-    }
-
-    /// The read end of the child's standard error, where that is [`Stdio::piped`](crate::Stdio::piped); once.
-    ///
-    /// ```
-    /// use rinit_core::{ChildSpec, Reaper, Stdio};
-    /// use std::io::Read;
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let mut child = Reaper::exclusive()?.spawn(&ChildSpec::new("ls").arg("/no/such").stderr(Stdio::piped()))?;
-    /// let mut complaint = String::new();
-    /// child.take_stderr().expect("a pipe").read_to_string(&mut complaint)?;
-    /// assert!(complaint.contains("/no/such"));
-    /// # child.wait()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn take_stderr(&mut self) -> Option<ChildStderr> {
-        self.stderr.take()
     }
 
     /// How the child ended; `None` while it runs. Does not block.
@@ -165,26 +105,10 @@ impl Child {
     /// # }
     /// ```
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>, Error> {
-        if self.status.is_none() {
-            self.status = self.take()?;
+        match self.slot.status() {
+            Some(status) => Ok(Some(status)),
+            None => children::lock().take(self.pid, &self.slot),
         }
-        Ok(self.status)
-    }
-
-    /// Under the lock: the status that the reaper has recorded, or the child itself if it has ended since.
-    fn take(&self) -> Result<Option<ExitStatus>, Error> {
-        let mut table = self.table();
-        let Some(entry) = table.get_mut(&self.pid) else { return Err(Error::StatusTaken { pid: self.pid }) };
-        if entry.status.is_none() {
-            let options = rustix::process::WaitOptions::NOHANG;
-            match rustix::process::waitpid(Some(self.pid.rustix()), options) {
-                Ok(Some((_, status))) => entry.status = ExitStatus::from_wait(status.as_raw()),
-                Ok(None) => {}
-                Err(Errno::CHILD) => return Err(Error::StatusTaken { pid: self.pid }),
-                Err(error) => return Err(Error::Wait(error.into())),
-            }
-        }
-        Ok(entry.status)
     }
 
     /// Waits for the child to end. The write end of its standard input is closed first, if it was not taken, so that it
@@ -208,49 +132,104 @@ impl Child {
             if let Some(status) = self.try_wait()? {
                 return Ok(status);
             }
-            // Sleeps without taking and without the lock: a reaper in another thread may take the child meanwhile, and
-            // then this fails with ECHILD and the next round finds the status in the table.
-            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-            match rustix::process::waitid(WaitId::Pid(self.pid.rustix()), options) {
-                Ok(_) | Err(Errno::INTR | Errno::CHILD) => {}
+            self.sleep_until_ended()?;
+        }
+    }
+
+    /// Waits for the child to end, but no longer than the timeout; `None` if it still runs then. As [`Child::wait`] in
+    /// everything else. A timeout of zero is a look.
+    ///
+    /// It sleeps on the pidfd. Where there is none it looks up to every 50 ms, so that it may return that much late.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Child::try_wait`].
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Reaper};
+    /// use std::time::Duration;
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let mut child = Reaper::exclusive()?.spawn(&ChildSpec::new("sleep").arg("60"))?;
+    /// assert_eq!(child.wait_timeout(Duration::from_millis(10))?, None);
+    /// child.kill_group()?;
+    /// assert!(child.wait_timeout(Duration::from_secs(60))?.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Option<ExitStatus>, Error> {
+        drop(self.stdin.take());
+        self.ended_within(timeout)?;
+        self.try_wait()
+    }
+
+    /// Sleeps until the child has ended, without taking and without the lock: somebody in another thread may take the
+    /// child meanwhile, and then this fails with ECHILD and the status is in the slot.
+    fn sleep_until_ended(&self) -> Result<(), Error> {
+        match waitid(WaitId::Pid(self.pid.rustix()), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+            Ok(_) | Err(Errno::INTR | Errno::CHILD) => Ok(()),
+            Err(error) => Err(Error::Wait(error.into())),
+        }
+    }
+
+    /// Waits for the child's end, and leaves it a zombie if nobody else takes it; true if it has ended.
+    fn ended_within(&self, timeout: Duration) -> Result<bool, Error> {
+        // Without an end where that lies beyond what the clock can say.
+        let end = Instant::now().checked_add(timeout);
+        let mut pause = PAUSES.0;
+        loop {
+            if self.has_ended()? {
+                return Ok(true);
+            }
+            let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return Ok(false);
+            }
+            let (fd, sleep) = match &self.ending {
+                Ending::Pidfd(fd) => (fd, left),
+                Ending::Event(fd) => (fd, left.min(pause)),
+            };
+            pause = (pause * 2).min(PAUSES.1);
+            // A day at most, which fits into whatever the kernel counts in; then it is looked at the clock again.
+            let sleep = Timespec::try_from(sleep.min(Duration::from_secs(86_400))).ok();
+            match poll(&mut [PollFd::new(fd, PollFlags::IN)], sleep.as_ref()) {
+                Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(Error::Wait(error.into())),
             }
         }
     }
 
-    /// Sends a signal to the child. Once its status was taken this does nothing: the pid may be a stranger's by then.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::SendSignal`], with EPERM where the child runs as another user and this process has no CAP_KILL.
-    ///
-    /// ```
-    /// use rinit_core::{ChildSpec, Reaper, Signal};
-    /// # fn main() -> Result<(), rinit_core::Error> {
-    /// let mut child = Reaper::exclusive()?.spawn(&ChildSpec::new("sleep").arg("60"))?;
-    /// child.signal(Signal::TERM)?;
-    /// assert_eq!(child.wait()?.signal(), Some(Signal::TERM));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn signal(&self, signal: Signal) -> Result<(), Error> {
-        // Under the lock nobody reaps, so that an entry without a status is a pid that is still the child's.
-        let table = self.table();
-        if table.get(&self.pid).is_none_or(|entry| entry.status.is_some()) {
-            return Ok(());
+    /// True if the child has ended, reaped or not.
+    fn has_ended(&self) -> Result<bool, Error> {
+        if self.slot.status().is_some() {
+            return Ok(true);
         }
-        sys::kill(self.pid, signal).map_err(|source| Error::SendSignal { signal, pid: self.pid, source })
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match rustix::io::retry_on_intr(|| waitid(WaitId::Pid(self.pid.rustix()), options)) {
+            Ok(found) => Ok(found.is_some()),
+            // Taken in this moment by somebody else, whose note the lock waits for.
+            Err(Errno::CHILD) => Ok(true),
+            Err(error) => Err(Error::Wait(error.into())),
+        }
     }
 }
 
 impl AsFd for Child {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        match &self.ending {
+            Ending::Pidfd(fd) | Ending::Event(fd) => fd.as_fd(),
+        }
+    }
+}
+
+/// For event loops that want a number, such as tokio's `AsyncFd`.
+impl AsRawFd for Child {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
-        self.table().remove(&self.pid);
+        children::lock().forget(self.pid, &self.slot);
     }
 }

@@ -1,8 +1,10 @@
 //! What to start, and in which state.
 
+mod command;
 mod contained;
 mod descriptors;
 mod environment;
+mod process;
 mod start;
 
 pub(crate) use start::{Started, TerminalUse};
@@ -10,8 +12,10 @@ pub(crate) use start::{Started, TerminalUse};
 use crate::{Inherited, Signal, SignalSet, Stdio, User};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::os::fd::RawFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Where a child stands among process groups and sessions.
 ///
@@ -51,6 +55,8 @@ pub enum Group {
 pub struct ChildSpec {
     program: OsString,
     arguments: Vec<OsString>,
+    /// Whether it starts from nothing.
+    environment_cleared: bool,
     environment: Vec<(OsString, Option<OsString>)>,
     directory: Option<PathBuf>,
     user: Option<User>,
@@ -60,6 +66,10 @@ pub struct ChildSpec {
     mask: SignalSet,
     ignore: SignalSet,
     default: SignalSet,
+    terminal: Option<Arc<OwnedFd>>,
+    parent_death_signal: Option<Signal>,
+    stop_signal: Signal,
+    grace: Duration,
 }
 
 impl ChildSpec {
@@ -74,6 +84,7 @@ impl ChildSpec {
         Self {
             program: program.into(),
             arguments: Vec::new(),
+            environment_cleared: false,
             environment: Vec::new(),
             directory: None,
             user: None,
@@ -82,6 +93,10 @@ impl ChildSpec {
             mask: SignalSet::empty(),
             ignore: SignalSet::empty(),
             default: SignalSet::only(Signal::PIPE),
+            terminal: None,
+            parent_death_signal: None,
+            stop_signal: Signal::TERM,
+            grace: process::DEFAULT_GRACE,
         }
     }
 
@@ -117,7 +132,7 @@ impl ChildSpec {
         self
     }
 
-    /// Sets an environment variable on top of what this process has.
+    /// Sets an environment variable on top of what this process has, or of nothing after [`ChildSpec::env_clear`].
     ///
     /// ```
     /// let _ = rinit_core::ChildSpec::new("env").env("LANG", "C.UTF-8");
@@ -136,6 +151,24 @@ impl ChildSpec {
     #[must_use]
     pub fn env_remove(mut self, name: impl Into<OsString>) -> Self {
         self.environment.push((name.into(), None));
+        self
+    }
+
+    /// Starts from an empty environment: the child has only what [`ChildSpec::env`] sets after this, and no HOME for its
+    /// [user](ChildSpec::user) either. Without a PATH a program is looked for where `execvp(3)` looks then.
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Reaper, Stdio};
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let spec = ChildSpec::new("/usr/bin/env").env_clear().env("LANG", "C").stdout(Stdio::piped());
+    /// assert_eq!(Reaper::exclusive()?.spawn(&spec)?.wait_with_output()?.stdout, b"LANG=C\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn env_clear(mut self) -> Self {
+        self.environment.clear();
+        self.environment_cleared = true;
         self
     }
 

@@ -136,6 +136,12 @@ pub enum Error {
         /// The child.
         pid: crate::Pid,
     },
+    /// A descriptor that tells of a child's end could not be made (`eventfd(2)`): no descriptor is left.
+    #[error("cannot make an eventfd: {0}")]
+    EventFd(#[source] io::Error),
+    /// A child's output could not be read (`read(2)`, `poll(2)`).
+    #[error("cannot read the output of a child: {0}")]
+    Output(#[source] io::Error),
     /// The subreaper attribute could not be read or set (`PR_SET_CHILD_SUBREAPER(2const)`).
     #[error("cannot become a subreaper: {0}")]
     Subreaper(#[source] io::Error),

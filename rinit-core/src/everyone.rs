@@ -3,6 +3,7 @@
 use crate::procfs::{Reader, State};
 use crate::tree::{self, Process, Sent};
 use crate::{Error, Event, Next, Pid, Signal, Survivor, survivor, sys};
+use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Survivors that are described one by one in an event; the rest are counted. A line for each of 20,000 helps nobody.
@@ -205,7 +206,7 @@ impl Everyone {
                 emit(Event::Killed { pid: process.pid });
             }
             tree::Meeting::After(Ok(Sent::Gone)) => {}
-            tree::Meeting::After(Err(_)) => self.refused(process.pid, Signal::KILL, emit),
+            tree::Meeting::After(Err(error)) => self.not_sent(process.pid, Signal::KILL, error, emit),
         })
     }
 
@@ -235,8 +236,8 @@ impl Everyone {
         match tree::signal_process(process, signal) {
             Ok(Sent::Delivered) => true,
             Ok(Sent::Gone) => false,
-            Err(_) => {
-                self.refused(process.pid, signal, emit);
+            Err(error) => {
+                self.not_sent(process.pid, signal, &error, emit);
                 false
             }
         }
@@ -246,7 +247,7 @@ impl Everyone {
     pub(crate) fn is_out_of_reach(&self) -> bool {
         // Asked of the kernel and not of what was refused before: a process out of reach may fork on and on. A pid that is
         // reused in between gives a wrong answer and no signal.
-        let refuses = |pid: Pid| rustix::process::test_kill_process(pid.rustix()) == Err(rustix::io::Errno::PERM);
+        let refuses = |pid: Pid| rustix::process::test_kill_process(pid.rustix()) == Err(Errno::PERM);
         self.living().is_ok_and(|living| living.iter().all(|process| refuses(process.pid)))
     }
 
@@ -254,13 +255,19 @@ impl Everyone {
         self.refused.contains(&pid)
     }
 
-    /// A signal was refused: said once for each process.
-    pub(crate) fn refused(&mut self, pid: Pid, signal: Signal, emit: &mut Emit<'_>) {
-        if self.refused.insert(pid) {
+    /// A signal could not be sent. For want of permission it is said once for each process.
+    pub(crate) fn not_sent(&mut self, pid: Pid, signal: Signal, error: &Error, emit: &mut Emit<'_>) {
+        if !is_refusal(error) {
+            emit(Event::Trouble { what: error.to_string() });
+        } else if self.refused.insert(pid) {
             let uid = Reader::new().status(pid).ok().flatten().and_then(|status| status.uid);
             emit(Event::NotPermitted { pid, signal, uid });
         }
     }
+}
+
+fn is_refusal(error: &Error) -> bool {
+    matches!(error, Error::SendSignal { source, .. } if Errno::from_io_error(source) == Some(Errno::PERM))
 }
 
 /// Where /proc cannot be read: as PID 1 everyone in the namespace can still be reached, because the kernel leaves PID 1

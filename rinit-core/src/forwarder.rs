@@ -1,10 +1,12 @@
 //! Taking signals and passing them on.
 
+use crate::patience::patiently;
 use crate::sys::{self, SigInfo, SignalFd};
-use crate::{Error, Pid, Rewrite, Signal, SignalSet};
+use crate::tree::{self, signal_process};
+use crate::{Child, Error, Pid, Rewrite, Signal, SignalSet};
 use std::io;
 use std::marker::PhantomData;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 /// A signal that arrived.
 ///
@@ -83,16 +85,67 @@ impl Received {
 pub(crate) fn send(pid: Pid, signal: Signal, value: Option<usize>) -> io::Result<()> {
     match value.map(|value| sys::queue(pid, signal, value)) {
         Some(Ok(())) => Ok(()),
-        Some(Err(_)) | None => sys::kill(pid, signal),
+        Some(Err(_)) | None => patiently(|| sys::kill(pid, signal)),
+    }
+}
+
+/// To whom a [`SignalForwarder`] passes a signal on.
+///
+/// ```
+/// use rinit_core::{Pid, Recipient};
+/// assert!(matches!(Recipient::from(Pid::INIT), Recipient::Process(Pid::INIT)));
+/// ```
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Recipient<'a> {
+    /// A child of the exclusive mode; once it was reaped, nobody.
+    Child(&'a Child),
+    /// The child's process group, never a stranger's: [`Child::signal_group`].
+    Group(&'a Child),
+    /// A process by its number: for children that std, tokio or a library has started. It is sound for as long as nobody
+    /// has waited for the child: afterwards the number may be a stranger's.
+    Process(Pid),
+    /// A process group by its number; the same holds for its leader.
+    ProcessGroup(Pid),
+    /// Every descendant of this process, whatever its group or session: each by a pidfd, without the value of a queued
+    /// signal. What is forked meanwhile may be missed. Needs `/proc`.
+    Descendants,
+}
+
+impl From<Pid> for Recipient<'_> {
+    fn from(pid: Pid) -> Self {
+        Self::Process(pid)
+    }
+}
+
+impl<'a> From<&'a Child> for Recipient<'a> {
+    fn from(child: &'a Child) -> Self {
+        Self::Child(child)
     }
 }
 
 /// Receives signals in a process that has its own event loop, and passes them on.
 ///
-/// The signals are blocked in the calling thread and read from a signalfd ([`AsFd`]); on drop the mask is put back, and a
-/// signal that is pending then takes its ordinary course. **Make it before the process starts threads**: a thread that
-/// does not block these signals takes them away from the descriptor (`signalfd(2)`, `pthread_sigmask(3)`). The value cannot
-/// be sent to another thread, because the mask to be restored is the thread's own.
+/// # What it does to threads
+///
+/// The signals are blocked in the calling thread and read from a signalfd ([`AsFd`]). **Make it before the process starts
+/// threads**: they inherit the mask. A thread that does not block these signals takes them away from the descriptor, and
+/// they do there what they would have done (`signalfd(2)`, `pthread_sigmask(3)`). On drop those that this value has blocked
+/// are unblocked in the calling thread, and a pending one then takes its ordinary course; the masks of threads that were
+/// started meanwhile stay. The value cannot be sent to another thread, because the mask to be restored is the thread's own.
+///
+/// Handlers that the process has installed for these signals do not run while it lives.
+///
+/// # What it does to children
+///
+/// A child inherits the mask over `execve(2)`. [`ChildSpec`](crate::ChildSpec) gives it an empty one; a child of
+/// `std::process::Command` or tokio has these signals blocked, and what is passed on to it stays pending for ever, unless it
+/// unblocks them itself.
+///
+/// # What the terminal has done already
+///
+/// ^C and the like reach the whole foreground group. Where [`Received::is_from_kernel`] says so, a child that is in this
+/// process's own group has the signal already; one in a group of its own has not.
 ///
 /// ```
 /// use rinit_core::{ChildSpec, Reaper, Signal, SignalForwarder, SignalSet};
@@ -101,7 +154,7 @@ pub(crate) fn send(pid: Pid, signal: Signal, value: Option<usize>) -> io::Result
 /// let mut child = Reaper::exclusive()?.spawn(&ChildSpec::new("sleep").arg("60"))?;
 /// # child.signal(Signal::TERM)?;
 /// while let Some(received) = forwarder.next()? { // when poll says that the descriptor is readable
-///     forwarder.forward(&received, child.pid())?;
+///     forwarder.forward(&received, &child)?;
 /// }
 /// child.wait()?;
 /// # Ok(())
@@ -135,7 +188,10 @@ impl SignalForwarder {
     pub fn new(signals: SignalSet) -> Result<Self, Error> {
         let before = sys::block(signals).map_err(Error::SignalMask)?;
         let blocked = signals.difference(before);
-        let fd = SignalFd::new(signals).map_err(Error::SignalFd)?;
+        let fd = SignalFd::new(signals).map_err(|error| {
+            let _ = sys::unblock(blocked);
+            Error::SignalFd(error)
+        })?;
         Ok(Self { fd, blocked, rewrite: Rewrite::default(), _mask_is_the_threads: PhantomData })
     }
 
@@ -174,28 +230,47 @@ impl SignalForwarder {
         Ok(self.fd.read().map_err(Error::SignalWait)?.map(Received::new))
     }
 
-    /// Passes a signal on to a process: rewritten, with its value, or not at all where a rule drops it. A process that
-    /// has ended is no error.
+    /// Passes a signal on: rewritten, with its value, or not at all where a rule drops it. A recipient that has ended is no
+    /// error.
     ///
     /// # Errors
     ///
-    /// [`Error::SendSignal`].
+    /// [`Error::SendSignal`]: EPERM where the recipient runs as another user. Of several descendants the others got it.
+    /// [`Error::Proc`] for descendants where `/proc` cannot be read; nobody got it then.
     ///
     /// ```
-    /// # fn f(forwarder: rinit_core::SignalForwarder, to: rinit_core::Pid) -> Result<(), rinit_core::Error> {
-    /// if let Some(received) = forwarder.next()? {
-    ///     forwarder.forward(&received, to)?;
+    /// use rinit_core::{Child, Error, Recipient, SignalForwarder};
+    /// fn pass_on(forwarder: &SignalForwarder, child: &Child) -> Result<(), Error> {
+    ///     while let Some(received) = forwarder.next()? {
+    ///         forwarder.forward(&received, Recipient::Group(child))?;
+    ///     }
+    ///     Ok(())
     /// }
-    /// # Ok(())
-    /// # }
     /// ```
-    pub fn forward(&self, received: &Received, pid: Pid) -> Result<(), Error> {
+    pub fn forward<'a>(&self, received: &Received, to: impl Into<Recipient<'a>>) -> Result<(), Error> {
         let Some(signal) = self.rewrite.apply(received.signal()) else { return Ok(()) };
-        match send(pid, signal, received.value()) {
+        let by_number = |pid: Pid, result: io::Result<()>| match result {
             Err(error) if is_gone(&error) => Ok(()),
             result => result.map_err(|source| Error::SendSignal { signal, pid, source }),
+        };
+        match to.into() {
+            Recipient::Child(child) => child.send(signal, received.value()),
+            Recipient::Group(child) => child.signal_group(signal).map(drop),
+            Recipient::Process(pid) => by_number(pid, send(pid, signal, received.value())),
+            Recipient::ProcessGroup(group) => by_number(group, sys::kill_group(group, signal)),
+            Recipient::Descendants => to_descendants(signal),
         }
     }
+}
+
+/// Sends to all, whoever of them refuses it.
+fn to_descendants(signal: Signal) -> Result<(), Error> {
+    let all = tree::descendants(rustix::process::getpid().into())?;
+    let mut result = Ok(());
+    for process in all.iter().filter(|process| !process.has_ended()) {
+        result = result.and(signal_process(process, signal).map(drop));
+    }
+    result
 }
 
 /// ESRCH: whom the signal was for has ended, which is nobody's fault.
@@ -206,6 +281,13 @@ pub(crate) fn is_gone(error: &io::Error) -> bool {
 impl AsFd for SignalForwarder {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+/// For event loops that want a number, such as tokio's `AsyncFd`.
+impl AsRawFd for SignalForwarder {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }
 

@@ -43,7 +43,9 @@
 #![cfg(target_os = "linux")]
 
 mod child;
+mod child_environment;
 mod child_spec;
+mod children;
 mod contain;
 mod cooperative;
 mod diagnose;
@@ -59,6 +61,7 @@ mod init;
 mod json;
 mod mirror;
 mod parent;
+mod patience;
 mod pause;
 mod pid;
 mod policy;
@@ -69,6 +72,7 @@ mod reaper;
 mod regular_file;
 mod signal;
 mod signal_set;
+mod spawner;
 mod status;
 mod stdio;
 mod subreaper;
@@ -80,7 +84,7 @@ mod test_support;
 mod tree;
 mod user;
 
-pub use child::Child;
+pub use child::{Child, Output};
 pub use child_spec::{ChildSpec, Group};
 #[doc(hidden)]
 pub use contain::__contained;
@@ -88,7 +92,7 @@ pub use contain::{ContainSpec, Job};
 pub use cooperative::{BackgroundReaper, Claimable, Claims, CooperativeReaper, CooperativeStats, Orphan};
 pub use diagnose::{Diagnosis, Zombie, ZombieParent, diagnose};
 pub use error::Error;
-pub use forwarder::{Received, SignalForwarder};
+pub use forwarder::{Received, Recipient, SignalForwarder};
 pub use inherited::Inherited;
 pub use init::{Event, Init, Next, Report, Split, ThisProcess, Withheld};
 pub use mirror::mirror;

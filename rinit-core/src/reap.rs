@@ -1,5 +1,6 @@
 //! Taking ended children, one at a time, for whoever is the only one in the process to wait.
 
+use crate::patience::patiently;
 use crate::{ExitStatus, Pid, Signal};
 use rustix::io::Errno;
 use rustix::process::WaitOptions;
@@ -24,7 +25,7 @@ pub(crate) enum Reaped {
 /// (`signal(7)`, "Queueing and delivery semantics").
 pub(crate) fn reap_one() -> io::Result<Reaped> {
     let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
-    match rustix::io::retry_on_intr(|| rustix::process::wait(options)) {
+    match patiently(|| Ok(rustix::process::wait(options)?)) {
         Ok(Some((pid, status))) => {
             let pid = Pid::from(pid);
             if let Some(ended) = ExitStatus::from_wait(status.as_raw()) {
@@ -34,7 +35,7 @@ pub(crate) fn reap_one() -> io::Result<Reaped> {
             Ok(Reaped::Stopped(pid, stopping.unwrap_or(Signal::STOP)))
         }
         Ok(None) => Ok(Reaped::Nothing),
-        Err(Errno::CHILD) => Ok(Reaped::NoChildren),
-        Err(error) => Err(error.into()),
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::CHILD) => Ok(Reaped::NoChildren),
+        Err(error) => Err(error),
     }
 }

@@ -1,26 +1,23 @@
 //! Reaping every child of a process that starts its children through rinit alone.
 
-use crate::child::Entry;
-use crate::child_spec::TerminalUse;
+use crate::children;
 use crate::reap::{Reaped, reap_one};
 use crate::sys::{self, Disposition, SignalFd};
 use crate::{Child, ChildSpec, Error, ExitStatus, Pid, Signal, SignalSet};
-use std::collections::HashMap;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// The children whose handles live.
-pub(crate) type Table = HashMap<Pid, Entry>;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::thread::{self, ThreadId};
 
 /// Reaps every child: those that it spawned, and orphans that this process adopted as PID 1 or subreaper.
 ///
 /// **Exclusive** means that it waits for any child whatever (`waitpid(-1)`). Nothing else in the process may wait:
 /// `std::process::Command`, tokio and C's `system(3)` would lose their statuses to it. Spawn with [`Reaper::spawn`], which
-/// keeps each status for its [`Child`].
+/// keeps each status for its [`Child`]. That is a matter of the process: several reapers, and waits for single children in other
+/// threads, do not take each other's statuses. A status that nobody can ask for any more is kept nowhere.
 ///
 /// As a descriptor ([`AsFd`]: a signalfd for SIGCHLD) it becomes readable when children have ended: then call
 /// [`Reaper::next`] until it returns `None`. SIGCHLD is blocked in the calling thread, given its default action, and the
-/// mask restored on drop; start no threads before, or block SIGCHLD in them too, because a thread that has it unblocked
+/// mask restored on drop, where that happens in the same thread; start no threads before, or block SIGCHLD in them too, because a thread that has it unblocked
 /// takes it away from the descriptor (`signalfd(2)`).
 ///
 /// ```
@@ -46,7 +43,8 @@ pub struct Reaper {
     /// What this value has blocked and nobody had before; only that is unblocked on drop, so that several such
     /// values may be dropped in any order.
     blocked: SignalSet,
-    table: Arc<Mutex<Table>>,
+    /// Whose mask that is.
+    thread: ThreadId,
 }
 
 /// A child that has ended and was reaped.
@@ -86,8 +84,12 @@ impl Reaper {
         let blocked = child.difference(before);
         // Ignored, the kernel would reap by itself and keep no status (`wait(2)`, NOTES).
         sys::set_disposition(Signal::CHLD, Disposition::Default).map_err(Error::Disposition)?;
-        let fd = SignalFd::new(child).map_err(Error::SignalFd)?;
-        Ok(Self { fd, blocked, table: Arc::default() })
+        let fd = SignalFd::new(child).map_err(|error| {
+            let _ = sys::unblock(blocked);
+            Error::SignalFd(error)
+        })?;
+        note_who_has_ended();
+        Ok(Self { fd, blocked, thread: thread::current().id() })
     }
 
     /// A reaper of orphans for a process in which others wait for their own children: see
@@ -131,10 +133,7 @@ impl Reaper {
     /// # }
     /// ```
     pub fn spawn(&self, spec: &ChildSpec) -> Result<Child, Error> {
-        // Held over the fork: a child that ends at once must not be reaped before it is in the table.
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        let started = spec.start(TerminalUse::None)?;
-        Child::register(started, &self.table, &mut table)
+        Child::start(spec)
     }
 
     /// Takes one ended child; `None` when there is none. Does not block.
@@ -154,18 +153,11 @@ impl Reaper {
         // The note that somebody has ended is taken first, the children after it: one that ends in between leaves a new
         // note, and at worst a look too many.
         while self.fd.read().map_err(Error::SignalWait)?.is_some() {}
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut children = children::lock();
         loop {
             match reap_one().map_err(Error::Wait)? {
                 Reaped::Ended(pid, status) => {
-                    let entry = table.get_mut(&pid);
-                    let spawned_here = entry.is_some();
-                    if let Some(entry) = entry {
-                        entry.status = Some(status);
-                        if let Some(wake) = &entry.wake {
-                            let _ = rustix::io::write(wake, &1_u64.to_ne_bytes());
-                        }
-                    }
+                    let spawned_here = children.reaped(pid, status);
                     return Ok(Some(Ended { pid, status, spawned_here }));
                 }
                 Reaped::Stopped(..) => {}
@@ -175,14 +167,32 @@ impl Reaper {
     }
 }
 
+/// Who ended before SIGCHLD was blocked has left no note of it that the descriptor could show: one is left now.
+fn note_who_has_ended() {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    if matches!(waitid(WaitId::All, options), Ok(Some(_))) {
+        let _ = sys::kill(rustix::process::getpid().into(), Signal::CHLD);
+    }
+}
+
 impl AsFd for Reaper {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 }
 
+/// For event loops that want a number, such as tokio's `AsyncFd`.
+impl AsRawFd for Reaper {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
 impl Drop for Reaper {
     fn drop(&mut self) {
-        let _ = sys::unblock(self.blocked);
+        // Another thread's mask was never changed by this value.
+        if thread::current().id() == self.thread {
+            let _ = sys::unblock(self.blocked);
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! `PR_SET_CHILD_SUBREAPER`: orphans of this process's descendants become its children.
 
 use crate::Error;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Makes this process a subreaper: descendants whose parent ends become its children, instead of PID 1's.
 ///
-/// The attribute belongs to the process, is not inherited by children made by `fork(2)`, and survives `execve(2)`. It is
-/// given back when the [`Subreaper`] is dropped; processes adopted until then stay adopted and still must be waited for.
+/// The attribute belongs to the process and not to a thread, is not inherited by children made by `fork(2)`, and survives
+/// `execve(2)`. It is given back when the [`Subreaper`] is dropped, or the last of several, in whatever order; processes
+/// adopted until then stay adopted and still must be waited for. PID 1 has no need of it, and may have it.
 ///
 /// Source: `PR_SET_CHILD_SUBREAPER(2const)`, since Linux 3.4.
 ///
@@ -21,9 +23,34 @@ use crate::Error;
 /// # }
 /// ```
 pub fn become_subreaper() -> Result<Subreaper, Error> {
-    let before = rustix::process::child_subreaper().map_err(|error| Error::Subreaper(error.into()))?;
+    let mut holders = holders();
+    let before = rustix::process::child_subreaper().map_err(|error| Error::Subreaper(error.into()))?.is_some();
     set(true)?;
-    Ok(Subreaper { before: before.is_some() })
+    if holders.count == 0 {
+        holders.before = before;
+    }
+    holders.count += 1;
+    Ok(Subreaper { before, process: holders.process })
+}
+
+/// The [`Subreaper`]s of a process.
+struct Holders {
+    /// A child made by `fork(2)` has a copy of this value and not the attribute.
+    process: u32,
+    count: usize,
+    /// What the first of them found.
+    before: bool,
+}
+
+static HOLDERS: Mutex<Holders> = Mutex::new(Holders { process: 0, count: 0, before: false });
+
+fn holders() -> MutexGuard<'static, Holders> {
+    let mut holders = HOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let process = std::process::id();
+    if holders.process != process {
+        *holders = Holders { process, count: 0, before: false };
+    }
+    holders
 }
 
 fn set(on: bool) -> Result<(), Error> {
@@ -32,7 +59,7 @@ fn set(on: bool) -> Result<(), Error> {
     rustix::process::set_child_subreaper(pid).map_err(|error| Error::Subreaper(error.into()))
 }
 
-/// Keeps this process a subreaper; dropping it restores what was before.
+/// Keeps this process a subreaper; dropping it restores what was before, unless another one lives.
 ///
 /// ```
 /// # fn main() -> Result<(), rinit_core::Error> {
@@ -45,6 +72,7 @@ fn set(on: bool) -> Result<(), Error> {
 #[must_use = "dropping it gives the attribute back"]
 pub struct Subreaper {
     before: bool,
+    process: u32,
 }
 
 impl Subreaper {
@@ -66,7 +94,15 @@ impl Subreaper {
 
 impl Drop for Subreaper {
     fn drop(&mut self) {
-        // It could be set, so it can be set back; a destructor has nobody to tell.
-        let _ = set(self.before);
+        let mut holders = holders();
+        // In a copy of the process, made by `fork(2)`, there is nothing to give back.
+        if holders.process != self.process {
+            return;
+        }
+        holders.count = holders.count.saturating_sub(1);
+        if holders.count == 0 {
+            // It could be set, so it can be set back; a destructor has nobody to tell.
+            let _ = set(holders.before);
+        }
     }
 }

@@ -111,6 +111,32 @@ impl User {
         resolve(spec, passwd, group, 0)
     }
 
+    /// A user by numbers alone, with exactly these supplementary groups; no database is looked at. HOME is `/` and there is
+    /// no login name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownUser`] if an id is 4294967295, which is no id, or if there are more than 65536 groups.
+    ///
+    /// ```
+    /// use rinit_core::User;
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let nobody = User::from_ids(65534, 65534, [])?;
+    /// assert_eq!((nobody.uid(), nobody.gid(), nobody.groups().len()), (65534, 65534, 0));
+    /// assert!(User::from_ids(u32::MAX, 0, []).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_ids(uid: u32, gid: u32, groups: impl IntoIterator<Item = u32>) -> Result<Self, Error> {
+        let groups: Vec<u32> = groups.into_iter().take(MAX_GROUPS + 1).collect();
+        let spec = || format!("{uid}:{gid}");
+        if let Some(id) = [uid, gid].iter().chain(&groups).find(|&&id| id > MAX_ID) {
+            return Err(unknown(&spec(), format!("{id} is no possible id: they end at {MAX_ID}")));
+        }
+        check_count(&groups).map_err(|reason| unknown(&spec(), reason))?;
+        Ok(Self { uid, gid, groups, home: None, name: None })
+    }
+
     /// The user id, for the real, effective and saved one (`setresuid(2)`).
     ///
     /// ```
@@ -181,11 +207,6 @@ impl User {
     }
 
     /// What the child sets between fork and exec.
-    /// A user that was looked up elsewhere.
-    pub(crate) const fn of_ids(uid: u32, gid: u32, groups: Vec<u32>) -> Self {
-        Self { uid, gid, groups, home: None, name: None }
-    }
-
     pub(crate) fn ids(&self) -> sys::Ids {
         let groups = self.groups.iter().map(|&gid| Gid::from_raw(gid)).collect();
         sys::Ids { uid: self.uid, gid: self.gid, groups }
@@ -221,13 +242,16 @@ fn resolve(spec: &str, passwd: &[u8], group: &[u8], own_gid: u32) -> Result<User
             (gid, account.map_or(vec![gid], |account| memberships(account, group)))
         }
     };
-    if groups.len() > MAX_GROUPS {
-        return Err(unknown(spec, format!("is in more than {MAX_GROUPS} groups, which the kernel cannot hold")));
-    }
+    check_count(&groups).map_err(|reason| unknown(spec, reason))?;
     let home = account.map(|account| account.home).filter(|home| !home.is_empty());
     let home = home.map(|home| PathBuf::from(OsStr::from_bytes(home)));
     let name = account.and_then(|account| std::str::from_utf8(account.name).ok()).map(str::to_owned);
     Ok(User { uid, gid, groups, home, name })
+}
+
+fn check_count(groups: &[u32]) -> Result<(), String> {
+    let few = groups.len() <= MAX_GROUPS;
+    few.then_some(()).ok_or_else(|| format!("is in more than {MAX_GROUPS} groups, which the kernel cannot hold"))
 }
 
 /// The uid, and the entry if it has one: by number if it is one, otherwise by name.

@@ -16,16 +16,23 @@
 //! | `fork-tree MARK [--spin]` | children in a session of their own, double-forked, forking on and on |
 //! | `storm N` | processes that fork on as fast as they can, each in a session of its own |
 //! | `with-helper [--at-once] CODE HELPER…` | starts `probe HELPER…`, waits until it is ready, exits CODE on TERM |
+//! | `storm SEED MS CODE` | processes that come and go in every way; see [`storm`] |
+//! | `spawner COUNT CODE` | children by a vfork, every other one waited for |
+//! | `thread-exec CODE` | a thread that is not the first becomes `signals --exit-on TERM:CODE` |
+//! | `leader-gone CODE` | the first thread ends, another one exits with CODE on TERM |
 //! | `abandon MICROSECONDS PROGRAM ARGS` | starts it, waits until it has blocked TERM, ends so much later |
+//! | `load [--live N] [--batch N]` | for the benches; see [`load`] |
 //! | `exit CODE`, `die SIG` | ends so |
 //! | `refuse CALLS[:ERRNO] -- PROGRAM ARGS` | runs the program without these system calls; see [`seccomp`] |
 //! | `supervise SOCKET CALLS -- PROGRAM ARGS` | runs it with somebody who says of each of the calls whether it is made |
 #![no_main]
 #![allow(unsafe_code)]
 
+mod load;
 mod orphans;
 mod seccomp;
 mod state;
+mod storm;
 mod sys;
 
 use std::ffi::{CStr, OsString};
@@ -63,12 +70,17 @@ fn run(command: &str, rest: &[String]) -> i32 {
         "sleep" => hold(|| ()),
         "slow-term" => slow_term(number(rest, 0), number(rest, 1)),
         "orphans" => orphans::make(rest),
+        "load" => load::run(rest),
         "fork-tree" => orphans::fork_tree(rest),
         "storm" => orphans::storm(rest),
         "with-helper" => with_helper(rest),
         "abandon" => abandon(rest),
         "refuse" => seccomp::refuse(rest),
         "supervise" => seccomp::supervise(rest),
+        "storm" => storm::storm(rest),
+        "spawner" => storm::spawner(rest),
+        "thread-exec" => storm::thread_exec(rest),
+        "leader-gone" => storm::leader_gone(rest),
         "exit" => number(rest, 0),
         "die" => sys::die_by(signal_number(rest.first().unwrap_or_else(|| fail("die: no signal")))),
         other => fail(&format!("unknown subcommand {other}")),
@@ -97,7 +109,7 @@ pub(crate) fn option<'a>(words: &'a [String], name: &str) -> Option<&'a str> {
     words.get(at + 1).map(String::as_str)
 }
 
-fn say_ready() {
+pub(crate) fn say_ready() {
     let (pid, ppid, pgid, sid) = sys::ids();
     say(&format!("ready pid={pid} ppid={ppid} pgid={pgid} sid={sid}"));
     sys::tell_ready();

@@ -13,11 +13,30 @@ pub(crate) fn make(words: &[String]) -> i32 {
     let live = option(words, "--live").map_or(0, |text| text.parse().unwrap_or_else(|_| fail("--live: not a number")));
     let together = words.iter().any(|word| word == "--together");
     let (reader, writer) = sys::pipe();
-    let hundreds = 100;
+    by_hundreds(count, || {
+        sys::close(writer);
+        if together {
+            // Returns at the end of the pipe: when the last writer has gone, which is main.
+            let _ = sys::read_line(reader);
+        }
+        sys::sleep_ms(live);
+    });
+    sys::close(reader);
+    say(&format!("made {count}"));
+    match option(words, "--exit") {
+        Some(code) => code.parse().unwrap_or_else(|_| fail("--exit: not a code")),
+        None => loop {
+            sys::pause();
+        },
+    }
+}
+
+/// Makes that many orphans by double fork; each does as it is told and ends with status 3.
+pub(crate) fn by_hundreds(count: i32, orphan: impl Fn()) {
     let mut left = count;
     // A middle process makes up to a hundred and ends: fewer forks, and they change their parent in groups.
     while left > 0 {
-        let batch = left.min(hundreds);
+        let batch = left.min(100);
         left -= batch;
         let middle = sys::fork();
         if middle != 0 {
@@ -27,12 +46,7 @@ pub(crate) fn make(words: &[String]) -> i32 {
         for _ in 0..batch {
             match sys::try_fork() {
                 Some(0) => {
-                    sys::close(writer);
-                    if together {
-                        // Returns at the end of the pipe: when the last writer has gone, which is main.
-                        let _ = sys::read_line(reader);
-                    }
-                    sys::sleep_ms(live);
+                    orphan();
                     sys::leave(3);
                 }
                 Some(_) => {}
@@ -40,14 +54,6 @@ pub(crate) fn make(words: &[String]) -> i32 {
             }
         }
         sys::leave(0);
-    }
-    sys::close(reader);
-    say(&format!("made {count}"));
-    match option(words, "--exit") {
-        Some(code) => code.parse().unwrap_or_else(|_| fail("--exit: not a code")),
-        None => loop {
-            sys::pause();
-        },
     }
 }
 

@@ -41,7 +41,7 @@ fn named(name: &str) -> Vec<Call> {
         "all" => return ALL.iter().flat_map(|name| named(name)).collect(),
         "pidfd_open" => &[whole(libc::SYS_pidfd_open)],
         "pidfd_send_signal" => &[whole(libc::SYS_pidfd_send_signal)],
-        "waitid_pidfd" => &[only(libc::SYS_waitid, libc::P_PIDFD as u32)],
+        "waitid_pidfd" => &[only(libc::SYS_waitid, libc::P_PIDFD)],
         "close_range" => &[whole(libc::SYS_close_range)],
         "signalfd" => &[
             whole(libc::SYS_signalfd4),

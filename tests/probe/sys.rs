@@ -123,11 +123,16 @@ pub(crate) fn set_handler(signal: i32, handler: libc::sighandler_t) {
     check(result, "rt_sigaction");
 }
 
-/// Ends by that signal, without a core file.
-pub(crate) fn die_by(signal: i32) -> ! {
+/// From here on a crash leaves no core file.
+pub(crate) fn no_core_files() {
     let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the limit is valid for the call.
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &none) };
+}
+
+/// Ends by that signal, without a core file.
+pub(crate) fn die_by(signal: i32) -> ! {
+    no_core_files();
     if signal != libc::SIGKILL && signal != libc::SIGSTOP {
         set_handler(signal, libc::SIG_DFL);
     }
@@ -158,6 +163,14 @@ pub(crate) fn sleep_ms(milliseconds: i32) {
     std::thread::sleep(std::time::Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0)));
 }
 
+/// The monotonic clock in nanoseconds.
+pub(crate) fn monotonic_ns() -> i64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the structure is valid for the call.
+    check(unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) }.into(), "clock_gettime");
+    now.tv_sec * 1_000_000_000 + now.tv_nsec
+}
+
 /// Forks; 0 in the child.
 pub(crate) fn fork() -> i32 {
     // SAFETY: this program has one thread, so that the child may do anything.
@@ -179,6 +192,19 @@ pub(crate) fn wait_for(pid: i32) {
     unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
 }
 
+/// Waits for any child, if there is one, or looks whether one has ended; true if there was one to forget.
+pub(crate) fn wait_for_any(sleep: bool) -> bool {
+    // SAFETY: no status is asked for.
+    unsafe { libc::waitpid(-1, ptr::null_mut(), if sleep { 0 } else { libc::WNOHANG }) > 0 }
+}
+
+/// Ends the calling thread alone, also the first one.
+pub(crate) fn end_this_thread() -> ! {
+    // SAFETY: nothing of the thread's is used by another one.
+    unsafe { libc::syscall(libc::SYS_exit, 0) };
+    leave(96)
+}
+
 /// Ends at once, without running exit handlers.
 pub(crate) fn leave(code: i32) -> ! {
     // SAFETY: ends the process.
@@ -191,8 +217,15 @@ pub(crate) fn new_session() {
 }
 
 pub(crate) fn own_group() {
+    if !try_own_group() {
+        fail(&format!("setpgid: {}", std::io::Error::last_os_error()));
+    }
+}
+
+/// False where it cannot have one, as the leader of a session.
+pub(crate) fn try_own_group() -> bool {
     // SAFETY: plain system call.
-    check(unsafe { libc::setpgid(0, 0) }.into(), "setpgid");
+    unsafe { libc::setpgid(0, 0) == 0 }
 }
 
 /// A new session that has standard input as its controlling terminal.

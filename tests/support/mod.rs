@@ -4,7 +4,10 @@
 //! fails. Nothing here sleeps for a fixed time and hopes: whatever is waited for has a condition and a deadline.
 #![allow(dead_code)] // Each test file uses a part.
 
+pub(crate) mod budget;
 pub(crate) mod docker;
+pub(crate) mod examples;
+pub(crate) mod faults;
 pub(crate) mod namespace;
 pub(crate) mod procfs;
 pub(crate) mod random;

@@ -3,6 +3,7 @@
 use super::running::Running;
 use super::{is_root, probe_path, procfs, wait_for};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 /// `unshare` with a new PID and mount namespace and a /proc of its own; as an ordinary user by a user namespace.
 fn unshare() -> Command {
@@ -14,8 +15,13 @@ fn unshare() -> Command {
     command
 }
 
-/// Whether this machine lets us have a PID namespace.
+/// Whether this machine lets us have a PID namespace; found out once.
 pub(crate) fn available() -> Result<(), String> {
+    static AVAILABLE: OnceLock<Result<(), String>> = OnceLock::new();
+    AVAILABLE.get_or_init(try_one).clone()
+}
+
+fn try_one() -> Result<(), String> {
     let output = unshare().arg("true").stdin(Stdio::null()).output();
     match output {
         Ok(output) if output.status.success() => Ok(()),

@@ -5,14 +5,29 @@ use std::time::SystemTime;
 /// xorshift64*: small, and good enough to spread tests over time.
 pub(crate) struct Random(u64);
 
+/// Another one each time, printed; `RINIT_TEST_SEED` gives one of them again.
+pub(crate) fn seed() -> u64 {
+    let given = std::env::var("RINIT_TEST_SEED").ok().and_then(|text| text.parse().ok());
+    let now = || SystemTime::UNIX_EPOCH.elapsed().map_or(1, |since| since.as_nanos() as u64);
+    let seed = given.unwrap_or_else(now).max(1);
+    println!("RINIT_TEST_SEED={seed}");
+    seed
+}
+
 impl Random {
-    /// Another seed each time, printed; `RINIT_TEST_SEED` gives one of them again.
+    /// Another seed each time, printed.
     pub(crate) fn seeded() -> Self {
-        let given = std::env::var("RINIT_TEST_SEED").ok().and_then(|text| text.parse().ok());
-        let now = || SystemTime::UNIX_EPOCH.elapsed().map_or(1, |since| since.as_nanos() as u64);
-        let seed = given.unwrap_or_else(now).max(1);
-        println!("RINIT_TEST_SEED={seed}");
-        Self(seed)
+        Self(seed())
+    }
+
+    /// This very seed; those next to each other give numbers that have nothing to do with each other.
+    pub(crate) fn with_seed(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).max(1))
+    }
+
+    /// One of these.
+    pub(crate) fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u64) as usize]
     }
 
     /// A number below the bound.

@@ -2,6 +2,7 @@
 
 use super::probe_path;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// What is refused: `CALL,CALL…:ERRNO`, groups of it joined by `+`; see `tests/probe/seccomp.rs`.
 pub(crate) const VARIABLE: &str = "RINIT_TEST_REFUSE";
@@ -9,22 +10,24 @@ pub(crate) const VARIABLE: &str = "RINIT_TEST_REFUSE";
 /// What to start for rinit where system calls are refused: the probe under rinit's name, which enters the filter and then
 /// is rinit. `None` where nothing is refused.
 pub(crate) fn stand_in() -> Option<PathBuf> {
+    static LINKED: OnceLock<PathBuf> = OnceLock::new();
     std::env::var_os(VARIABLE)?;
-    let probe = Path::new(probe_path());
-    // …/target/debug/examples/probe, and rinit is …/target/debug/rinit: it is looked for from there.
-    let path = probe.with_file_name("../refused").join("rinit");
-    let same = |path: &Path| {
-        let newest = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
-        newest(path).is_some() && newest(path) >= newest(probe)
-    };
-    if !same(&path) {
-        let directory = path.parent().expect("a directory");
-        std::fs::create_dir_all(directory).expect("make a directory");
-        // Other test programs do the same at this moment: each sees a whole file.
-        let part = directory.join(format!("{}.part", std::process::id()));
-        std::fs::copy(probe, &part).and_then(|_| std::fs::rename(&part, &path)).expect("copy the probe");
-    }
-    Some(path.canonicalize().expect("the path that was just made"))
+    Some(LINKED.get_or_init(|| link(Path::new(probe_path())).expect("link the probe")).clone())
+}
+
+/// A link and not a copy: a file that was just written cannot be executed while another thread's fork has it open.
+fn link(probe: &Path) -> std::io::Result<PathBuf> {
+    // …/target/debug/examples/probe; rinit itself is …/target/debug/rinit and is looked for from here.
+    let directory = probe.with_file_name("../refused");
+    std::fs::create_dir_all(&directory)?;
+    let path = directory.canonicalize()?.join("rinit");
+    // Other test programs do the same at this moment, and each has to find it there.
+    let own = path.with_file_name(format!("{}.own", std::process::id()));
+    std::fs::hard_link(probe, &own)?;
+    std::fs::rename(&own, &path)?;
+    // Nothing has happened where both are one file already (`rename(2)`).
+    let _ = std::fs::remove_file(&own);
+    Ok(path)
 }
 
 /// True if rinit cannot become a subreaper.

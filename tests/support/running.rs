@@ -190,6 +190,11 @@ impl Running {
         Finished { code, out: self.out.all(), err: self.err.all() }
     }
 
+    /// Sends KILL to a process if it was started by this one.
+    pub(crate) fn kill_one(&self, pid: i32) {
+        kill_marked(pid, &self.mark);
+    }
+
     /// Whatever it has started and still runs; itself too while it does.
     pub(crate) fn left(&self) -> Vec<Process> {
         marked(&self.mark)

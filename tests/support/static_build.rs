@@ -16,20 +16,25 @@ pub(crate) struct Static {
 pub(crate) fn programs() -> &'static Static {
     static BUILT: OnceLock<Static> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let host = host();
-        let directory = target_directory().join("static");
-        for what in [&["--bin", "rinit"], &["--example", "probe"]] {
-            let mut cargo = Command::new(env!("CARGO"));
-            cargo.args(["build", "--quiet", "--release", "-p", "rinit-cli"]).args(what);
-            cargo.arg("--target").arg(&host).arg("--target-dir").arg(&directory);
-            // The host triple is named, so that the flag does not reach build scripts and macros.
-            cargo.env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
-            let built = cargo.current_dir(in_repository("")).status();
-            assert!(built.is_ok_and(|status| status.success()), "the static build failed");
-        }
-        let release = directory.join(host).join("release");
+        build("rinit-cli", &["--bin", "rinit"]);
+        let release = build("rinit-cli", &["--example", "probe"]);
         Static { rinit: release.join("rinit"), probe: release.join("examples/probe") }
     })
+}
+
+/// Builds a part of a package; the directory with what came out.
+#[track_caller]
+pub(crate) fn build(package: &str, what: &[&str]) -> PathBuf {
+    let host = host();
+    let directory = target_directory().join("static");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--release", "-p", package]).args(what);
+    cargo.arg("--target").arg(&host).arg("--target-dir").arg(&directory);
+    // The host triple is named, so that the flag does not reach build scripts and macros.
+    cargo.env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    let built = cargo.current_dir(in_repository("")).status();
+    assert!(built.is_ok_and(|status| status.success()), "the static build failed");
+    directory.join(host).join("release")
 }
 
 /// The triple of this machine, as `rustc -vV` says it.

@@ -2,10 +2,11 @@
 
 use super::descriptors::{self, Pipes};
 use super::{ChildSpec, Group};
-use crate::sys::{self, CStrings, Failure, LISTEN_PID_ROOM, Placement, Plan, Stage};
+use crate::sys::{self, CStrings, Failure, Placement, Plan, Stage};
 use crate::{Error, Pid, User, exec_failure, program_path};
 use rustix::fd::BorrowedFd;
 use std::ffi::{CString, OsStr, OsString};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -30,21 +31,24 @@ impl ChildSpec {
     /// Starts the child. The caller answers for its being waited for, by exactly one side.
     pub(crate) fn start(&self, terminal: TerminalUse<'_>) -> Result<Started, Error> {
         let environment = self.child_environment();
-        let path = environment.iter().find_map(|entry| entry.as_bytes().strip_prefix(b"PATH=")).map(OsStr::from_bytes);
-        let candidates = program_path::candidates(&self.program, path);
-        let listen_pid = environment.iter().position(|entry| entry == LISTEN_PID_ROOM);
+        let candidates = program_path::candidates(&self.program, environment.get("PATH"));
         let directory = self.directory.as_deref().map(c_path).transpose()?;
         let ids = self.user.as_ref().filter(|user| !user.is_current()).map(User::ids);
         let arguments =
             || std::iter::once(self.program.as_os_str()).chain(self.arguments.iter().map(OsString::as_os_str));
         let shell = [OsStr::new("/bin/sh"), OsStr::new("")];
+        let terminal = self.terminal.as_ref().map_or(terminal, |own| match self.group {
+            Group::Inherit => TerminalUse::None,
+            Group::Own => TerminalUse::Foreground(own.as_fd()),
+            Group::Session => TerminalUse::Controlling(own.as_fd()),
+        });
         let (passed, pipes) = descriptors::open(&self.descriptors)?;
         let mut plan = Plan {
             candidates: CStrings::new(&candidates, "the program's name")?,
             arguments: CStrings::new(arguments(), "an argument")?,
             shell_arguments: CStrings::new(shell.into_iter().chain(arguments().skip(1)), "an argument")?,
-            environment: CStrings::new(&environment, "an environment variable")?,
-            listen_pid,
+            environment: CStrings::new(&environment.entries, "an environment variable")?,
+            listen_pid: &environment.listen_pid,
             directory: directory.as_deref(),
             ids: ids.as_ref(),
             placement: match (self.group, terminal) {
@@ -55,6 +59,7 @@ impl ChildSpec {
                 (Group::Session, _) => Placement::Session,
             },
             passed: &passed,
+            parent_death: self.parent_death_signal.map(|signal| (signal, rustix::process::getpid().into())),
             ignore: self.ignore,
             default: self.default,
             mask: self.mask,
@@ -74,6 +79,7 @@ impl ChildSpec {
             }
             Stage::User => Error::User(source),
             Stage::UserNotFinal => Error::UserNotFinal,
+            Stage::ParentDeath => Error::ParentDeathSignal(source),
             Stage::Descriptor => Error::Descriptor { number, source },
             Stage::Exec => {
                 // A relative path was looked up by the child, in its own directory.

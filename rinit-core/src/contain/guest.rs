@@ -1,6 +1,6 @@
 //! The side of the contained rinit: what its host wants, and what it is told.
 
-use super::wire::{self, Inbox, Request, Setup};
+use super::wire::{self, Inbox, Request, Setup, Stop};
 use crate::sys::{self, SigInfo};
 use crate::{ChildSpec, Error, Group, Inherited, Init, OnMainExit, Pid, Report, Signal, User};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -9,7 +9,6 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::time::Duration;
 
 /// The host, as its contained rinit knows it.
 #[derive(Debug)]
@@ -18,7 +17,8 @@ pub(crate) struct Host {
     inbox: Inbox,
     /// `None` where it is in another PID namespace.
     pid: Option<Pid>,
-    grace: Option<Duration>,
+    /// What its going means; without one, the end of everything.
+    stop: Option<Stop>,
     /// It has let go, and nothing more is heard of it.
     gone: bool,
 }
@@ -29,7 +29,7 @@ pub(crate) enum Wish {
     /// This signal for main.
     Signal(Signal),
     /// An orderly stop within this time.
-    Stop { signal: Signal, grace: Duration },
+    Stop(Stop),
     /// The end of everything, at once.
     Kill,
 }
@@ -48,7 +48,7 @@ impl Host {
         }
         let channel = sys::adopt(number).map_err(Error::Channel)?;
         let pid = sys::peer(&channel).map_err(Error::Channel)?;
-        let mut host = Self { channel, inbox: Inbox::default(), pid, grace: None, gone: false };
+        let mut host = Self { channel, inbox: Inbox::default(), pid, stop: None, gone: false };
         loop {
             if let Some(request) = host.inbox.next().map_err(|_| garbled())? {
                 return Ok((host, request));
@@ -103,7 +103,7 @@ impl Host {
         loop {
             wishes.push(match self.inbox.next() {
                 Ok(Some(Request::Signal(signal))) => Wish::Signal(signal),
-                Ok(Some(Request::Stop { signal, grace })) => Wish::Stop { signal, grace },
+                Ok(Some(Request::Stop(stop))) => Wish::Stop(stop),
                 Ok(Some(Request::Kill)) => Wish::Kill,
                 Ok(None) => break,
                 // A host that makes no sense is none.
@@ -118,10 +118,7 @@ impl Host {
         }
         self.gone |= self.pid.is_some() && self.pid != rustix::process::getppid().map(Pid::from);
         if self.gone {
-            wishes.push(match self.grace {
-                Some(grace) => Wish::Stop { signal: Signal::TERM, grace },
-                None => Wish::Kill,
-            });
+            wishes.push(self.stop.map_or(Wish::Kill, Wish::Stop));
         }
         wishes
     }
@@ -180,11 +177,19 @@ pub fn __contained(
         host.say(&wire::version());
         return Ok(125);
     };
-    host.grace = setup.grace;
+    host.stop = setup.stop;
+    let setup_failed = |host: &Host, error: Error| {
+        host.say_failed(&error);
+        Ok(error.exit_code())
+    };
     let mut main = ChildSpec::new(program).args(arguments).signals_of(&inherited);
-    main = main.mask(setup.mask).group(setup.group);
+    // Its rinit's death by KILL, against which nothing helps, shall leave as little as possible.
+    main = main.mask(setup.mask).group(setup.group).parent_death_signal(Signal::KILL);
     if let Some(ids) = &setup.user {
-        main = main.user(User::of_ids(ids.uid, ids.gid, ids.groups.clone()));
+        match User::from_ids(ids.uid, ids.gid, ids.groups.iter().copied()) {
+            Ok(user) => main = main.user(user),
+            Err(error) => return setup_failed(&host, error),
+        }
         // The host has set it, to the user's or to what it was asked for.
         main = match std::env::var_os("HOME") {
             Some(home) => main.env("HOME", home),
@@ -193,6 +198,12 @@ pub fn __contained(
     }
     if let Some(directory) = &setup.directory {
         main = main.directory(directory);
+    }
+    if let Some(number) = setup.terminal {
+        match sys::adopt(number) {
+            Ok(terminal) => main = main.terminal(terminal),
+            Err(error) => return setup_failed(&host, Error::Terminal(error)),
+        }
     }
     let Setup { drain, wait, .. } = setup;
     let mut init = Init::new(inherited, main).subreaper(true);

@@ -1,7 +1,7 @@
 //! A contained job that runs.
 
 use super::link::{Heard, Link};
-use super::wire::{Reply, Request};
+use super::wire::{Reply, Request, Stop};
 use crate::child_spec::Started;
 use crate::{Claimable, Error, Pid, Report, Signal};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -19,7 +19,7 @@ const DROP_WITHIN: Duration = Duration::from_secs(30);
 /// A contained job: see [`ContainSpec`](crate::ContainSpec).
 ///
 /// **Dropping it ends the job** and waits until nothing of it is left, which takes milliseconds, or as long as
-/// [`ContainSpec::grace`](crate::ContainSpec::grace) says. Async code, which must not wait there, calls [`Job::kill`], and drops it
+/// the orderly stop that [`ContainSpec::stop_on_drop`](crate::ContainSpec::stop_on_drop) asks for. Async code, which must not wait there, calls [`Job::kill`], and drops it
 /// when it is over.
 ///
 /// As a descriptor ([`AsFd`]) it becomes readable when the job is over: then [`Job::try_wait`] has the report, or is about to.
@@ -40,7 +40,8 @@ const DROP_WITHIN: Duration = Duration::from_secs(30);
 pub struct Job {
     link: Link,
     main: Pid,
-    grace: Duration,
+    stop: Stop,
+    stop_on_drop: bool,
     report: Option<Report>,
     stdin: Option<ChildStdin>,
     stdout: Option<ChildStdout>,
@@ -52,20 +53,21 @@ pub(super) struct Parts {
     pub(super) rinit: PathBuf,
     pub(super) started: Started,
     pub(super) channel: OwnedFd,
-    /// How long the job may take to end once it is let go of.
-    pub(super) grace: Duration,
+    pub(super) stop: Stop,
+    pub(super) stop_on_drop: bool,
 }
 
 impl Job {
     /// Tells the rinit what it has to do, and waits for its answer.
     pub(super) fn begin(parts: Parts, setup: &Request) -> Result<Self, Error> {
-        let Parts { rinit, started: Started { pid, pipes }, channel, grace } = parts;
+        let Parts { rinit, started: Started { pid, pipes }, channel, stop, stop_on_drop } = parts;
         let mut link = Link::new(pid, channel);
         match answer(&mut link, setup, Instant::now() + ANSWER_WITHIN) {
             Ok(Answer::Started(main)) => Ok(Self {
                 link,
                 main,
-                grace,
+                stop,
+                stop_on_drop,
                 report: None,
                 stdin: pipes.stdin.map(Into::into),
                 stdout: pipes.stdout.map(Into::into),
@@ -241,22 +243,45 @@ impl Job {
         self.link.say(&Request::Signal(signal))
     }
 
-    /// Asks for an orderly stop, and does not wait for it: main is told TERM, at half of the time everyone is, and KILL comes
-    /// at its end. A second call can only make it shorter.
+    /// Stops the job in good order, and waits for its end: main is told by [`ChildSpec::stop_signal`](crate::ChildSpec::stop_signal), at
+    /// half of the [`grace`](crate::ChildSpec::grace) everyone is told TERM, and KILL comes at its end. Whoever remains when main has
+    /// ended is told at once.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Job::signal`] and [`Job::wait`].
+    ///
+    /// ```no_run
+    /// # fn f(mut job: rinit_core::Job) -> Result<(), rinit_core::Error> {
+    /// let report = job.stop()?;
+    /// println!("{:?} after {:?}", report.main, report.stop_took);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stop(&mut self) -> Result<&Report, Error> {
+        self.begin_stop(self.stop.grace)?;
+        self.wait()
+    }
+
+    /// The same with another time, and without waiting. A second call can only make the time shorter.
     ///
     /// # Errors
     ///
     /// As for [`Job::signal`].
     ///
     /// ```no_run
-    /// # fn f(mut job: rinit_core::Job) -> Result<(), rinit_core::Error> {
-    /// job.stop(std::time::Duration::from_secs(10))?;
-    /// println!("{:?}", job.wait()?.main);
+    /// # fn f(jobs: &mut [rinit_core::Job]) -> Result<(), rinit_core::Error> {
+    /// for job in &*jobs {
+    ///     job.begin_stop(std::time::Duration::from_secs(3))?;
+    /// }
+    /// for job in jobs {
+    ///     println!("{:?}", job.wait()?.main);
+    /// }
     /// # Ok(())
     /// # }
     /// ```
-    pub fn stop(&self, grace: Duration) -> Result<(), Error> {
-        self.link.say(&Request::Stop { signal: Signal::TERM, grace })
+    pub fn begin_stop(&self, grace: Duration) -> Result<(), Error> {
+        self.link.say(&Request::Stop(Stop { grace, ..self.stop }))
     }
 
     /// Kills everything that the job ever started, at once, and does not wait for it. A rinit that somebody has stopped is
@@ -327,9 +352,11 @@ impl Drop for Job {
         drop(self.stdin.take());
         if !self.is_over().unwrap_or(false) {
             self.link.let_go();
+            let grace = if self.stop_on_drop { self.stop.grace } else { Duration::ZERO };
+            let time = grace.saturating_add(DROP_WITHIN);
             // One that takes longer than it can is itself stuck in the kernel. The channel closes then, and it does its part
             // when it can.
-            let _ = self.wait_until(Instant::now().checked_add(self.grace.saturating_add(DROP_WITHIN)));
+            let _ = self.wait_until(Instant::now().checked_add(time));
         }
     }
 }

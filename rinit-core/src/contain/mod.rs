@@ -17,6 +17,7 @@ pub use guest::__contained;
 pub(crate) use guest::{Host, Wish, leave_group};
 pub use job::Job;
 pub use spec::ContainSpec;
+pub(crate) use wire::Stop;
 
 /// Reads any bytes as either side does.
 ///

@@ -1,12 +1,12 @@
 //! What to contain, and how.
 
 use super::job::{Job, Parts};
-use super::wire::{Ids, Request, Setup};
+use super::wire::{Ids, Request, Setup, Stop};
 use crate::child_spec::TerminalUse;
 use crate::{ChildSpec, Error, program_path};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::ffi::OsStr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,8 +20,9 @@ use std::time::Duration;
 /// - by [`Job::stop`], [`Job::kill`], and when the [`Job`] is dropped;
 /// - when this process ends, in whatever way, SIGKILL included.
 ///
-/// Everything of the [`ChildSpec`] is main's: environment, directory, user, group or session, standard streams, descriptors,
-/// signal mask and dispositions. The rinit runs as this process's user, so that a main that runs as another one cannot harm
+/// Everything of the [`ChildSpec`] is main's: environment, directory, user, group or session, terminal, standard streams,
+/// descriptors, signal mask and dispositions; only its parent-death signal is not needed, since the job ends with this process
+/// anyway. The rinit runs as this process's user, so that a main that runs as another one cannot harm
 /// it.
 ///
 /// # Limits
@@ -50,12 +51,12 @@ pub struct ContainSpec {
     rinit: Option<PathBuf>,
     drain: Option<Duration>,
     wait: bool,
-    grace: Option<Duration>,
+    stop_on_drop: bool,
 }
 
 impl ContainSpec {
     pub(crate) const fn new(child: ChildSpec) -> Self {
-        Self { child, rinit: None, drain: None, wait: false, grace: None }
+        Self { child, rinit: None, drain: None, wait: false, stop_on_drop: false }
     }
 
     /// The rinit to use, instead of the first `rinit` in this process's PATH.
@@ -93,16 +94,17 @@ impl ContainSpec {
         self
     }
 
-    /// What happens when the [`Job`] is dropped or this process ends: main is told TERM, at half of the time everyone is, and
-    /// KILL comes at its end. Without it everything is killed at once.
+    /// When the [`Job`] is dropped, or this process ends: an orderly stop by [`ChildSpec::stop_signal`] and
+    /// [`ChildSpec::grace`], as [`Job::stop`] makes it, and not KILL for everything at once.
     ///
     /// ```
+    /// use rinit_core::ChildSpec;
     /// use std::time::Duration;
-    /// let _ = rinit_core::ChildSpec::new("true").contain().grace(Duration::from_secs(3));
+    /// let _ = ChildSpec::new("postgres").grace(Duration::from_secs(30)).contain().stop_on_drop();
     /// ```
     #[must_use]
-    pub const fn grace(mut self, grace: Duration) -> Self {
-        self.grace = Some(grace);
+    pub const fn stop_on_drop(mut self) -> Self {
+        self.stop_on_drop = true;
         self
     }
 
@@ -132,17 +134,19 @@ impl ContainSpec {
     pub fn start(&self) -> Result<Job, Error> {
         let rinit = self.find_rinit()?;
         let (ours, theirs) = channel()?;
-        let spec = self.child.rinit(&rinit, theirs).map_err(Error::Channel)?;
+        let (spec, terminal) = self.child.rinit(&rinit, theirs).map_err(Error::Channel)?;
         let started = spec.start(TerminalUse::None).map_err(|error| match error {
             Error::NotFound { .. } | Error::NotExecutable { .. } => Error::Rinit { reason: error.to_string() },
             other => other,
         })?;
         // It holds the rinit's end of the channel, whose closing must be seen.
         drop(spec);
-        Job::begin(Parts { rinit, started, channel: ours, grace: self.grace.unwrap_or_default() }, &self.setup())
+        let stop = Stop { signal: self.child.signal_to_stop(), grace: self.child.time_to_stop() };
+        let stop_on_drop = self.stop_on_drop;
+        Job::begin(Parts { rinit, started, channel: ours, stop, stop_on_drop }, &self.setup(stop, terminal))
     }
 
-    fn setup(&self) -> Request {
+    fn setup(&self, stop: Stop, terminal: Option<RawFd>) -> Request {
         Request::Setup(Setup {
             user: self.child.user_to_become().map(|user| Ids {
                 uid: user.uid(),
@@ -152,9 +156,10 @@ impl ContainSpec {
             directory: self.child.directory_to_enter().map(Path::to_path_buf),
             group: self.child.group_kind(),
             mask: self.child.mask_to_start_with(),
+            terminal,
             drain: self.drain,
             wait: self.wait,
-            grace: self.grace,
+            stop: self.stop_on_drop.then_some(stop),
         })
     }
 

@@ -68,12 +68,32 @@ pub(super) struct Setup {
     pub(super) directory: Option<PathBuf>,
     pub(super) group: Group,
     pub(super) mask: SignalSet,
+    /// The number of the descriptor that is main's terminal.
+    pub(super) terminal: Option<i32>,
     /// From main's end to KILL for whoever remains.
     pub(super) drain: Option<Duration>,
     /// Main's end tells nobody to end.
     pub(super) wait: bool,
-    /// When the host lets go: TERM first, and KILL after so long.
-    pub(super) grace: Option<Duration>,
+    /// When the host lets go: an orderly stop, and not KILL at once.
+    pub(super) stop: Option<Stop>,
+}
+
+/// How main is asked to end, and how long everybody has for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stop {
+    pub(crate) signal: Signal,
+    pub(crate) grace: Duration,
+}
+
+impl Stop {
+    fn write(to: &mut Writer, stop: Self) {
+        write_signal(to, stop.signal);
+        to.duration(stop.grace);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        Some(Self { signal: signal(from)?, grace: from.duration()? })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,10 +111,7 @@ pub(super) enum Request {
     Foreign,
     /// To main.
     Signal(Signal),
-    Stop {
-        signal: Signal,
-        grace: Duration,
-    },
+    Stop(Stop),
     Kill,
 }
 
@@ -115,17 +132,15 @@ impl Request {
                     Group::Session => 2,
                 });
                 to.u64(setup.mask.bits());
+                to.option(setup.terminal, Writer::i32);
                 to.option(setup.drain, Writer::duration);
                 to.u8(setup.wait.into());
-                to.option(setup.grace, Writer::duration);
+                to.option(setup.stop, Stop::write);
             }),
             // Never sent: it stands for what was read.
             Self::Foreign => frame(1, |to| to.u16(0)),
             Self::Signal(signal) => frame(2, |to| write_signal(to, *signal)),
-            Self::Stop { signal, grace } => frame(3, |to| {
-                write_signal(to, *signal);
-                to.duration(*grace);
-            }),
+            Self::Stop(stop) => frame(3, |to| Stop::write(to, *stop)),
             Self::Kill => frame(4, |_| ()),
         }
     }
@@ -141,12 +156,13 @@ impl Message for Request {
                 directory: from.option(Reader::os)?.map(PathBuf::from),
                 group: [Group::Inherit, Group::Own, Group::Session].get(usize::from(from.u8()?)).copied()?,
                 mask: SignalSet::from_bits_retain(from.u64()?),
+                terminal: from.option(Reader::i32)?,
                 drain: from.option(Reader::duration)?,
                 wait: from.bool()?,
-                grace: from.option(Reader::duration)?,
+                stop: from.option(Stop::read)?,
             }),
             2 => Self::Signal(signal(&mut from)?),
-            3 => Self::Stop { signal: signal(&mut from)?, grace: from.duration()? },
+            3 => Self::Stop(Stop::read(&mut from)?),
             4 => Self::Kill,
             _ => return None,
         };
@@ -237,26 +253,31 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn any_signal() -> impl Strategy<Value = Signal> {
+        (1..=64).prop_filter_map("a signal", Signal::new)
+    }
+
+    fn any_stop() -> impl Strategy<Value = Stop> {
+        (any_signal(), any::<Duration>()).prop_map(|(signal, grace)| Stop { signal, grace })
+    }
+
     fn any_setup() -> impl Strategy<Value = Setup> {
         let ids = (any::<u32>(), any::<u32>(), prop::collection::vec(any::<u32>(), 0..9));
         let ids = ids.prop_map(|(uid, gid, groups)| Ids { uid, gid, groups });
         let group = prop::sample::select(vec![Group::Inherit, Group::Own, Group::Session]);
-        let directory = prop::option::of(any::<PathBuf>());
-        let times = any::<(Option<Duration>, bool, Option<Duration>)>();
-        (prop::option::of(ids), directory, group, any::<u64>(), times).prop_map(
-            |(user, directory, group, mask, (drain, wait, grace))| {
-                let mask = SignalSet::from_bits_retain(mask);
-                Setup { user, directory, group, mask, drain, wait, grace }
-            },
-        )
+        let main = (prop::option::of(ids), prop::option::of(any::<PathBuf>()), group, any::<(u64, Option<i32>)>());
+        let when = (any::<(Option<Duration>, bool)>(), prop::option::of(any_stop()));
+        (main, when).prop_map(|((user, directory, group, (mask, terminal)), ((drain, wait), stop))| {
+            let mask = SignalSet::from_bits_retain(mask);
+            Setup { user, directory, group, mask, terminal, drain, wait, stop }
+        })
     }
 
     fn any_request() -> impl Strategy<Value = Request> {
-        let signal = || (1..=64).prop_filter_map("a signal", Signal::new);
         prop_oneof![
             any_setup().prop_map(Request::Setup),
-            signal().prop_map(Request::Signal),
-            (signal(), any::<Duration>()).prop_map(|(signal, grace)| Request::Stop { signal, grace }),
+            any_signal().prop_map(Request::Signal),
+            any_stop().prop_map(Request::Stop),
             Just(Request::Kill),
         ]
     }

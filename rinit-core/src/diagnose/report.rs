@@ -2,7 +2,7 @@
 
 use super::{Diagnosis, Zombie};
 use crate::json::Json;
-use crate::survivor::Age;
+use crate::survivor::{Age, Quoted};
 use crate::{Pid, Reason, Survivor};
 use std::fmt;
 
@@ -14,8 +14,7 @@ impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.verdict(f)?;
         let Survivor { pid, command, .. } = &self.init;
-        let quoted = quote(command);
-        write!(f, "\nPID {pid} '{quoted}' ")?;
+        write!(f, "\nPID {pid} {} ", Quoted(command))?;
         if self.init_is_self {
             f.write_str("is this diagnosis itself: run it inside a running container, with `docker exec`")?;
         } else {
@@ -72,8 +71,9 @@ impl Diagnosis {
             }
             Reason::ShellWaits { child, command } => write!(
                 f,
-                "is a shell, which runs its trap only after its foreground child {child} ({command}) ends; {TIMEOUT}, \
-                 unless the child ends before; start the program with exec"
+                "is a shell, which runs its trap only after its foreground child {child} {} ends; {TIMEOUT}, \
+                 unless the child ends before; start the program with exec",
+                Quoted(command)
             ),
             Reason::Unknown => f.write_str("treats SIGTERM in a way that /proc does not tell"),
             reason if self.init_stops() => write!(f, "is fine: {reason}"),
@@ -155,17 +155,12 @@ fn pid(pid: Pid) -> Json {
     Json::Integer(pid.get().into())
 }
 
-/// A quote in a command must not look like its end.
-fn quote(command: &str) -> String {
-    command.replace('\'', "\\'")
-}
-
 impl fmt::Display for Zombie {
     /// ``pid 12 '[sleep]' started 3s ago: parent 7 'app' does not wait for it``.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pid {} '{}' started {} ago: ", self.pid, quote(&self.command), Age(self.age))?;
+        write!(f, "pid {} {} started {} ago: ", self.pid, Quoted(&self.command), Age(self.age))?;
         match &self.parent {
-            Some(parent) => write!(f, "parent {} '{}' does not wait for it", parent.pid, quote(&parent.command)),
+            Some(parent) => write!(f, "parent {} {} does not wait for it", parent.pid, Quoted(&parent.command)),
             None => f.write_str("its parent outside of the container does not wait for it"),
         }
     }

@@ -17,10 +17,9 @@ pub(super) fn printable(name: &OsStr) -> String {
             shown.push('…');
             break;
         }
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
+        match character {
+            '\\' | '\'' | '"' => shown.push(character),
+            _ => shown.extend(character.escape_debug()),
         }
     }
     shown

@@ -2,10 +2,10 @@
 
 use super::{Init, Running};
 use crate::child_spec::TerminalUse;
-use crate::contain::{Host, Wish, leave_group};
+use crate::contain::{Host, Stop, Wish, leave_group};
 use crate::policy::Happening;
 use crate::sys::SigInfo;
-use crate::{Error, Group, Pid, Target, procfs};
+use crate::{ChildSpec, Error, Group, Pid, Target, procfs};
 use std::mem::ManuallyDrop;
 
 /// For whom a contained main runs.
@@ -41,6 +41,8 @@ impl Init {
         let group = self.main.group_kind();
         // No terminal is handed over: as if main were the host's child, which would do it itself.
         let main = self.main.start(TerminalUse::None)?.pid;
+        // What it holds is not needed any more, and closed with all the rest.
+        self.main = ChildSpec::new("");
         leave_group(group);
         host.pin_nothing_else();
         Ok((self.into_running(me, main, None), (group != Group::Inherit).then_some(main)))
@@ -62,7 +64,7 @@ impl Running {
                     self.forward_one(Target::Main, signal, None, false);
                 }
                 Wish::Signal(_) => {}
-                Wish::Stop { signal, grace } => {
+                Wish::Stop(Stop { signal, grace }) => {
                     self.stop_signal.get_or_insert(signal);
                     self.step(Happening::Grace(grace));
                     self.step(Happening::Signal { signal, stop: true });

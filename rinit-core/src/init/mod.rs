@@ -17,6 +17,7 @@ use event::Observers;
 use crate::child_spec::TerminalUse;
 use crate::everyone::{Everyone, REPORTED, signal_blindly};
 use crate::forwarder::{is_gone, send};
+use crate::patience::patiently;
 use crate::policy::{Action, Happening};
 use crate::reap::{Reaped, reap_one};
 use crate::terminal::Terminal;
@@ -471,12 +472,14 @@ impl Running {
             }
             match sys::sigtimedwait(SignalSet::all(), self.timeout(more)) {
                 Ok(Some(info)) if info.signal == Signal::CHLD || self.is_hosts_note(&info) => look_for_ended = true,
+                Ok(Some(info)) if self.is_for_own_writing(&info) => {}
                 Ok(Some(info)) => {
                     in_a_row = (in_a_row + 1) % SIGNALS_IN_A_ROW;
                     look_for_ended |= in_a_row == 0;
                     self.received(Received::new(info));
                 }
-                Ok(None) => {}
+                // Out of time, or interrupted. It costs little to look at the children too.
+                Ok(None) => look_for_ended = true,
                 Err(error) => {
                     self.trouble("waiting for signals", &error);
                     look_for_ended = true;
@@ -484,6 +487,13 @@ impl Running {
             }
         }
         self.report()
+    }
+
+    /// True for what the kernel sends to whoever writes where nobody reads (`pipe(7)`) or beyond a file's limit
+    /// (`setrlimit(2)`): here that is this process's own observer, whose log has lost its reader. It is not main's to die of,
+    /// and not even an event: to log it would raise the next one, for ever.
+    fn is_for_own_writing(&self, info: &sys::SigInfo) -> bool {
+        [Signal::PIPE, Signal::XFSZ].contains(&info.signal) && info.sender == Some(self.me)
     }
 
     /// How long to sleep: not at all with work left, for ever with nothing due.
@@ -661,7 +671,7 @@ impl Running {
         let result = match target {
             // Main is this process's own unreaped child, so that its pid cannot be a stranger's.
             Target::Main => send(self.main, signal, value),
-            Target::Group => match sys::kill_group(self.main, signal) {
+            Target::Group => match patiently(|| sys::kill_group(self.main, signal)) {
                 // Main has left its group, for example by setsid.
                 Err(error) if is_gone(&error) => send(self.main, signal, value),
                 result => result,
@@ -685,7 +695,10 @@ impl Running {
                 self.out.emit(Event::Forwarded { signal, to: target });
             }
             Err(error) if is_gone(&error) => {}
-            Err(_) => everyone.refused(self.main, signal, &mut |event| out.emit(event)),
+            Err(source) => {
+                let error = Error::SendSignal { signal, pid: self.main, source };
+                everyone.not_sent(self.main, signal, &error, &mut |event| out.emit(event));
+            }
         }
         if stop && self.main_status.is_none() && self.everyone.was_refused(self.main) {
             self.main_refused = true;

@@ -12,6 +12,7 @@ pub(crate) use cmdline::printable;
 pub(crate) use stat::{Stat, State};
 pub(crate) use status::Status;
 
+use crate::patience::patiently;
 use crate::{Error, Pid};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -45,14 +46,14 @@ impl Reader {
         let _ = self.path.write_fmt(path);
         match self.fill(limit) {
             Ok(used) => Ok(self.bytes.get(..used)),
-            Err(Errno::NOENT | Errno::SRCH) => Ok(None),
-            Err(error) => Err(Error::Proc { path: PathBuf::from(&self.path), source: error.into() }),
+            Err(error) if is_gone(&error) => Ok(None),
+            Err(source) => Err(Error::Proc { path: PathBuf::from(&self.path), source }),
         }
     }
 
-    fn fill(&mut self, limit: usize) -> rustix::io::Result<usize> {
+    fn fill(&mut self, limit: usize) -> io::Result<usize> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = rustix::io::retry_on_intr(|| rustix::fs::open(self.path.as_str(), flags, Mode::empty()))?;
+        let file = patiently(|| Ok(rustix::fs::open(self.path.as_str(), flags, Mode::empty())?))?;
         let mut used = 0;
         while used < limit {
             if used == self.bytes.len() {
@@ -60,7 +61,7 @@ impl Reader {
             }
             let Some(room) = self.bytes.get_mut(used..) else { break };
             // Short reads are no end: `children` comes page by page.
-            match rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut *room))? {
+            match patiently(|| Ok(rustix::io::read(&file, &mut *room)?))? {
                 0 => break,
                 count => used += count,
             }
@@ -139,21 +140,24 @@ impl Reader {
 
 /// The numbers among the names of a directory of `/proc`; `None` when the directory is gone with its process.
 pub(crate) fn numbers(directory: &str, into: &mut Vec<Pid>) -> Result<Option<()>, Error> {
-    let failed = |source: io::Error| {
-        let gone = matches!(Errno::from_io_error(&source), Some(Errno::NOENT | Errno::SRCH));
-        if gone { Ok(None) } else { Err(Error::Proc { path: PathBuf::from(directory), source }) }
-    };
-    let entries = match std::fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) => return failed(error),
-    };
-    for entry in entries {
-        match entry {
-            Ok(entry) => into.extend(entry.file_name().to_str().and_then(|name| Pid::new(name.parse().ok()?))),
-            Err(error) => return failed(error),
+    let before = into.len();
+    let read = patiently(|| {
+        into.truncate(before);
+        for entry in std::fs::read_dir(directory)? {
+            into.extend(entry?.file_name().to_str().and_then(|name| Pid::new(name.parse().ok()?)));
         }
+        Ok(())
+    });
+    match read {
+        Ok(()) => Ok(Some(())),
+        Err(error) if is_gone(&error) => Ok(None),
+        Err(source) => Err(Error::Proc { path: PathBuf::from(directory), source }),
     }
-    Ok(Some(()))
+}
+
+/// True if it says that the process is gone, with its files.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::SRCH))
 }
 
 /// Makes sure that `/proc` is there and shows the PID namespace of this process.

@@ -50,10 +50,9 @@ impl fmt::Display for Survivor {
     /// ``pid 12 (ppid 1) 'sleep 1000' state S, age 3s: ignores SIGTERM``. A parent outside of the namespace is `ppid 0`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ppid = self.ppid.map_or(0, Pid::get);
-        // A quote in the command must not look like its end, or a program could write the rest of the line itself.
-        let command = self.command.replace('\'', "\\'");
+        let command = Quoted(&self.command);
         let (pid, state, age, reason) = (self.pid, self.state, Age(self.age), &self.reason);
-        write!(f, "pid {pid} (ppid {ppid}) '{command}' state {state}, age {age}: {reason}")
+        write!(f, "pid {pid} (ppid {ppid}) {command} state {state}, age {age}: {reason}")
     }
 }
 
@@ -146,6 +145,15 @@ impl fmt::Display for Age {
             () if days == 0 => write!(f, "{hours}h{:02}m", minutes % 60),
             () => write!(f, "{days}d{:02}h", hours % 24),
         }
+    }
+}
+
+/// A command in quotes. A quote in it must not look like its end, or a program could write the rest of the line itself.
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}'", self.0.replace('\'', "\\'"))
     }
 }
 

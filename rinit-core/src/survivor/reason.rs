@@ -1,5 +1,6 @@
 //! The reasons, in words.
 
+use super::Quoted;
 use crate::{Pid, Signal};
 use std::fmt;
 
@@ -100,8 +101,9 @@ impl fmt::Display for Reason {
             Self::Handles(signal) => write!(f, "handles {signal} and is still running"),
             Self::ShellWaits { child, command } => write!(
                 f,
-                "a shell, which runs its trap only after its foreground child {child} ({command}) ends: start it with \
-                 exec, or use -g"
+                "a shell, which runs its trap only after its foreground child {child} {} ends: start it with \
+                 exec, or use -g",
+                Quoted(command)
             ),
             Self::NeverTold => f.write_str("was never told"),
             Self::StuckInKernel { at: Some(at) } => write!(f, "stuck in the kernel (state D, at {at})"),

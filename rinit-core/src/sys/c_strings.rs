@@ -1,7 +1,7 @@
 //! Arrays of C strings, made before the fork because nothing may allocate after it.
 
 use crate::Error;
-use std::ffi::{CString, OsStr, c_char};
+use std::ffi::{CStr, CString, OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 
@@ -36,11 +36,49 @@ impl CStrings {
         &self.pointers[..self.pointers.len() - 1]
     }
 
+    /// Writes the decimal pid over the zeros of the entries [`LISTEN_PID_ROOM`] at these indexes; the parent cannot know it
+    /// before the fork. Entries of another form are left alone. Allocates nothing.
+    pub(crate) fn name_listener(&self, indexes: &[usize], pid: i32) {
+        for entry in indexes.iter().filter_map(|index| self.pointers().get(*index)) {
+            // SAFETY: the entry is a NUL-terminated string that this array owns.
+            if unsafe { CStr::from_ptr(*entry) }.to_bytes() == LISTEN_PID_ROOM.as_bytes() {
+                write_listen_pid(*entry, pid);
+            }
+        }
+    }
+
+    /// The strings as they stand.
+    pub(crate) fn contents(&self) -> impl Iterator<Item = &[u8]> {
+        // SAFETY: each is a NUL-terminated string that this array owns.
+        self.pointers().iter().map(|string| unsafe { CStr::from_ptr(*string) }.to_bytes())
+    }
+
     /// Points entry `index` at another string, which must live as long as this array is used.
     ///
     /// Returns the pointer that was there, for its owner to put back.
     pub(super) fn swap(&mut self, index: usize, string: *mut c_char) -> *mut c_char {
         std::mem::replace(&mut self.pointers[index], string)
+    }
+}
+
+/// Room for any pid behind `LISTEN_PID=`.
+pub(crate) const LISTEN_PID_ROOM: &str = "LISTEN_PID=0000000000";
+
+/// Writes the decimal pid over the zeros.
+fn write_listen_pid(entry: *mut c_char, pid: i32) {
+    let name = "LISTEN_PID=".len();
+    let mut digits = [0_u8; 10];
+    let mut rest = pid.unsigned_abs();
+    let mut count = 0;
+    while rest > 0 && count < digits.len() {
+        digits[count] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        count += 1;
+    }
+    for (at, digit) in digits[..count].iter().rev().chain([&0]).enumerate() {
+        // SAFETY: the entry is a copy of LISTEN_PID_ROOM, which has ten digits and a NUL behind the name; at most ten
+        // digits and a NUL are written.
+        unsafe { entry.add(name + at).write(*digit as c_char) };
     }
 }
 

@@ -7,7 +7,7 @@ use super::siginfo::zeroed;
 use crate::{Pid, Signal, SignalSet};
 use rustix::process::Signal as Named;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
 /// The signal as rustix's type, which by its safe API reaches only the named ones.
@@ -63,6 +63,20 @@ struct QueuedFields {
 /// Sends through a pidfd: never to a stranger that got a reused pid.
 pub(crate) fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
     Ok(rustix::process::pidfd_send_signal(pidfd, named_signal(signal))?)
+}
+
+/// Sends to the process group that the pidfd's process has made, and to no other that got its number since: also when
+/// that process was waited for (Linux 6.9).
+pub(crate) fn pidfd_signal_group(pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
+    // include/uapi/linux/pidfd.h, PIDFD_SIGNAL_PROCESS_GROUP; libc does not have it for every target.
+    const PROCESS_GROUP: libc::c_uint = 1 << 2;
+    let no_info = ptr::null::<libc::siginfo_t>();
+    // SAFETY: an open descriptor, plain integers, and no siginfo: the call touches no memory of this process.
+    let result = unsafe {
+        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal.number(), no_info, PROCESS_GROUP)
+    };
+    check(result)?;
+    Ok(())
 }
 
 /// `PR_SET_PDEATHSIG`.

@@ -29,7 +29,7 @@ mod spawn;
 mod terminal;
 mod threads;
 
-pub(crate) use c_strings::CStrings;
+pub(crate) use c_strings::{CStrings, LISTEN_PID_ROOM};
 pub(crate) use channel::{adopt, peer, signal_on_input};
 pub(crate) use descriptors::{close_all_but, close_from};
 pub(crate) use disposition::{Disposition, SavedDisposition, set_disposition};
@@ -38,13 +38,15 @@ pub use entry::arguments;
 pub(crate) use environment::environment;
 pub(crate) use fork::{Forked, end_now, fork_only_thread, put_variable};
 pub(crate) use group::{is_in_own_group, leads_session, own_group};
-pub(crate) use kill::{die_by, kill, kill_everyone, kill_group, pidfd_send_signal, queue, set_parent_death_signal};
+pub(crate) use kill::{
+    die_by, kill, kill_everyone, kill_group, pidfd_send_signal, pidfd_signal_group, queue, set_parent_death_signal,
+};
 pub(crate) use mask::{block, set_mask, unblock};
 pub(crate) use pass::{Passed, pipe, raise};
 pub(crate) use siginfo::SigInfo;
 pub(crate) use signalfd::SignalFd;
 pub(crate) use sigwait::sigtimedwait;
-pub(crate) use spawn::{Failure, Ids, LISTEN_PID_ROOM, Placement, Plan, Stage, place, spawn};
+pub(crate) use spawn::{Failure, Ids, Placement, Plan, Stage, place, spawn};
 pub(crate) use terminal::give_up_terminal;
 pub(crate) use threads::{OnlyThread, only_thread};
 

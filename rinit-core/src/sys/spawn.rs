@@ -7,9 +7,10 @@
 
 use super::c_strings::CStrings;
 use super::disposition::{Disposition, set_disposition};
-use super::kill::kill;
+use super::kill::{kill, set_parent_death_signal};
 use super::mask::{block, set_mask};
 use super::pass::{Passed, pipe};
+use crate::patience::patiently;
 use crate::{Pid, Signal, SignalSet};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{BorrowedFd, OwnedFd, RawFd};
@@ -50,12 +51,14 @@ pub(crate) struct Plan<'a> {
     /// `/bin/sh`, a place for the script, then the arguments from the second on: for a script without `#!`.
     pub(crate) shell_arguments: CStrings,
     pub(crate) environment: CStrings,
-    /// Index of an environment entry `LISTEN_PID=` whose value becomes the child's own pid.
-    pub(crate) listen_pid: Option<usize>,
+    /// Indexes of environment entries `LISTEN_PID=`, whose value becomes the child's own pid.
+    pub(crate) listen_pid: &'a [usize],
     pub(crate) directory: Option<&'a CStr>,
     pub(crate) ids: Option<&'a Ids>,
     pub(crate) placement: Placement<'a>,
     pub(crate) passed: &'a Passed,
+    /// A signal for the end of the parent, and the parent.
+    pub(crate) parent_death: Option<(Signal, Pid)>,
     pub(crate) ignore: SignalSet,
     pub(crate) default: SignalSet,
     pub(crate) mask: SignalSet,
@@ -73,12 +76,21 @@ pub(crate) enum Stage {
     User,
     UserNotFinal,
     Descriptor,
+    ParentDeath,
     Exec,
 }
 
 impl Stage {
-    const CHILD: [Self; 7] =
-        [Self::Group, Self::Terminal, Self::Directory, Self::User, Self::UserNotFinal, Self::Descriptor, Self::Exec];
+    const CHILD: [Self; 8] = [
+        Self::Group,
+        Self::Terminal,
+        Self::Directory,
+        Self::User,
+        Self::UserNotFinal,
+        Self::Descriptor,
+        Self::ParentDeath,
+        Self::Exec,
+    ];
 }
 
 /// Why there is no child.
@@ -171,7 +183,7 @@ const LOOK_AFTER: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 fn wait_for_report(read: &OwnedFd, pid: Pid) {
     use rustix::process::{WaitId, WaitIdOptions};
     let mut fds = [PollFd::new(read, PollFlags::IN)];
-    while matches!(poll(&mut fds, Some(&LOOK_AFTER)), Ok(0) | Err(Errno::INTR)) {
+    while patiently(|| Ok(poll(&mut fds, Some(&LOOK_AFTER))?)).is_ok_and(|ready| ready == 0) {
         let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let stopped = rustix::process::waitid(WaitId::Pid(pid.rustix()), options).ok().flatten();
         let by = stopped.and_then(|status| status.stopping_signal());
@@ -186,7 +198,7 @@ fn wait_for_report(read: &OwnedFd, pid: Pid) {
 fn read_report(read: &OwnedFd) -> Option<Failure> {
     let mut bytes = [0_u8; Report::SIZE];
     // It is written at once, and pipes keep that together (`pipe(7)`, PIPE_BUF).
-    let count = rustix::io::retry_on_intr(|| rustix::io::read(read, &mut bytes[..])).unwrap_or(0);
+    let count = patiently(|| Ok(rustix::io::read(read, &mut bytes[..])?)).unwrap_or(0);
     (count == bytes.len()).then(|| Report::parse(bytes))
 }
 
@@ -205,6 +217,10 @@ fn set_up(plan: &mut Plan<'_>) -> Result<std::convert::Infallible, Report> {
     if let Some(directory) = plan.directory {
         rustix::process::chdir(directory).map_err(|error| (Stage::Directory, error))?;
     }
+    // Behind the change of user, which clears it (`PR_SET_PDEATHSIG(2const)`).
+    if let Some((signal, parent)) = plan.parent_death {
+        die_with(parent, signal)?;
+    }
     // Last of what needs a descriptor: the terminal's own may be at one of the numbers.
     plan.passed.apply().map_err(|(number, error)| Report { stage: Stage::Descriptor, number, error })?;
     for (signals, disposition) in [(plan.default, Disposition::Default), (plan.ignore, Disposition::Ignore)] {
@@ -213,10 +229,7 @@ fn set_up(plan: &mut Plan<'_>) -> Result<std::convert::Infallible, Report> {
             let _ = set_disposition(signal, disposition);
         }
     }
-    if let Some(index) = plan.listen_pid {
-        let pid = rustix::process::getpid().as_raw_pid();
-        write_listen_pid(plan.environment.pointers()[index], pid);
-    }
+    plan.environment.name_listener(plan.listen_pid, rustix::process::getpid().as_raw_pid());
     let _ = set_mask(plan.mask);
     let error = exec(plan);
     let _ = block(SignalSet::all());
@@ -247,6 +260,18 @@ pub(crate) fn place(placement: Placement<'_>) -> Result<(), (Stage, Errno)> {
     Ok(())
 }
 
+fn die_with(parent: Pid, signal: Signal) -> Result<(), (Stage, Errno)> {
+    let failed = |error: io::Error| (Stage::ParentDeath, Errno::from_io_error(&error).unwrap_or(Errno::INVAL));
+    set_parent_death_signal(signal).map_err(failed)?;
+    // The request comes first and the look second: a parent that ends in between is seen by one of the two. It has no
+    // number where this is the first process of a new PID namespace, and then cannot be looked for.
+    if rustix::process::getppid().is_some_and(|now| Pid::from(now) != parent) {
+        // Blocked as yet: it takes effect when the program has its own mask.
+        kill(rustix::process::getpid().into(), signal).map_err(failed)?;
+    }
+    Ok(())
+}
+
 fn become_user(ids: &Ids) -> Result<(), (Stage, Errno)> {
     let failed = |error| (Stage::User, error);
     let (uid, gid) = (Uid::from_raw(ids.uid), Gid::from_raw(ids.gid));
@@ -261,27 +286,6 @@ fn become_user(ids: &Ids) -> Result<(), (Stage, Errno)> {
     let gid_back =
         !uid.is_root() && !gid.is_root() && rustix::thread::set_thread_res_gid(root.1, root.1, root.1).is_ok();
     if uid_back || gid_back { Err((Stage::UserNotFinal, Errno::PERM)) } else { Ok(()) }
-}
-
-/// Room for any pid behind `LISTEN_PID=`.
-pub(crate) const LISTEN_PID_ROOM: &str = "LISTEN_PID=0000000000";
-
-/// Writes the decimal pid over the zeros of [`LISTEN_PID_ROOM`]; the parent cannot know it before the fork.
-fn write_listen_pid(entry: *mut c_char, pid: i32) {
-    let name = "LISTEN_PID=".len();
-    let mut digits = [0_u8; 10];
-    let mut rest = pid.unsigned_abs();
-    let mut count = 0;
-    while rest > 0 && count < digits.len() {
-        digits[count] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        count += 1;
-    }
-    for (at, digit) in digits[..count].iter().rev().chain([&0]).enumerate() {
-        // SAFETY: the entry is a copy of LISTEN_PID_ROOM, which has ten digits and a NUL behind the name; at most ten
-        // digits and a NUL are written.
-        unsafe { entry.add(name + at).write(*digit as c_char) };
-    }
 }
 
 /// Tries the candidates in turn, as `execvp(3)` does: goes on where a file is not there, remembers that one was refused.

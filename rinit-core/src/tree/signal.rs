@@ -1,6 +1,7 @@
 //! A signal to one process of the tree, and never to a stranger.
 
 use super::Process;
+use crate::patience::patiently;
 use crate::procfs::{self, Reader};
 use crate::{Error, Signal, sys};
 use rustix::io::Errno;
@@ -85,10 +86,9 @@ fn through_pidfd(process: &Process, signal: Signal) -> Result<Option<Sent>, Erro
                 REFUSED.store(true, Ordering::Relaxed);
                 Ok(None)
             }
-            // A filter's refusal, or a right that is missing: kill(2) knows. Not remembered, since the next process may
-            // belong to another user.
-            Some(Errno::PERM) => Ok(None),
-            _ => Err(Error::SendSignal { signal, pid: process.pid, source: error }),
+            // A filter's refusal, or a right that is missing, or whatever else: kill(2) knows. Not remembered, since the
+            // next process may belong to another user.
+            _ => Ok(None),
         },
     }
 }
@@ -97,7 +97,7 @@ fn by_number(process: &Process, signal: Signal) -> Result<Sent, Error> {
     if !still_lives(process)? {
         return Ok(Sent::Gone);
     }
-    match sys::kill(process.pid, signal) {
+    match patiently(|| sys::kill(process.pid, signal)) {
         Ok(()) => Ok(Sent::Delivered),
         Err(error) if Errno::from_io_error(&error) == Some(Errno::SRCH) => Ok(Sent::Gone),
         Err(source) => Err(Error::SendSignal { signal, pid: process.pid, source }),

@@ -56,7 +56,13 @@ impl Look {
         let mut waiting = vec![of];
         while let Some(pid) = waiting.pop() {
             children.clear();
-            look.disturbed |= !lists(pid, reader, &mut threads, &mut children)?;
+            match lists(pid, reader, &mut threads, &mut children) {
+                Ok(complete) => look.disturbed |= !complete,
+                // Who is hidden must not keep the others from being found. But not the root: where it cannot be read,
+                // nobody can, which is not the same as nobody being there.
+                Err(error) if pid != of && is_hidden(&error) => {}
+                Err(error) => return Err(error),
+            }
             if pid != of {
                 let Some(process) = Process::visible(reader, pid)? else {
                     look.disturbed = true;
@@ -91,22 +97,19 @@ pub(super) fn lists(
     children: &mut Vec<Pid>,
 ) -> Result<bool, Error> {
     threads.clear();
-    let hidden = |error: &Error| matches!(error, Error::Proc { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied);
-    match procfs::numbers(&format!("/proc/{pid}/task"), threads) {
-        Ok(Some(())) => {}
-        Ok(None) => return Ok(false),
-        Err(error) if hidden(&error) => return Ok(true),
-        Err(error) => return Err(error),
+    if procfs::numbers(&format!("/proc/{pid}/task"), threads)?.is_none() {
+        return Ok(false);
     }
     let mut complete = true;
     for thread in threads {
-        match reader.children(pid, *thread, children) {
-            Ok(read) => complete &= read,
-            Err(error) if hidden(&error) => {}
-            Err(error) => return Err(error),
-        }
+        complete &= reader.children(pid, *thread, children)?;
     }
     Ok(complete)
+}
+
+/// True where `hidepid` (`proc(5)`) keeps a process from this user.
+fn is_hidden(error: &Error) -> bool {
+    matches!(error, Error::Proc { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 /// The pids of this process's own children at one look, which stay theirs until they are waited for.

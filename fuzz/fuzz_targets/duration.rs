@@ -1,0 +1,18 @@
+//! Any text as a duration: what is taken means what its digits say, and comes back as itself.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use rinit_cli::fuzzing::duration;
+use std::time::Duration;
+
+fuzz_target!(|text: &str| {
+    let Ok(read) = duration(text) else { return };
+    assert!(text.chars().all(|c| c.is_ascii_digit() || ".hms".contains(c)), "{text:?} is {read:?}");
+    assert_eq!(text.parse::<u64>().map_or(read, Duration::from_secs), read, "a number is seconds: {text:?}");
+    // Fractions are read as floating-point numbers, which hold so much exactly.
+    if read < Duration::from_secs(1 << 20) {
+        let (seconds, milliseconds) = (read.as_secs(), read.subsec_millis());
+        let whole = Duration::from_millis(read.as_millis() as u64);
+        assert_eq!(duration(&format!("{seconds}s{milliseconds}ms")), Ok(whole), "{text:?}");
+    }
+});

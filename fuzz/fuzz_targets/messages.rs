@@ -1,0 +1,15 @@
+//! Any bytes as somebody's name and command line: one line, of which they cannot write more than their own quoted part.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+fuzz_target!(|bytes: &[u8]| {
+    let comm = &bytes[..bytes.len().min(15)];
+    rinit_core::fuzzing::survivor(bytes, comm);
+    rinit_core::fuzzing::survivor(b"", comm);
+    let shown = rinit_cli::fuzzing::visible(OsStr::from_bytes(bytes));
+    let harmful = |c: char| c.is_control() || ('\u{2028}'..='\u{202e}').contains(&c);
+    assert!(!shown.chars().any(harmful), "{shown:?}");
+});

@@ -1,0 +1,27 @@
+//! Doors for the fuzz targets to what reads foreign text; no part of the public interface.
+#![allow(missing_docs)]
+
+use crate::args::Command;
+use crate::persona::{self, Surroundings};
+use crate::{duration, messages};
+use std::ffi::{OsStr, OsString};
+use std::time::Duration;
+
+/// Reads a command line as the persona that its first word names.
+pub fn persona(arguments: Vec<OsString>, variable: &dyn Fn(&str) -> Option<OsString>, is_init: bool) -> Command {
+    let name = arguments.first().map_or(OsStr::new(""), OsString::as_os_str);
+    persona::named(name).parse(arguments.clone(), &Surroundings { variable, is_init })
+}
+
+/// # Errors
+///
+/// The text is no duration.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    duration::parse(text)
+}
+
+/// Text as it stands in a message.
+#[must_use]
+pub fn visible(text: &OsStr) -> String {
+    messages::visible(text)
+}

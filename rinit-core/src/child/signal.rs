@@ -1,0 +1,148 @@
+//! Signals for a child and its process group, and its end by them.
+
+use super::Child;
+use crate::children::{self, Ending};
+use crate::forwarder::{is_gone, send};
+use crate::procfs::State;
+use crate::{Error, ExitStatus, Process, Sent, Signal, sys};
+use rustix::io::Errno;
+use std::os::fd::AsFd;
+
+impl Child {
+    /// Sends a signal to the child. Once its status was taken this does nothing: the pid may be a stranger's by then.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SendSignal`], with EPERM where the child runs as another user and this process has no CAP_KILL.
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Reaper, Signal};
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let mut child = Reaper::exclusive()?.spawn(&ChildSpec::new("sleep").arg("60"))?;
+    /// child.signal(Signal::TERM)?;
+    /// assert_eq!(child.wait()?.signal(), Some(Signal::TERM));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn signal(&self, signal: Signal) -> Result<(), Error> {
+        self.send(signal, None)
+    }
+
+    /// The same with a value, where there is one.
+    pub(crate) fn send(&self, signal: Signal, value: Option<usize>) -> Result<(), Error> {
+        // Under the lock nobody reaps, so that the number of a child in the list is its own.
+        let children = children::lock();
+        if !children.holds(self.pid, &self.slot) {
+            return Ok(());
+        }
+        send(self.pid, signal, value).map_err(|source| self.not_sent(signal, source))
+    }
+
+    /// Sends a signal to the child's process group: to the child, and to all that it started and that made no group or
+    /// session of their own. What did is not reached; `ChildSpec::contain` reaches that too.
+    ///
+    /// A child that is in no group of its own number ([`Group::Inherit`](crate::Group::Inherit)) gets it alone.
+    ///
+    /// **Never to a stranger.** Until the child was reaped, its pid, and so the number of its group, cannot be anybody
+    /// else's. Afterwards the number may be given to a new process as soon as the group is empty. So from then on it is sent
+    /// through the pidfd, which names this very group for good: that needs Linux 6.9. Before, and where there is no pidfd,
+    /// nothing is sent once the child was reaped, and the answer is [`Sent::Gone`]. [`Child::stop`] does it in the safe order.
+    ///
+    /// Source: `kill(2)`, `pidfd_send_signal(2)` (PIDFD_SIGNAL_PROCESS_GROUP), `setpgid(2)`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SendSignal`], with EPERM where this process may signal no member of the group.
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Reaper, Sent, Signal};
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let mut child = Reaper::exclusive()?.spawn(&ChildSpec::new("sh").args(["-c", "sleep 60; true"]))?;
+    /// assert_eq!(child.signal_group(Signal::TERM)?, Sent::Delivered);
+    /// assert_eq!(child.wait()?.signal(), Some(Signal::TERM));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn signal_group(&self, signal: Signal) -> Result<Sent, Error> {
+        let children = children::lock();
+        let result = if children.holds(self.pid, &self.slot) {
+            match sys::kill_group(self.pid, signal) {
+                // It has no group of that number.
+                Err(error) if is_gone(&error) => sys::kill(self.pid, signal),
+                result => result,
+            }
+        } else {
+            match &self.ending {
+                Ending::Pidfd(pidfd) => sys::pidfd_signal_group(pidfd.as_fd(), signal),
+                Ending::Event(_) => return Ok(Sent::Gone),
+            }
+        };
+        match result {
+            Ok(()) => Ok(Sent::Delivered),
+            Err(error) => match Errno::from_io_error(&error) {
+                // INVAL: a kernel that does not know the flag.
+                Some(Errno::SRCH | Errno::INVAL | Errno::NOSYS) => Ok(Sent::Gone),
+                _ => Err(self.not_sent(signal, error)),
+            },
+        }
+    }
+
+    /// Sends KILL to the child's process group: [`Child::signal_group`] with [`Signal::KILL`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Child::signal_group`].
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Reaper, Signal};
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let mut child = Reaper::exclusive()?.spawn(&ChildSpec::new("sleep").arg("60"))?;
+    /// child.kill_group()?;
+    /// assert_eq!(child.wait()?.signal(), Some(Signal::KILL));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn kill_group(&self) -> Result<Sent, Error> {
+        self.signal_group(Signal::KILL)
+    }
+
+    /// Ends the child: sends it the [stop signal](crate::ChildSpec::stop_signal), waits up to the
+    /// [grace](crate::ChildSpec::grace), then sends KILL to its process group, and returns how the child ended.
+    ///
+    /// The group gets its KILL in any case, also when the child ended in time: what the child left behind in it was to be
+    /// ended with it. A child that is stopped (`SIGSTOP`) is continued, because it would not see the signal before its end.
+    ///
+    /// Blocks for the grace, and for as long as the kernel needs to end the child after KILL: without limit where it is
+    /// stuck in the kernel (state D). To stop several at once, send each its stop signal, and then call this for each.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SendSignal`] where this process may not signal the child: it does not wait then. Else as for
+    /// [`Child::try_wait`].
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Reaper, Signal};
+    /// use std::time::Duration;
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let spec = ChildSpec::new("sleep").arg("60").stop_signal(Signal::INT).grace(Duration::from_secs(5));
+    /// let mut child = Reaper::exclusive()?.spawn(&spec)?;
+    /// assert_eq!(child.stop()?.signal(), Some(Signal::INT));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stop(&mut self) -> Result<ExitStatus, Error> {
+        drop(self.stdin.take());
+        self.signal(self.stop_signal)?;
+        if Process::read(self.pid).is_ok_and(|seen| seen.is_some_and(|seen| seen.state == State::Stopped)) {
+            self.signal(Signal::CONT)?;
+        }
+        self.ended_within(self.grace)?;
+        // Before it is reaped here: until then the group's number is its own on every kernel.
+        self.kill_group()?;
+        self.wait()
+    }
+
+    fn not_sent(&self, signal: Signal, source: std::io::Error) -> Error {
+        Error::SendSignal { signal, pid: self.pid, source }
+    }
+}

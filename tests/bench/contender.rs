@@ -1,0 +1,100 @@
+//! Who is measured: rinit's builds, the inits that are installed, and no init at all.
+
+use crate::support::{in_repository, static_build, target_directory};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The reference of all ratios.
+pub(crate) const REFERENCE: &str = "tini-static";
+/// rinit as the README builds it.
+pub(crate) const GNU: &str = "rinit";
+/// rinit as small as it gets.
+pub(crate) const MUSL: &str = "rinit, musl";
+/// The program without an init.
+pub(crate) const NONE: &str = "no init";
+
+/// One init.
+pub(crate) struct Contender {
+    pub(crate) name: &'static str,
+    /// `None`: no init.
+    pub(crate) path: Option<PathBuf>,
+    /// What it needs to hear outside a PID namespace of its own to do the same job.
+    outside: &'static [&'static str],
+    /// Colour in the plots.
+    pub(crate) colour: (u8, u8, u8),
+}
+
+impl Contender {
+    pub(crate) fn is_rinit(&self) -> bool {
+        self.name == GNU || self.name == MUSL
+    }
+
+    /// It with a program, as PID 1.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        self.with(&[], program)
+    }
+
+    /// It with a program, as an ordinary process.
+    pub(crate) fn command_outside(&self, program: &Path) -> Command {
+        self.with(self.outside, program)
+    }
+
+    fn with(&self, flags: &[&str], program: &Path) -> Command {
+        match &self.path {
+            None => Command::new(program),
+            Some(init) => {
+                let mut command = Command::new(init);
+                command.args(flags).arg("--").arg(program);
+                command
+            }
+        }
+    }
+
+    /// What it says of itself.
+    pub(crate) fn version(&self) -> String {
+        let Some(path) = &self.path else { return "–".to_owned() };
+        let Ok(output) = Command::new(path).arg("--version").output() else { return "?".to_owned() };
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        said.lines().next().unwrap_or("?").trim().to_owned()
+    }
+
+    /// Bytes of its file, and whether it needs a C library's beside.
+    pub(crate) fn file(&self) -> Option<(u64, bool)> {
+        let bytes = std::fs::read(self.path.as_ref()?).ok()?;
+        let dynamic = bytes.windows(8).take(4096).any(|window| window == b"ld-linux");
+        Some((u64::try_from(bytes.len()).ok()?, dynamic))
+    }
+}
+
+/// Everybody there is on this machine, the reference first.
+pub(crate) fn all(gnu: Option<&Path>, musl: Option<&Path>) -> Vec<Contender> {
+    let found = |name: &str| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).map(|directory| directory.join(name)).find(|path| path.is_file())
+    };
+    let mut all = Vec::new();
+    let mut add = |name, path: Option<PathBuf>, outside, colour| match path {
+        Some(path) => all.push(Contender { name, path: Some(path), outside, colour }),
+        None => eprintln!("not measured, because it is not here: {name}"),
+    };
+    add(REFERENCE, found("tini-static"), &["-s"], (0, 121, 140));
+    add("tini", found("tini"), &["-s"], (102, 161, 130));
+    add("dumb-init", found("dumb-init"), &[], (46, 64, 87));
+    add("catatonit", found("catatonit"), &[], (141, 150, 163));
+    add(GNU, Some(gnu.map_or_else(|| static_build::programs().rinit.clone(), Path::to_owned)), &[], (209, 73, 91));
+    let recipe = in_repository("target/small/rinit");
+    let musl = musl.map(Path::to_owned).or_else(|| recipe.is_file().then_some(recipe));
+    add(MUSL, musl, &[], (237, 174, 73));
+    all.push(Contender { name: NONE, path: None, outside: &[], colour: (190, 190, 190) });
+    all
+}
+
+/// The program that does nothing, built where it is not there yet.
+pub(crate) fn empty_program() -> PathBuf {
+    let program = target_directory().join("bench-true");
+    let cc = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    let mut command = Command::new(cc);
+    command.args(["-nostdlib", "-static", "-Os", "-o"]).arg(&program).arg(in_repository("tests/bench/true.c"));
+    assert!(command.status().is_ok_and(|status| status.success()), "the empty program does not build");
+    program
+}

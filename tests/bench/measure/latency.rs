@@ -1,0 +1,26 @@
+//! How long a signal takes through the init, alone and with many children alive.
+
+use super::{Extent, Figure, Results, in_turn};
+use crate::contender::Contender;
+use crate::session::Session;
+
+pub(crate) fn measure(contenders: &[Contender], extent: &Extent, results: &mut Results) {
+    // All run at once, and each gets a signal in turn.
+    let mut sessions: Vec<Session> = contenders.iter().map(|contender| Session::start(contender, 0, 0)).collect();
+    in_turn(contenders, extent.signals, |index, contender| {
+        if let Some(session) = sessions.get_mut(index) {
+            results.push(contender, Figure::Latency(0), session.signal_takes() / 1e3);
+        }
+    });
+    drop(sessions);
+    // One after the other: the pids do not suffice for all at once.
+    let with_live: Vec<_> = contenders.iter().filter(|contender| contender.path.is_some()).collect();
+    for _ in 0..extent.repetitions {
+        for contender in &with_live {
+            let mut session = Session::start(contender, extent.live, 0);
+            for _ in 0..extent.signals / extent.repetitions / 2 {
+                results.push(contender, Figure::Latency(extent.live), session.signal_takes() / 1e3);
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The empty program through each init, as an ordinary process: making a namespace each time would hide what is looked for.
+
+use super::{Extent, Figure, Results, in_turn};
+use crate::contender::{Contender, empty_program};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+pub(crate) fn measure(contenders: &[Contender], extent: &Extent, results: &mut Results) {
+    let program = empty_program();
+    // The first start of each reads its file; not counted.
+    in_turn(contenders, 1, |_, contender| {
+        run(contender.command_outside(&program));
+    });
+    in_turn(contenders, extent.starts, |_, contender| {
+        let (wall, processor) = run(contender.command_outside(&program));
+        results.push(contender, Figure::Start, wall.as_secs_f64() * 1e6);
+        results.push(contender, Figure::StartProcessor, processor.as_secs_f64() * 1e6);
+    });
+}
+
+/// Wall and processor time, its children's included.
+#[expect(clippy::zombie_processes, reason = "waited for by wait4, which also tells the processor time")]
+fn run(mut command: Command) -> (Duration, Duration) {
+    let from = Instant::now();
+    let child = command.spawn().expect("start it");
+    let pid = i32::try_from(child.id()).expect("a pid");
+    let mut status = 0;
+    // SAFETY: all zeros is a valid rusage.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: both live during the call; nobody else waits for the child.
+    let waited = unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) };
+    let wall = from.elapsed();
+    assert!(waited == pid && status == 0, "{command:?}: status {status}");
+    let time = |value: libc::timeval| {
+        Duration::from_secs(value.tv_sec.unsigned_abs()) + Duration::from_micros(value.tv_usec.unsigned_abs())
+    };
+    (wall, time(usage.ru_utime) + time(usage.ru_stime))
+}
