@@ -48,6 +48,8 @@ const SCENARIOS: &[scenarios::Scenario] = &[
     ("a_daemon_is_waited_for", a_daemon_is_waited_for),
     ("a_drop_may_be_orderly_and_a_kill_is_not", a_drop_may_be_orderly_and_a_kill_is_not),
     ("a_lost_rinit_is_an_error", a_lost_rinit_is_an_error),
+    ("main_gets_its_terminal", main_gets_its_terminal),
+    ("the_job_runner_leaves_nothing", the_job_runner_leaves_nothing),
     ("poll_and_time", poll_and_time),
     ("an_idle_rinit_sleeps", an_idle_rinit_sleeps),
     ("hundreds_of_jobs_leak_nothing", hundreds_of_jobs_leak_nothing),
@@ -356,7 +358,7 @@ fn main_is_started_as_the_specification_says() {
         let comparable = |lines: &[String]| {
             let numbers =
                 |fds: &str| fds.split(' ').filter_map(|fd| fd.split(':').next()).collect::<Vec<_>>().join(" ");
-            let differs = |line: &str| ["ppid=", "pgid=", "sid="].iter().any(|word| line.starts_with(word));
+            let differs = |line: &str| ["pid=", "ppid=", "pgid=", "sid="].iter().any(|word| line.starts_with(word));
             let one = |line: &String| line.strip_prefix("fds=").map_or_else(|| line.clone(), numbers);
             lines.iter().filter(|line| !differs(line)).map(one).collect::<Vec<_>>()
         };
@@ -497,6 +499,41 @@ fn a_lost_rinit_is_an_error() {
     assert!(matches!(&error, Error::JobLost { status: Some(status), .. } if by_kill(status)), "{error:?}");
     assert!(error.to_string().ends_with("has ended without a report: killed by SIGKILL"), "{error}");
     wait_until("main's end with it", || mark.left().is_empty());
+}
+
+fn main_gets_its_terminal() {
+    use rustix_openpty::openpty;
+    let pair = openpty(None, None).expect("a pseudoterminal");
+    let at = || Stdio::fd(pair.user.try_clone().expect("a duplicate"));
+    // Only a session whose terminal it is can open /dev/tty, and only its foreground reads from it unhindered.
+    let spec = shell("exec 3<>/dev/tty; read word <&3; exit $word").stdin(at()).stdout(at()).stderr(at());
+    let mut job = start(spec.group(Group::Session).terminal(pair.user.try_clone().expect("a duplicate")));
+    rustix::io::write(&pair.controller, b"7\n").expect("type");
+    assert_eq!(job.wait().expect("a report").main, Some(ExitStatus::Code(7)));
+    // Its rinit keeps the terminal from nobody: with the last user's end the other side reads its end.
+    drop((job, at));
+    drop(pair.user);
+    let mut bytes = [0; 256];
+    while rustix::io::read(&pair.controller, &mut bytes[..]).is_ok_and(|count| count > 0) {}
+}
+
+/// The example, with a job that ends, one that daemonises, and one that takes too long with a storm below it.
+fn the_job_runner_leaves_nothing() {
+    let mark = Mark::new();
+    let mut command = Command::new(support::examples::example("job_runner"));
+    command.arg("2").env("RINIT", rinit_path());
+    let mut runner = Running::start(command);
+    let mark_it = |line: &str| format!("export {MARK}={}; {line}\n", mark.0);
+    runner.type_in(&mark_it("exit 3"));
+    runner.type_in(&mark_it("setsid sleep 1000 & exit 4"));
+    runner.type_in(&mark_it(&format!("{} storm 2", probe_path())));
+    runner.close_stdin();
+    let finished = runner.finish();
+    assert_eq!(finished.code, 0, "{finished:?}");
+    let said = |start: &str| finished.out.iter().any(|line| line.starts_with(start));
+    assert!(said("1: exited with status 3") && said("2: exited with status 4"), "{finished:?}");
+    assert!(said("3: killed by SIGKILL; killed: "), "{finished:?}");
+    mark.assert_nothing_is_left();
 }
 
 fn poll_and_time() {

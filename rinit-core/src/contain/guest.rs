@@ -3,7 +3,7 @@
 use super::wire::{self, Inbox, Request, Setup, Stop};
 use crate::sys::{self, SigInfo};
 use crate::{ChildSpec, Error, Group, Inherited, Init, OnMainExit, Pid, Report, Signal, User};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use std::ffi::OsString;
@@ -40,6 +40,9 @@ const LOOK: Signal = Signal::CHLD;
 /// Sent when the host, or its thread that has started this process, ends. It wakes up a rinit that somebody has stopped, too.
 const HOST_ENDED: Signal = Signal::CONT;
 
+/// How often an rinit that waits for its first word looks whether its host lives. The word comes at once, or never.
+const LOOK_AFTER: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+
 impl Host {
     /// Waits for the host's first word.
     fn meet(inherited: &Inherited, number: RawFd) -> Result<(Self, Request), Error> {
@@ -56,14 +59,19 @@ impl Host {
             if host.gone {
                 return Err(Error::Channel(io::ErrorKind::UnexpectedEof.into()));
             }
-            host.wait(PollFlags::IN);
+            host.wait(PollFlags::IN, Some(&LOOK_AFTER));
             host.receive();
+            host.gone |= host.is_dead();
         }
     }
 
-    fn wait(&self, for_: PollFlags) {
+    fn wait(&self, for_: PollFlags, timeout: Option<&Timespec>) {
         // Where poll is refused the next try finds nothing, and comes here again: no worse than waiting.
-        let _ = poll(&mut [PollFd::new(&self.channel, for_)], None);
+        let _ = poll(&mut [PollFd::new(&self.channel, for_)], timeout);
+    }
+
+    fn is_dead(&self) -> bool {
+        self.pid.is_some() && self.pid != rustix::process::getppid().map(Pid::from)
     }
 
     /// Takes what has come; does not block.
@@ -116,7 +124,7 @@ impl Host {
                 return wishes;
             }
         }
-        self.gone |= self.pid.is_some() && self.pid != rustix::process::getppid().map(Pid::from);
+        self.gone |= self.is_dead();
         if self.gone {
             wishes.push(self.stop.map_or(Wish::Kill, Wish::Stop));
         }
@@ -146,7 +154,7 @@ impl Host {
         while !bytes.is_empty() {
             match send(&self.channel, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
                 Ok(count) => bytes = &bytes[count..],
-                Err(Errno::AGAIN) => self.wait(PollFlags::OUT),
+                Err(Errno::AGAIN) => self.wait(PollFlags::OUT, None),
                 Err(Errno::INTR) => {}
                 // It has gone.
                 Err(_) => return,

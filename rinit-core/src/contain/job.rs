@@ -304,12 +304,22 @@ impl Job {
     }
 
     fn is_over(&mut self) -> Result<bool, Error> {
+        self.hear()?;
+        let over = self.link.has_ended(self.report.is_some())?;
+        if over {
+            // What it has said between the two looks.
+            self.hear()?;
+        }
+        Ok(over)
+    }
+
+    fn hear(&mut self) -> Result<(), Error> {
         while let Heard::Reply(reply) = self.link.hear()? {
             if let Reply::Report(report) = reply {
                 self.report = Some(report);
             }
         }
-        self.link.has_ended()
+        Ok(())
     }
 
     /// True when it is over, false at the end of the time.

@@ -103,10 +103,13 @@ impl Link {
     }
 
     fn wait_for(&self, what: PollFlags, deadline: Option<Instant>) -> Result<bool, Error> {
+        // The rinit's end too: a fork of this process, without exec, may hold a copy of its end of the channel.
+        let mut fds = vec![PollFd::new(&self.channel, what)];
+        fds.extend(self.pidfd.as_ref().map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-            match poll(&mut [PollFd::new(&self.channel, what)], timeout.as_ref()) {
+            match poll(&mut fds, timeout.as_ref()) {
                 Ok(0) if left == Some(Duration::ZERO) => return Ok(false),
                 Ok(0) | Err(Errno::INTR) => {}
                 Ok(_) => return Ok(true),
@@ -115,32 +118,36 @@ impl Link {
         }
     }
 
-    /// True when the rinit has closed the channel, ended, and been waited for, by this or by another wait.
-    pub(super) fn has_ended(&mut self) -> Result<bool, Error> {
-        if self.closed && !self.ended {
-            // It closes the channel by its exit and no sooner, so that this waits for the rest of that at most.
-            self.reap()?;
+    /// True when the rinit has ended and been waited for, by this or by another wait. `soon` says that it has nothing more to
+    /// do: then this waits for the rest of its exit.
+    pub(super) fn has_ended(&mut self, soon: bool) -> Result<bool, Error> {
+        // It closes the channel by its exit and no sooner. By number alone it is not looked for before: whoever asks again and
+        // again would read /proc each time.
+        let soon = soon || self.closed;
+        if !self.ended && (soon || self.pidfd.is_some()) {
+            self.reap(if soon { WaitIdOptions::empty() } else { WaitIdOptions::NOHANG })?;
         }
         Ok(self.ended)
     }
 
     /// Waits for the end of an rinit that has failed, or was killed.
     pub(super) fn wait_for_end(&mut self) -> Result<Option<ExitStatus>, Error> {
-        self.reap()?;
+        self.reap(WaitIdOptions::empty())?;
         Ok(self.status)
     }
 
     /// Takes the rinit's own status, and nobody else's.
-    fn reap(&mut self) -> Result<(), Error> {
+    fn reap(&mut self, options: WaitIdOptions) -> Result<(), Error> {
         loop {
             let id = match &self.pidfd {
                 Some(pidfd) => WaitId::PidFd(pidfd.as_fd()),
                 None if self.has_its_number() => WaitId::Pid(self.init.rustix()),
                 None => break,
             };
-            match waitid(id, WaitIdOptions::EXITED) {
-                Ok(status) => {
-                    self.status = status.as_ref().and_then(exit_status);
+            match waitid(id, WaitIdOptions::EXITED | options) {
+                Ok(None) => return Ok(()),
+                Ok(Some(status)) => {
+                    self.status = exit_status(&status);
                     break;
                 }
                 // Another wait in this process was faster.

@@ -36,7 +36,7 @@ pub(crate) fn kill_below(me: Pid, group: Option<Pid>, met: &mut dyn FnMut(&Proce
     let mut sweep = Sweep { me, group, reader, struck: BTreeMap::new(), whole_groups: false };
     for round in 0..ROUNDS {
         sweep.whole_groups = round >= ONE_BY_ONE;
-        let found = if walks { sweep.from_the_top(met)? } else { sweep.over_the_list(met)? };
+        let found = if walks { sweep.top_down(met)? } else { sweep.over_the_list(met)? };
         if !found {
             break;
         }
@@ -63,7 +63,7 @@ struct Sweep {
 
 impl Sweep {
     /// Parents before their children. True if somebody new was met.
-    fn from_the_top(&mut self, met: &mut dyn FnMut(&Process, Meeting<'_>)) -> Result<bool, Error> {
+    fn top_down(&mut self, met: &mut dyn FnMut(&Process, Meeting<'_>)) -> Result<bool, Error> {
         let mut found = false;
         let mut named = BTreeSet::from([self.me]);
         let mut waiting = vec![self.me];
@@ -97,8 +97,11 @@ impl Sweep {
 
     /// Without `CONFIG_PROC_CHILDREN`.
     fn over_the_list(&mut self, met: &mut dyn FnMut(&Process, Meeting<'_>)) -> Result<bool, Error> {
-        let living = descendants(self.me)?.into_iter().filter(|process| !process.has_ended());
-        Ok(living.fold(false, |found, process| self.strike(&process, met) || found))
+        let mut found = false;
+        for process in descendants(self.me)?.iter().filter(|process| !process.has_ended()) {
+            found |= self.strike(process, met);
+        }
+        Ok(found)
     }
 
     /// True if it was not struck before.
