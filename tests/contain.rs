@@ -140,13 +140,13 @@ fn start_and_read(spec: ContainSpec, lines: &[&str]) -> Job {
 /// Storms in sessions of their own, beside a tree of sleepers: a session, an orphan, a grandchild.
 fn storm(mark: &Mark) -> ContainSpec {
     let probe = probe_path();
-    let script = format!("{probe} fork-tree {} & exec {probe} storm 3", mark.0);
+    let script = format!("{probe} fork-tree {} & exec {probe} forks 3", mark.0);
     contained(mark.on(shell(&script)).stdout(Stdio::piped()))
 }
 
 #[track_caller]
 fn stormy_job(mark: &Mark) -> Job {
-    start_and_read(storm(mark), &["storm", "tree"])
+    start_and_read(storm(mark), &["forks", "tree"])
 }
 
 fn kill_leaves_nothing() {
@@ -526,7 +526,7 @@ fn the_job_runner_leaves_nothing() {
     let mark_it = |line: &str| format!("export {MARK}={}; {line}\n", mark.0);
     runner.type_in(&mark_it("exit 3"));
     runner.type_in(&mark_it("setsid sleep 1000 & exit 4"));
-    runner.type_in(&mark_it(&format!("{} storm 2", probe_path())));
+    runner.type_in(&mark_it(&format!("{} forks 2", probe_path())));
     runner.close_stdin();
     let finished = runner.finish();
     assert_eq!(finished.code, 0, "{finished:?}");

@@ -23,7 +23,7 @@ fn main() {
         let mut line = String::new();
         let read = std::io::stdin().read_line(&mut line).ok()?;
         *count += 1;
-        (read > 0).then_some((*count, line))
+        (read > 0).then(|| (*count, line.trim_end().to_owned()))
     };
     std::thread::scope(|scope| {
         for _ in 0..AT_A_TIME {

@@ -92,10 +92,10 @@ pub(crate) fn fork_tree(words: &[String]) -> i32 {
     }
 }
 
-/// `storm N`: N processes, each of which starts its successor, in a session of its own, and ends, on and on without a pause;
-/// and N that start children as fast as they end. Says `storm` when all are on their way. It blows itself out after a minute,
+/// `forks N`: N processes, each of which starts its successor, in a session of its own, and ends, on and on without a pause;
+/// and N that start children as fast as they end. Says `forks` when all are on their way. It blows itself out after a minute,
 /// in case that nobody ends it.
-pub(crate) fn storm(words: &[String]) -> i32 {
+pub(crate) fn forks(words: &[String]) -> i32 {
     let end = Instant::now() + Duration::from_secs(60);
     let blows = || {
         if Instant::now() > end {
@@ -125,7 +125,7 @@ pub(crate) fn storm(words: &[String]) -> i32 {
             }
         }
     }
-    say("storm");
+    say("forks");
     loop {
         sys::pause();
     }
