@@ -338,7 +338,7 @@ fn state(spec: ChildSpec) -> Vec<String> {
 
 fn main_is_started_as_the_specification_says() {
     let reaper = Reaper::exclusive().expect("a reaper");
-    let (read, _write) = std::io::pipe().expect("a pipe");
+    let (read, _write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("a pipe");
     let spec = || {
         probe(&["state"])
             .mask(SignalSet::from_iter([Signal::USR1, Signal::RTMAX]))
@@ -499,6 +499,20 @@ fn a_lost_rinit_is_an_error() {
     assert!(matches!(&error, Error::JobLost { status: Some(status), .. } if by_kill(status)), "{error:?}");
     assert!(error.to_string().ends_with("has ended without a report: killed by SIGKILL"), "{error}");
     wait_until("main's end with it", || mark.left().is_empty());
+    if !support::is_root() {
+        return support::skip("a PID namespace of one's own takes root here");
+    }
+    // What docs/contain.md advises: main takes a PID namespace down with itself.
+    let words = ["--pid", "--fork", "--kill-child", "sh", "-c", "setsid sleep 1000 & (setsid sleep 1000 &); wait"];
+    let mut job = start(mark.on(ChildSpec::new("unshare").args(words)));
+    wait_until("the sleepers", || {
+        let left = mark.left();
+        let sleeps = |process: &&Process| procfs::command_line(process.pid).first().is_some_and(|word| word == "sleep");
+        left.iter().filter(sleeps).count() == 2
+    });
+    support::running::kill(job.init().get(), 9);
+    assert!(matches!(job.wait(), Err(Error::JobLost { .. })));
+    wait_until("everybody's end with it", || mark.left().is_empty());
 }
 
 fn main_gets_its_terminal() {
@@ -557,7 +571,7 @@ fn an_idle_rinit_sleeps() {
     let init = job.init().get();
     let syscall = || std::fs::read_to_string(format!("/proc/{init}/syscall")).unwrap_or_default();
     let sleeps = || syscall().split(' ').next() == Some(&libc::SYS_rt_sigtimedwait.to_string());
-    wait_until("its sleep", || sleeps());
+    wait_until("its sleep", sleeps);
     let before = procfs::waits(init);
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(procfs::waits(init), before, "it woke up");
