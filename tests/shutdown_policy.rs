@@ -120,3 +120,32 @@ fn who_survives_kill_is_left_after_five_seconds() {
     assert_eq!(run.tick(), (seconds(9), vec![Action::Report, Action::Exit]));
     assert_eq!(run.term(10), []);
 }
+
+#[test]
+fn who_is_abandoned_is_killed_at_once_and_looked_for_after_each_death() {
+    let mut run = Run::new(ShutdownConfig { grace: Some(seconds(60)), ..ShutdownConfig::default() });
+    assert_eq!(run.term(1), [TERM]);
+    let abandon = |run: &mut Run, at| run.0.step(Happening::Abandoned, at).collect::<Vec<_>>();
+    assert_eq!(abandon(&mut run, seconds(2)), [Action::Kill]);
+    assert_eq!(abandon(&mut run, seconds(2)), [], "once is enough");
+    assert_eq!(run.tick(), (Duration::from_millis(2100), vec![Action::KillAgain]));
+    assert_eq!(run.ended(true, false, 3), []);
+    assert_eq!(run.0.deadline(), Some(Duration::from_millis(2300)), "sooner than after the death");
+    while run.0.deadline() < Some(seconds(7)) {
+        assert!(matches!(run.tick().1[..], [] | [Action::KillAgain]));
+    }
+    assert_eq!(run.tick(), (seconds(7), vec![Action::Report, Action::Exit]));
+}
+
+#[test]
+fn a_grace_that_comes_with_the_stop_counts() {
+    let mut run = Run::new(ShutdownConfig::default());
+    assert_eq!(run.0.step(Happening::Grace(seconds(4)), seconds(1)).count(), 0);
+    assert_eq!(run.term(1), [TERM]);
+    assert_eq!(run.tick(), (seconds(3), vec![Action::TellEveryone]));
+    // A second, more patient one does not put the clock back; an impatient one puts it forward.
+    assert_eq!(run.0.step(Happening::Grace(seconds(60)), seconds(3)).count(), 0);
+    assert_eq!(run.0.deadline(), Some(seconds(5)));
+    assert_eq!(run.0.step(Happening::Grace(seconds(1)), seconds(3)).count(), 0);
+    assert_eq!(run.tick(), (seconds(4), vec![Action::Kill]));
+}

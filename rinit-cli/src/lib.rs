@@ -3,6 +3,7 @@
 //! A library only so that its parsers can be fuzzed and its `main` stays one line; nothing in it is a stable interface.
 
 pub mod args;
+mod contained;
 mod duration;
 #[doc(hidden)]
 pub mod fuzzing;

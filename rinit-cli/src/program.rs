@@ -1,8 +1,9 @@
 //! What the program does, from its first instruction to its exit status.
 
 use crate::args::{Command, Options, Page, Stream};
+use crate::contained::Contained;
 use crate::help::{HELP, LICENSE, VERSION};
-use crate::messages::put;
+use crate::messages::{put, say};
 use crate::persona::{self, Persona, Surroundings};
 use rinit_core::{ChildSpec, Error, Group, Inherited, Init, User};
 use std::ffi::{OsStr, OsString};
@@ -11,6 +12,13 @@ use std::io::Write;
 /// The whole program. Signals are blocked already: the entry point did that first.
 #[must_use]
 pub fn run(inherited: Result<Inherited, Error>, arguments: Vec<OsString>) -> u8 {
+    if let Some(Contained { channel, program, arguments }) = Contained::parse(&arguments) {
+        let ran = inherited.and_then(|inherited| rinit_core::__contained(inherited, channel, program, arguments));
+        return ran.unwrap_or_else(|error| {
+            say(format_args!("{error}"));
+            persona::FAILED
+        });
+    }
     let persona = persona::named(arguments.first().map_or(OsStr::new(""), OsString::as_os_str));
     let is_init = rustix::process::getpid().is_init();
     let around = Surroundings { variable: &|name| std::env::var_os(name), is_init };

@@ -1,6 +1,7 @@
 //! What to start, and in which state.
 
 mod command;
+mod contained;
 mod descriptors;
 mod environment;
 mod process;

@@ -154,6 +154,25 @@ pub enum Error {
     /// The background thread could not be started (`pthread_create(3)`, `eventfd(2)`).
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),
+    /// A job could not be contained: there is no `rinit` to run it under, what is there is something else or an older one,
+    /// or it could not do its part.
+    #[error("cannot contain the job: {reason}")]
+    Rinit {
+        /// Why, in words, with the path of the rinit.
+        reason: String,
+    },
+    /// The channel to a contained job's rinit could not be made or used (`socketpair(2)`, `send(2)`, `recv(2)`, `poll(2)`).
+    #[error("cannot speak with the job's rinit: {0}")]
+    Channel(#[source] io::Error),
+    /// A contained job's rinit has ended without a report: somebody killed it. How main ended is not known, and what the job
+    /// has started may still run.
+    #[error("the job's rinit, {init}, has ended without a report: {}", lost(*.status))]
+    JobLost {
+        /// The pid that it had.
+        init: crate::Pid,
+        /// How it ended; `None` where its status was taken by another wait in this process.
+        status: Option<crate::ExitStatus>,
+    },
     /// `/proc` could not be read.
     #[error("cannot read {}: {source}", .path.display())]
     Proc {
@@ -195,4 +214,9 @@ impl Error {
 /// What there is beside the calling thread, as part of a sentence.
 fn other_threads(count: Option<usize>) -> String {
     count.map_or_else(|| "other threads run already".to_owned(), |count| format!("{count} threads run already"))
+}
+
+/// How a rinit that left no report ended, as part of a sentence.
+fn lost(status: Option<crate::ExitStatus>) -> String {
+    status.map_or_else(|| "its status was taken by another wait".to_owned(), |status| status.to_string())
 }

@@ -195,6 +195,32 @@ impl Everyone {
         Ok(())
     }
 
+    /// Kills everyone at once, told or not, and whoever is born meanwhile. `group` is main's, if it was made for main.
+    pub(crate) fn kill_all(&mut self, group: Option<Pid>, emit: &mut Emit<'_>) -> Result<(), Error> {
+        let me = self.me;
+        let mut description = None;
+        tree::kill_below(me, group, &mut |process, meeting| match meeting {
+            tree::Meeting::Before => description = self.describe_briefly(process),
+            tree::Meeting::After(Ok(Sent::Delivered)) => {
+                self.killed.extend(description.take());
+                emit(Event::Killed { pid: process.pid });
+            }
+            tree::Meeting::After(Ok(Sent::Gone)) => {}
+            tree::Meeting::After(Err(error)) => self.not_sent(process.pid, Signal::KILL, error, emit),
+        })
+    }
+
+    /// For who is about to be killed: in full for the first, since a storm of forks does not wait while it is described.
+    fn describe_briefly(&self, process: &Process) -> Option<Survivor> {
+        let known = self.killed.iter().any(|killed| killed.pid == process.pid);
+        match self.killed.len() {
+            _ if known => None,
+            0..DESCRIBED => self.describe(process),
+            DESCRIBED..REPORTED => Some(survivor::named_only(process)),
+            _ => None,
+        }
+    }
+
     fn kill_one(&mut self, process: &Process, emit: &mut Emit<'_>) {
         // Described before: afterwards there is nothing left to read.
         let known = self.killed.iter().any(|killed| killed.pid == process.pid);

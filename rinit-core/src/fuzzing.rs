@@ -111,3 +111,8 @@ pub fn cmdline(bytes: &[u8]) {
 pub fn children(bytes: &[u8]) {
     let _ = procfs::children::parse(bytes).count();
 }
+
+/// Reads any bytes as what a host and its contained rinit say to each other.
+pub fn containment(bytes: &[u8]) {
+    crate::contain::read_any(bytes);
+}

@@ -46,6 +46,7 @@ mod child;
 mod child_environment;
 mod child_spec;
 mod children;
+mod contain;
 mod cooperative;
 mod diagnose;
 mod entry;
@@ -86,6 +87,9 @@ mod user;
 
 pub use child::{Child, Output};
 pub use child_spec::{ChildSpec, Group};
+#[doc(hidden)]
+pub use contain::__contained;
+pub use contain::{ContainSpec, Job};
 pub use cooperative::{BackgroundReaper, Claimable, Claims, CooperativeReaper, CooperativeStats, Orphan};
 pub use diagnose::{Diagnosis, Zombie, ZombieParent, diagnose};
 pub use error::Error;

@@ -14,6 +14,7 @@
 //! | `slow-term MS CODE [MARK]` | on TERM says `cleaning`, takes MS, says `done`, exits CODE |
 //! | `orphans N [--live MS] [--exit CODE] [--together]` | N orphans that end; see [`orphans`] |
 //! | `fork-tree MARK [--spin]` | children in a session of their own, double-forked, forking on and on |
+//! | `forks N` | processes that fork on as fast as they can, each in a session of its own |
 //! | `with-helper [--at-once] CODE HELPER…` | starts `probe HELPER…`, waits until it is ready, exits CODE on TERM |
 //! | `storm SEED MS CODE` | processes that come and go in every way; see [`storm`] |
 //! | `spawner COUNT CODE` | children by a vfork, every other one waited for |
@@ -74,6 +75,7 @@ fn run(command: &str, rest: &[String]) -> i32 {
         "orphans" => orphans::make(rest),
         "load" => load::run(rest),
         "fork-tree" => orphans::fork_tree(rest),
+        "forks" => orphans::forks(rest),
         "with-helper" => with_helper(rest),
         "abandon" => abandon(rest),
         "orphan" => {

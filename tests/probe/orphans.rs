@@ -1,6 +1,7 @@
 //! Processes that lose their parent, in several ways.
 
 use crate::{fail, number, option, say, sys};
+use std::time::{Duration, Instant};
 
 /// `orphans N [--live MS] [--exit CODE] [--together]`.
 ///
@@ -107,6 +108,45 @@ pub(crate) fn fill(words: &[String]) -> i32 {
     if let Some((program, arguments)) = words.split_first() {
         sys::exec(program, arguments);
     }
+    loop {
+        sys::pause();
+    }
+}
+
+/// `forks N`: N processes, each of which starts its successor, in a session of its own, and ends, on and on without a pause;
+/// and N that start children as fast as they end. Says `forks` when all are on their way. It blows itself out after a minute,
+/// in case that nobody ends it.
+pub(crate) fn forks(words: &[String]) -> i32 {
+    let end = Instant::now() + Duration::from_secs(60);
+    let blows = || {
+        if Instant::now() > end {
+            sys::leave(0);
+        }
+    };
+    for _ in 0..number(words, 0) {
+        if sys::fork() == 0 {
+            loop {
+                blows();
+                match sys::try_fork() {
+                    Some(0) => sys::new_session(),
+                    Some(_) => sys::leave(0),
+                    None => {}
+                }
+            }
+        }
+        if sys::fork() == 0 {
+            sys::new_session();
+            loop {
+                blows();
+                match sys::try_fork() {
+                    Some(0) => sys::leave(0),
+                    Some(child) => sys::wait_for(child),
+                    None => {}
+                }
+            }
+        }
+    }
+    say("forks");
     loop {
         sys::pause();
     }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// Environment variable by which everything that a test has started is found again, wherever it has got to.
-const MARK: &str = "RINIT_TEST_MARK";
+pub(crate) const MARK: &str = "RINIT_TEST_MARK";
 
 /// Lines as they come.
 #[derive(Clone, Default)]
@@ -234,7 +234,7 @@ fn has_mark(pid: i32, mark: &str) -> bool {
     environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
 }
 
-fn marked(mark: &str) -> Vec<Process> {
+pub(crate) fn marked(mark: &str) -> Vec<Process> {
     procfs::all().into_iter().filter(|process| process.state != 'Z' && has_mark(process.pid, mark)).collect()
 }
 

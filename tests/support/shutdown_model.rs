@@ -42,6 +42,9 @@ struct World {
     stop_came_at: Option<Duration>,
     main_ended_at: Option<Duration>,
     killed_at: Option<Duration>,
+    /// When a grace time is over at the earliest, and half of it.
+    grace_due: Option<(Duration, Duration)>,
+    abandoned: bool,
     exited: bool,
 }
 
@@ -67,15 +70,31 @@ pub(crate) fn check(bytes: &[u8]) {
         stop_came_at: None,
         main_ended_at: None,
         killed_at: None,
+        grace_due: None,
+        abandoned: false,
         exited: false,
     };
     while !choices.0.is_empty() && !world.exited {
         let until = world.now + choices.time();
         world.let_time_pass(until);
-        match choices.below(7) {
+        match choices.below(9) {
             6 if world.main_alive && world.main_told_stop_at.is_some() => {
                 world.main_refused_at.get_or_insert(world.now);
                 world.step(Happening::MainRefused);
+                world.consequences();
+            }
+            7 => {
+                let grace = choices.time();
+                world.config.grace = Some(grace);
+                if world.main_told_stop_at.is_some() {
+                    world.grace_begins(world.now);
+                }
+                world.step(Happening::Grace(grace));
+                world.consequences();
+            }
+            8 if world.alive() > 0 => {
+                world.abandoned = true;
+                world.step(Happening::Abandoned);
                 world.consequences();
             }
             0 => world.signal(Signal::TERM, true),
@@ -112,27 +131,30 @@ impl World {
                 let stop = signals.holds(Signal::TERM) || signals.holds(Signal::INT);
                 if stop && self.main_told_stop_at.is_none() {
                     self.main_told_stop_at = Some(self.now);
+                    self.grace_begins(self.now);
                 }
             }
             Action::TellEveryone => {
                 assert!(self.alive() > 0, "told nobody");
                 self.everyone_told = true;
                 if self.main_alive && self.main_refused_at.is_none() {
-                    let told = self.main_told_stop_at.expect("main is told first");
-                    let grace = self.config.grace.expect("while main lives, others are told only under a grace time");
-                    assert!(self.now >= told + grace / 2, "told before half of the grace time");
+                    assert!(self.main_told_stop_at.is_some(), "main is told first");
+                    let (half, _) = self.grace_due.expect("while main lives, others are told only under a grace time");
+                    assert!(self.now >= half, "told before half of the grace time");
                 }
             }
             Action::TellNewcomers => assert!(self.everyone_told),
             Action::Kill => {
-                assert!(self.everyone_told, "killed without having been told");
+                assert!(self.everyone_told || self.abandoned, "killed without having been told");
                 assert_eq!(self.killed_at, None, "the second kill is KillAgain");
-                self.kill_is_due();
+                if !self.abandoned {
+                    self.kill_is_due();
+                }
                 self.killed_at = Some(self.now);
             }
             Action::KillAgain => {
                 let first = self.killed_at.expect("after the first");
-                assert!(self.now > first);
+                assert!(self.now > first || self.abandoned);
             }
             Action::Report => assert!(self.stop_came_at.is_some() || self.killed_at.is_some()),
             Action::Exit => {
@@ -144,9 +166,16 @@ impl World {
         }
     }
 
+    /// A clock that runs already is not put back.
+    fn grace_begins(&mut self, at: Duration) {
+        let Some(grace) = self.config.grace else { return };
+        let (half, whole) = self.grace_due.unwrap_or((Duration::MAX, Duration::MAX));
+        self.grace_due = Some((half.min(at + grace / 2), whole.min(at + grace)));
+    }
+
     /// KILL is due when the grace time or the drain time is over, and never otherwise.
     fn kill_is_due(&self) {
-        let grace = self.config.grace.zip(self.main_told_stop_at).map(|(grace, told)| told + grace);
+        let grace = self.grace_due.map(|(_, whole)| whole);
         let unlimited = self.config.drain.is_none() && self.config.runtime_has_clock && self.stop_came_at.is_some();
         let drain = self.config.drain.unwrap_or(Duration::from_secs(10));
         // Under `wait` the drain begins with the stop.
@@ -190,7 +219,10 @@ impl World {
             self.main_alive = false;
             self.main_ended_at = Some(self.now);
             // A stop that was held back counts from here.
-            self.main_told_stop_at = self.main_told_stop_at.or(self.stop_came_at.map(|_| self.now));
+            if self.main_told_stop_at.is_none() && self.stop_came_at.is_some() {
+                self.main_told_stop_at = Some(self.now);
+                self.grace_begins(self.now);
+            }
         } else if self.others[kind] == 0 {
             return;
         } else {
@@ -222,6 +254,7 @@ impl World {
             return;
         }
         assert_eq!(self.killed_at, None, "after KILL there is an end, whoever survives it");
+        assert!(!self.abandoned, "who is abandoned is killed");
         let stop_is_limited = self.config.grace.is_some() && self.stop_came_at.is_some();
         assert!(!stop_is_limited, "a stop with a grace time has an end");
         self.others = [0, 0, u32::from(self.main_alive)];

@@ -13,7 +13,8 @@ impl Running {
     /// Main was stopped. Where the terminal did it, a shell above sees only this process, which must stop too for ^Z to
     /// give the prompt back.
     pub(super) fn main_stopped(&mut self, signal: Signal) {
-        if self.stop_along {
+        // A contained rinit stays awake for its host, whatever becomes of main.
+        if self.stop_along || self.contained.is_some() {
             return;
         }
         let Some(terminal) = Terminal::controlling() else { return };

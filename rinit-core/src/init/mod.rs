@@ -1,9 +1,12 @@
 //! Runs one program as an init runs it: forwards signals, reaps every child, ends everyone in good order.
 
+mod contained;
 mod event;
 mod job_control;
 mod report;
 mod split;
+
+use contained::Contained;
 
 pub use event::{Event, Next, Withheld};
 pub use report::Report;
@@ -394,6 +397,7 @@ impl<M> Init<M> {
             unexplained: None,
             out_of_memory_kills: 0,
             troubles: BTreeSet::new(),
+            contained: None,
         }
     }
 }
@@ -463,6 +467,8 @@ struct Running {
     out_of_memory_kills: u64,
     /// Which troubles were said already: what was done, and the error.
     troubles: BTreeSet<(&'static str, Option<i32>)>,
+    /// For whom it runs, if it is a process's means to contain main.
+    contained: Option<Contained>,
 }
 
 impl Running {
@@ -472,6 +478,9 @@ impl Running {
         let mut look_for_ended = true;
         let mut in_a_row = 0;
         while !self.shutdown.is_done() {
+            if look_for_ended {
+                self.hear_host();
+            }
             let more = look_for_ended && self.reap_batch();
             look_for_ended = more;
             if self.shutdown.deadline().is_some_and(|at| at <= self.started.elapsed()) {
@@ -481,7 +490,7 @@ impl Running {
                 break;
             }
             match sys::sigtimedwait(SignalSet::all(), self.timeout(more)) {
-                Ok(Some(info)) if info.signal == Signal::CHLD => look_for_ended = true,
+                Ok(Some(info)) if info.signal == Signal::CHLD || self.is_hosts_note(&info) => look_for_ended = true,
                 Ok(Some(info)) if self.is_for_own_writing(&info) => {}
                 Ok(Some(info)) => {
                     in_a_row = (in_a_row + 1) % SIGNALS_IN_A_ROW;
@@ -652,9 +661,14 @@ impl Running {
 
     fn act(&mut self, action: Action) {
         self.has_killed |= matches!(action, Action::Kill | Action::KillAgain);
-        let Self { everyone, out, .. } = self;
+        let Self { everyone, out, contained, .. } = self;
         let emit = &mut |event| out.emit(event);
         let (result, blind) = match action {
+            // Who is contained does not get another chance to fork.
+            Action::Kill | Action::KillAgain if contained.is_some() => {
+                let group = contained.as_ref().and_then(|contained| contained.group);
+                (everyone.kill_all(group, emit), Some(Signal::KILL))
+            }
             // Outside of `received` only stop signals that were held back are forwarded.
             Action::Forward(signals) => {
                 for signal in signals.signals() {
@@ -768,7 +782,7 @@ impl Running {
             Vec::new()
         };
         let stop_took = self.shutdown.stop_requested().map(|at| self.started.elapsed().saturating_sub(at));
-        Report {
+        let report = Report {
             main_pid: self.main,
             main: self.main_status,
             reaped: self.reaped,
@@ -777,7 +791,11 @@ impl Running {
             left_behind,
             stop_signal: self.stop_signal,
             stop_took,
+        };
+        if let Some(Contained { host, .. }) = &self.contained {
+            host.say_ended(&report);
         }
+        report
     }
 
     /// True if children remain; takes nothing away, because this process may live on.

@@ -60,6 +60,8 @@ const REPORT_AFTER: Duration = Duration::from_secs(5);
 const NEWCOMERS_AFTER: Duration = Duration::from_millis(100);
 /// From one KILL to the next, for processes born in between; doubled each time.
 const KILL_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// From a death to the next KILL, where everybody is to be ended at once.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
 /// How long after the first KILL rinit gives up on processes that even KILL does not end: stuck in the kernel, or of
 /// another user and out of reach. As PID 1 its exit makes the kernel take them down.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
@@ -90,6 +92,11 @@ pub enum Happening {
     MainRefused,
     /// A stop was requested, and none of those who remain may be signalled by this process.
     OutOfReach,
+    /// Whoever requests the stop that follows gives it this time, from telling main to KILL. A stop that is on its way has
+    /// at most this much from here.
+    Grace(Duration),
+    /// Everybody is to be ended at once: whoever wanted them has gone, or has lost patience.
+    Abandoned,
     /// Time has passed: [`Shutdown::deadline`] is due.
     Tick,
 }
@@ -108,7 +115,8 @@ pub enum Action {
     TellEveryone,
     /// Tell TERM to orphans that turned up since everyone was told.
     TellNewcomers,
-    /// Name everyone who remains, then KILL each who was told TERM before; tell TERM to the others.
+    /// Name everyone who remains, then KILL each who was told TERM before; tell TERM to the others. After
+    /// [`Happening::Abandoned`] KILL everyone.
     Kill,
     /// KILL everyone who is still there.
     KillAgain,
@@ -177,6 +185,8 @@ pub struct Shutdown {
     everyone_told: bool,
     /// The time of KILL is the drain's default one, which a requested stop under the runtime's clock does away with.
     kill_at_is_default: bool,
+    /// Nobody is told any more before KILL.
+    abandoned: bool,
     done: bool,
     /// Stop signals held back until `tell_main_at`.
     held: SignalSet,
@@ -206,6 +216,7 @@ impl Shutdown {
             main_ended: false,
             everyone_told: false,
             kill_at_is_default: false,
+            abandoned: false,
             done: false,
             held: SignalSet::empty(),
             kill_again_after: KILL_AGAIN_AFTER,
@@ -293,6 +304,13 @@ impl Shutdown {
                 actions.push(Action::Report);
                 self.exit(&mut actions);
             }
+            Happening::Grace(grace) => {
+                self.config.grace = Some(grace);
+                if self.stop_requested.is_some() && self.tell_main_at.is_none() {
+                    self.start_clock(now);
+                }
+            }
+            Happening::Abandoned => self.abandon(now, &mut actions),
             Happening::Tick => self.tick(now, &mut actions),
         }
         actions
@@ -366,6 +384,32 @@ impl Shutdown {
             }
         } else if self.everyone_told && self.newcomers_at.is_none() {
             self.newcomers_at = now.checked_add(NEWCOMERS_AFTER);
+        }
+        if self.abandoned && !all {
+            // Where somebody escapes by forking it is by the death of a parent that hands its children up.
+            self.kill_again_at = self.kill_again_at.min(now.checked_add(LOOK_AGAIN_AFTER));
+        }
+    }
+
+    /// No time is left for anybody.
+    fn abandon(&mut self, now: Duration, actions: &mut Actions) {
+        if self.abandoned {
+            return;
+        }
+        *self = Self {
+            stop_requested: self.stop_requested,
+            main_ended: self.main_ended,
+            everyone_told: true,
+            abandoned: true,
+            give_up_at: self.give_up_at,
+            ..Self::new(self.config)
+        };
+        if self.give_up_at.is_none() {
+            self.kill(now, actions);
+        } else {
+            // They are being killed already.
+            self.kill_again_at = now.checked_add(self.kill_again_after);
+            actions.push(Action::KillAgain);
         }
     }
 

@@ -9,7 +9,7 @@ pub use reason::Reason;
 pub(crate) use facts::{Credentials, gather};
 pub(crate) use judge::judge;
 
-use crate::procfs::{Reader, State};
+use crate::procfs::{Reader, State, cmdline};
 use crate::tree::Process;
 use crate::{Pid, Signal, sys};
 use std::fmt;
@@ -101,6 +101,19 @@ pub(crate) fn examine_for(
         command: facts.command,
         reason,
     })
+}
+
+/// What is known of a process without another look at it.
+pub(crate) fn named_only(process: &Process) -> Survivor {
+    Survivor {
+        pid: process.pid,
+        ppid: process.ppid,
+        command: cmdline::bracketed(&process.comm),
+        state: process.state,
+        age: age(process.start_ticks),
+        uid: None,
+        reason: Reason::Unknown,
+    }
 }
 
 /// Time since the process started.

@@ -12,6 +12,7 @@
 #![allow(unsafe_code)]
 
 mod c_strings;
+mod channel;
 mod clock;
 mod descriptors;
 mod disposition;
@@ -31,8 +32,9 @@ mod terminal;
 mod threads;
 
 pub(crate) use c_strings::{CStrings, LISTEN_PID_ROOM, c_string};
+pub(crate) use channel::{adopt, peer, signal_on_input};
 pub(crate) use clock::{since_boot, ticks_per_second};
-pub(crate) use descriptors::close_from;
+pub(crate) use descriptors::{close_all_but, close_from};
 pub(crate) use disposition::{Disposition, SavedDisposition, set_disposition};
 #[doc(hidden)]
 pub use entry::arguments;
@@ -43,7 +45,7 @@ pub(crate) use kill::{
     die_by, kill, kill_everyone, kill_group, pidfd_send_signal, pidfd_signal_group, queue, set_parent_death_signal,
 };
 pub(crate) use mask::{block, set_mask, unblock};
-pub(crate) use pass::{Passed, pipe};
+pub(crate) use pass::{Passed, pipe, raise};
 pub(crate) use siginfo::SigInfo;
 pub(crate) use signalfd::SignalFd;
 pub(crate) use sigwait::{is_sigtimedwait, sigtimedwait};

@@ -76,6 +76,7 @@ pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((raise(read)?, raise(write)?))
 }
 
-fn raise(fd: OwnedFd) -> io::Result<OwnedFd> {
+/// The descriptor, or a duplicate that is no standard one.
+pub(crate) fn raise(fd: OwnedFd) -> io::Result<OwnedFd> {
     if fd.as_raw_fd() >= ABOVE_STDIO { Ok(fd) } else { Ok(rustix::io::fcntl_dupfd_cloexec(&fd, ABOVE_STDIO)?) }
 }

@@ -2,6 +2,7 @@
 
 mod scan;
 mod signal;
+mod sweep;
 mod walk;
 
 pub use signal::{Sent, signal_process};
@@ -10,6 +11,7 @@ use crate::procfs::{self, Reader, Stat, State};
 use crate::{Error, Pid};
 
 pub(crate) use scan::everyone;
+pub(crate) use sweep::{Meeting, kill_below};
 pub(crate) use walk::{child_pids, children};
 
 /// Looks at a tree that does not hold still. Each pass finds what was forked or moved during the one before; a tree

@@ -90,7 +90,12 @@ impl Look {
 
 /// Adds the children of all threads; false when a thread ended meanwhile, whose children have moved to another thread that
 /// may have been read before.
-fn lists(pid: Pid, reader: &mut Reader, threads: &mut Vec<Pid>, children: &mut Vec<Pid>) -> Result<bool, Error> {
+pub(super) fn lists(
+    pid: Pid,
+    reader: &mut Reader,
+    threads: &mut Vec<Pid>,
+    children: &mut Vec<Pid>,
+) -> Result<bool, Error> {
     threads.clear();
     if procfs::numbers(&format!("/proc/{pid}/task"), threads)?.is_none() {
         return Ok(false);
