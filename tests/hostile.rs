@@ -5,7 +5,7 @@ mod support;
 use std::process::Command;
 use support::namespace::as_pid_1;
 use support::running::{Finished, Running, run};
-use support::{installed, is_root, namespace, probe_path, rinit_path};
+use support::{installed, is_root, namespace, probe_path, rinit_binary, rinit_path};
 
 /// A shell as PID 1 that prepares its namespace and then is rinit: `script` ends in `exec "$@"` of its own accord.
 fn prepared(script: &str, rinit: &[&str]) -> Command {
@@ -94,7 +94,7 @@ fn a_helper_of_another_user_behind_hidepid() {
     let path = directory.path().to_str().expect("UTF-8");
     let copy = format!(
         "chmod 755 {path} && cp {} {path}/rinit && cp {probe} {path}/probe && cp {probe} {path}/root && chmod 4755 {path}/root",
-        rinit_path().display(),
+        rinit_binary().display(),
         probe = probe_path()
     );
     let user = "setpriv --reuid 54321 --regid 54321 --clear-groups";
@@ -148,7 +148,7 @@ fn no_process_is_left_to_the_user() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().to_str().expect("UTF-8");
     let copy =
-        format!("chmod 755 {path} && cp {} {path}/rinit && cp {} {path}/probe", rinit_path().display(), probe_path());
+        format!("chmod 755 {path} && cp {} {path}/rinit && cp {} {path}/probe", rinit_binary().display(), probe_path());
     // Another user than any other test's: the limit is the user's, and counts on the whole machine.
     let user = "setpriv --reuid 54322 --regid 54322 --clear-groups";
     let limited =
@@ -184,7 +184,7 @@ fn a_user_namespace_without_root() {
         "chmod 755 {path} && cp {} {path}/rinit && cp {} {path}/probe && exec setpriv --reuid 54323 --regid 54323 \
          --clear-groups unshare --user --map-root-user --pid --fork --kill-child=KILL --mount-proc -- \
          {path}/rinit --drain 1s -- {path}/probe with-helper --at-once {}",
-        rinit_path().display(),
+        rinit_binary().display(),
         probe_path(),
         words.strip_prefix("with-helper ").unwrap_or_default()
     );

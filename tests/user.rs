@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use support::docker::{self, Container, Image};
 use support::running::{Finished, Running, number_in, run};
-use support::{installed, is_root, namespace, probe_path, procfs, rinit_path, static_build, wait_until};
+use support::{installed, is_root, namespace, probe_path, procfs, rinit_binary, rinit_path, static_build, wait_until};
 use tempfile::TempDir;
 
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh
@@ -208,7 +208,7 @@ fn who_may_not_switch_is_told_so() {
     let nobody = ["setpriv", "--reuid", "4002", "--regid", "4002", "--init-groups"];
     // From a place that they may enter.
     let rinit = users.path("rinit");
-    std::fs::copy(rinit_path(), &rinit).expect("copy rinit");
+    std::fs::copy(rinit_binary(), &rinit).expect("copy rinit");
     let command = |user: &str| users.command(&[&nobody[..], &[&rinit, "--user", user, "--"], main].concat());
     refused(&run(command("alice")), &["CAP_SET"]);
     refused(&run(command("0")), &["CAP_SET"]);

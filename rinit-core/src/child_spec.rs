@@ -69,6 +69,7 @@ pub struct ChildSpec {
     parent_death_signal: Option<Signal>,
     stop_signal: Signal,
     grace: Duration,
+    shares_memory: bool,
 }
 
 impl ChildSpec {
@@ -96,6 +97,7 @@ impl ChildSpec {
             parent_death_signal: None,
             stop_signal: Signal::TERM,
             grace: process::DEFAULT_GRACE,
+            shares_memory: false,
         }
     }
 
@@ -267,6 +269,12 @@ impl ChildSpec {
         self.ignore = if inherited.child_ignored() { SignalSet::only(Signal::CHLD) } else { SignalSet::empty() };
         self.default = SignalSet::empty();
         self
+    }
+
+    /// Lets the child run in this process's memory until it is the program, which is quicker. Only where this process has
+    /// no handler for any signal: one that arrives in that time would run it there.
+    pub(crate) fn share_memory(&mut self) {
+        self.shares_memory = true;
     }
 
     pub(crate) const fn group_kind(&self) -> Group {

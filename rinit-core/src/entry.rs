@@ -10,7 +10,8 @@
 ///
 /// `run` may hand the [`Inherited`](crate::Inherited) to [`Init`](crate::Init), which then closes every descriptor from 3 up
 /// and changes to `/` once the child is started, so that nothing is pinned: `run` must not open descriptors that it wants
-/// to keep over that.
+/// to keep over that. It must install no signal handler either: the child runs in this process's memory until it is its
+/// program, and a signal of that moment would run the handler there.
 ///
 /// What is lost: the message that std prints at a stack overflow, and `ExitCode`/`Result` as a return value.
 ///

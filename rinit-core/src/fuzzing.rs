@@ -7,7 +7,7 @@ use crate::child_environment::ChildEnvironment;
 use crate::json::Json;
 use crate::sys::CStrings;
 use crate::{Pid, Reason, State, Survivor, procfs};
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
@@ -34,8 +34,9 @@ pub fn user(spec: &str, passwd: &[u8], group: &[u8]) {
 ///
 /// Where anything changes but the entries that name this process in `LISTEN_PID`, which must name the child.
 pub fn environment(inherited: &[OsString], own: u32, child: i32) {
-    let made = ChildEnvironment::new(inherited.to_vec(), [], own);
-    let strings = CStrings::new(&made.entries, "an entry").expect("entries without NUL");
+    let entries: Vec<_> = inherited.iter().map(|entry| CString::new(entry.as_bytes()).expect("no NUL")).collect();
+    let made = ChildEnvironment::new(entries.iter().map(CString::as_c_str).collect(), [], own).expect("no NUL");
+    let strings = CStrings::of(made.entries);
     strings.name_listener(&made.listen_pid, child);
     let ours = format!("LISTEN_PID={own}");
     let theirs = format!("LISTEN_PID={child}");

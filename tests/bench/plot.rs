@@ -40,20 +40,24 @@ pub(crate) fn all(directory: &Path, contenders: &[Contender], extent: &Extent, r
         for (area, live) in [(left, 0), (right, extent.live)] {
             let series = series(&everybody, |name| {
                 let samples = results.of(name, Figure::Latency(live));
-                let percents = (0..=99).map(f64::from).filter(|_| !samples.is_empty());
+                // The last few would make the picture as wide as the worst hiccup of the machine.
+                let percents = (0..=95).map(f64::from).filter(|_| !samples.is_empty());
                 percents.map(|percent| (samples.quantile(percent / 100.0), percent)).collect()
             });
-            lines(area, &format!("% of the signals arrived after µs; {live} children alive"), &series)?;
+            let title = format!("% of the signals arrived after µs; {live} children alive");
+            lines(area, &title, SeriesLabelPosition::LowerRight, &series)?;
         }
         Ok(())
     })?;
     halves(&directory.join("reaping.svg"), |left, right| {
         for (area, live) in [(left, 0), (right, extent.live)] {
             let series = series(&inits, |name| {
-                let time = |zombies| median(name, Figure::Reaping(Crowd { live, zombies }));
-                extent.zombies.iter().filter_map(|zombies| Some((*zombies as f64, time(*zombies)?))).collect()
+                let each = |zombies| median(name, Figure::ReapingProcessor(Crowd { live, zombies }));
+                let point = |zombies: &usize| Some((*zombies as f64, each(*zombies)? * *zombies as f64 / 1e3));
+                extent.zombies.iter().filter_map(point).collect()
             });
-            lines(area, &format!("ms to reap so many zombies; {live} children alive"), &series)?;
+            let title = format!("Processor time in ms to reap so many zombies; {live} children alive");
+            lines(area, &title, SeriesLabelPosition::UpperLeft, &series)?;
         }
         Ok(())
     })?;
@@ -62,7 +66,7 @@ pub(crate) fn all(directory: &Path, contenders: &[Contender], extent: &Extent, r
             let time = |count| median(name, Figure::Stop(count));
             extent.stops.iter().filter_map(|count| Some((*count as f64, time(*count)?))).collect()
         });
-        lines(left, "ms until so many descendants have ended", &series)?;
+        lines(left, "ms until so many descendants have ended", SeriesLabelPosition::UpperLeft, &series)?;
         bars(right, "Orphans a second, as fast as they are made", &inits, |name| median(name, Figure::StormRate))
     })
 }
@@ -113,7 +117,7 @@ fn bars(area: &Area<'_>, title: &str, contenders: &[&Contender], value: impl Fn(
     Ok(())
 }
 
-fn lines(area: &Area<'_>, title: &str, series: &[Series]) -> Drawn {
+fn lines(area: &Area<'_>, title: &str, legend: SeriesLabelPosition, series: &[Series]) -> Drawn {
     let (right, top) = (most(series, |point| point.0), most(series, |point| point.1));
     if right == 0.0 || top == 0.0 {
         return Ok(());
@@ -124,7 +128,16 @@ fn lines(area: &Area<'_>, title: &str, series: &[Series]) -> Drawn {
         .x_label_area_size(25)
         .y_label_area_size(50)
         .build_cartesian_2d(0.0..right * 1.02, 0.0..top * 1.05)?;
-    chart.configure_mesh().light_line_style(WHITE).bold_line_style(GRID).x_labels(6).y_labels(6).draw()?;
+    let whole = |value: &f64| format!("{value:.0}");
+    chart
+        .configure_mesh()
+        .light_line_style(WHITE)
+        .bold_line_style(GRID)
+        .x_labels(6)
+        .y_labels(6)
+        .x_label_formatter(&whole)
+        .y_label_formatter(&whole)
+        .draw()?;
     for one in series {
         let style = one.colour.stroke_width(2);
         let drawn = chart.draw_series(LineSeries::new(one.points.iter().copied(), style))?;
@@ -132,7 +145,7 @@ fn lines(area: &Area<'_>, title: &str, series: &[Series]) -> Drawn {
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(legend)
         .background_style(WHITE.mix(0.85))
         .border_style(GRID)
         .label_font((FONT, 12))

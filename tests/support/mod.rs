@@ -69,12 +69,15 @@ macro_rules! or_skip {
     };
 }
 
-/// The rinit under test: the one cargo has just built, or `RINIT_TEST_BIN` to hold another init against the same tests;
-/// with `RINIT_TEST_REFUSE` one that has to do without some system calls.
+/// The rinit under test: [`rinit_binary`], or, with `RINIT_TEST_REFUSE`, what runs it without some system calls.
 pub(crate) fn rinit_path() -> PathBuf {
-    let plain =
-        || std::env::var_os("RINIT_TEST_BIN").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_rinit")), PathBuf::from);
-    refusal::stand_in().unwrap_or_else(plain)
+    refusal::stand_in().unwrap_or_else(rinit_binary)
+}
+
+/// The rinit that cargo has just built, or `RINIT_TEST_BIN` to hold another init against the same tests. For those who need
+/// a copy: it is a program that can be started from anywhere.
+pub(crate) fn rinit_binary() -> PathBuf {
+    std::env::var_os("RINIT_TEST_BIN").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_rinit")), PathBuf::from)
 }
 
 /// Cargo's target directory.

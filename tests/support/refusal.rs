@@ -29,9 +29,3 @@ fn link(probe: &Path) -> std::io::Result<PathBuf> {
     let _ = std::fs::remove_file(&own);
     Ok(path)
 }
-
-/// True if rinit cannot become a subreaper.
-pub(crate) fn of_subreaper() -> bool {
-    let refused = std::env::var(VARIABLE).unwrap_or_default();
-    refused.split([',', '+', ':']).any(|word| word == "subreaper" || word == "all")
-}

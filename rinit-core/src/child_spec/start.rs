@@ -5,7 +5,7 @@ use super::{ChildSpec, Group};
 use crate::sys::{self, CStrings, Failure, Placement, Plan, Stage};
 use crate::{Error, Pid, User, exec_failure, program_path};
 use rustix::fd::BorrowedFd;
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CString, OsString};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -30,13 +30,12 @@ pub(crate) struct Started {
 impl ChildSpec {
     /// Starts the child. The caller answers for its being waited for, by exactly one side.
     pub(crate) fn start(&self, terminal: TerminalUse<'_>) -> Result<Started, Error> {
-        let environment = self.child_environment();
+        let environment = self.child_environment()?;
         let candidates = program_path::candidates(&self.program, environment.get("PATH"));
         let directory = self.directory.as_deref().map(c_path).transpose()?;
         let ids = self.user.as_ref().filter(|user| !user.is_current()).map(User::ids);
-        let arguments =
-            || std::iter::once(self.program.as_os_str()).chain(self.arguments.iter().map(OsString::as_os_str));
-        let shell = [OsStr::new("/bin/sh"), OsStr::new("")];
+        let arguments = std::iter::once(self.program.as_os_str()).chain(self.arguments.iter().map(OsString::as_os_str));
+        let arguments = CStrings::new(arguments, "an argument")?;
         let terminal = self.terminal.as_ref().map_or(terminal, |own| match self.group {
             Group::Inherit => TerminalUse::None,
             Group::Own => TerminalUse::Foreground(own.as_fd()),
@@ -45,9 +44,9 @@ impl ChildSpec {
         let (passed, pipes) = descriptors::open(&self.descriptors)?;
         let mut plan = Plan {
             candidates: CStrings::new(&candidates, "the program's name")?,
-            arguments: CStrings::new(arguments(), "an argument")?,
-            shell_arguments: CStrings::new(shell.into_iter().chain(arguments().skip(1)), "an argument")?,
-            environment: CStrings::new(&environment.entries, "an environment variable")?,
+            arguments: &arguments,
+            shell_arguments: arguments.for_shell(),
+            environment: CStrings::of(environment.entries),
             listen_pid: &environment.listen_pid,
             directory: directory.as_deref(),
             ids: ids.as_ref(),
@@ -63,6 +62,7 @@ impl ChildSpec {
             ignore: self.ignore,
             default: self.default,
             mask: self.mask,
+            shares_memory: self.shares_memory,
         };
         let pid = sys::spawn(&mut plan).map_err(|failure| self.explain(failure, &candidates))?;
         Ok(Started { pid, pipes })

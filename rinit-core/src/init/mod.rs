@@ -170,8 +170,13 @@ impl Init {
         let me = Pid::from(rustix::process::getpid());
         let _subreaper = self.become_subreaper(me)?;
         let terminal = terminal_that_is_ours();
+        // Under `c_main!` nobody has installed a handler either.
+        let is_alone = self.inherited.is_some_and(|inherited| inherited.owns_no_descriptors());
+        if is_alone {
+            self.main.share_memory();
+        }
         let main = start(&self.main, terminal)?;
-        if self.inherited.is_some_and(|inherited| inherited.owns_no_descriptors()) {
+        if is_alone {
             pin_nothing();
         }
         Ok(self.into_running(me, main, terminal).run())
@@ -386,6 +391,7 @@ impl<M> Init<M> {
             stop_along: self.stop_along,
             wants_terminal: false,
             has_killed: false,
+            unexplained: None,
             out_of_memory_kills: 0,
             troubles: BTreeSet::new(),
         }
@@ -451,6 +457,8 @@ struct Running {
     wants_terminal: bool,
     /// This process has sent a KILL: who dies of one needs no other explanation.
     has_killed: bool,
+    /// A child of this batch that died of somebody else's KILL, main before any other.
+    unexplained: Option<(Pid, bool)>,
     /// Kills for want of memory, when they were last asked for.
     out_of_memory_kills: u64,
     /// Which troubles were said already: what was done, and the error.
@@ -535,6 +543,10 @@ impl Running {
                 }
             }
         }
+        if let Some((pid, main)) = self.unexplained.take() {
+            // Once for a batch: ten thousand that somebody has killed are not ten thousand looks at files.
+            self.ask_for_memory(pid, main);
+        }
         if any {
             self.give_if_deserted();
         }
@@ -562,8 +574,8 @@ impl Running {
             self.out.emit(Event::Adopted { pid });
         }
         self.out.emit(Event::Reaped { pid, status, main });
-        if status.signal() == Some(Signal::KILL) && !self.has_killed {
-            self.ask_for_memory(pid, main);
+        if status.signal() == Some(Signal::KILL) && !self.has_killed && (main || self.unexplained.is_none()) {
+            self.unexplained = Some((pid, main));
         }
         main
     }

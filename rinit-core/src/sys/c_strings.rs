@@ -1,29 +1,55 @@
 //! Arrays of C strings, made before the fork because nothing may allocate after it.
 
 use crate::Error;
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, OsStr, c_char};
+use std::marker::PhantomData;
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 
-/// Strings and the NULL-terminated array of pointers to them that `execve(2)` wants.
+/// The NULL-terminated array of pointers that `execve(2)` wants, and the strings of it that nobody else keeps.
 #[derive(Debug)]
-pub(crate) struct CStrings {
-    // Freed in `drop`; made by `CString::into_raw`, so that moving this value moves no string.
+pub(crate) struct CStrings<'a> {
     pointers: Vec<*mut c_char>,
+    // Freed in `drop`; made by `CString::into_raw`, so that moving this value moves no string.
+    owned: Vec<*mut c_char>,
+    borrowed: PhantomData<&'a CStr>,
 }
 
-impl CStrings {
+impl<'a> CStrings<'a> {
     pub(crate) fn new<S: AsRef<OsStr>>(
         strings: impl IntoIterator<Item = S>,
         what: &'static str,
     ) -> Result<Self, Error> {
-        let mut array = Self { pointers: Vec::new() };
+        let strings = strings.into_iter().map(|string| c_string(string.as_ref().as_bytes(), what).map(Cow::Owned));
+        Ok(Self::of(strings.collect::<Result<Vec<_>, Error>>()?))
+    }
+
+    /// The strings as they are: those that somebody else keeps are not copied.
+    pub(crate) fn of(strings: Vec<Cow<'a, CStr>>) -> Self {
+        let mut array =
+            Self { pointers: Vec::with_capacity(strings.len() + 1), owned: Vec::new(), borrowed: PhantomData };
         for string in strings {
-            let string = CString::new(string.as_ref().as_bytes()).map_err(|_| Error::NulByte { what })?;
-            array.pointers.push(string.into_raw());
+            let pointer = match string {
+                // Only strings that are owned are ever written to.
+                Cow::Borrowed(string) => string.as_ptr().cast_mut(),
+                Cow::Owned(string) => {
+                    array.owned.push(string.into_raw());
+                    array.owned[array.owned.len() - 1]
+                }
+            };
+            array.pointers.push(pointer);
         }
         array.pointers.push(ptr::null_mut());
-        Ok(array)
+        array
+    }
+
+    /// What `sh` is called with for a script: its own name, a place for the script, and these from the second on.
+    pub(crate) fn for_shell(&'a self) -> Self {
+        let mut array = Self::of(vec![Cow::Borrowed(c"/bin/sh"), Cow::Borrowed(c"")]);
+        array.pointers.pop();
+        array.pointers.extend(self.pointers.iter().skip(1));
+        array
     }
 
     /// The array for `execve(2)`; valid while `self` is.
@@ -41,7 +67,7 @@ impl CStrings {
     pub(crate) fn name_listener(&self, indexes: &[usize], pid: i32) {
         for entry in indexes.iter().filter_map(|index| self.pointers().get(*index)) {
             // SAFETY: the entry is a NUL-terminated string that this array owns.
-            if unsafe { CStr::from_ptr(*entry) }.to_bytes() == LISTEN_PID_ROOM.as_bytes() {
+            if unsafe { CStr::from_ptr(*entry) } == LISTEN_PID_ROOM {
                 write_listen_pid(*entry, pid);
             }
         }
@@ -62,7 +88,7 @@ impl CStrings {
 }
 
 /// Room for any pid behind `LISTEN_PID=`.
-pub(crate) const LISTEN_PID_ROOM: &str = "LISTEN_PID=0000000000";
+pub(crate) const LISTEN_PID_ROOM: &CStr = c"LISTEN_PID=0000000000";
 
 /// Writes the decimal pid over the zeros.
 fn write_listen_pid(entry: *mut c_char, pid: i32) {
@@ -82,13 +108,16 @@ fn write_listen_pid(entry: *mut c_char, pid: i32) {
     }
 }
 
-impl Drop for CStrings {
+/// The bytes as a C string; `what` they are is for the error.
+pub(crate) fn c_string(bytes: &[u8], what: &'static str) -> Result<CString, Error> {
+    CString::new(bytes).map_err(|_| Error::NulByte { what })
+}
+
+impl Drop for CStrings<'_> {
     fn drop(&mut self) {
-        for pointer in &self.pointers {
-            if !pointer.is_null() {
-                // SAFETY: every pointer in the array came from `CString::into_raw` in `new`, and is freed once.
-                drop(unsafe { CString::from_raw(*pointer) });
-            }
+        for pointer in &self.owned {
+            // SAFETY: every pointer in the list came from `CString::into_raw` in `of`, and is freed once.
+            drop(unsafe { CString::from_raw(*pointer) });
         }
     }
 }

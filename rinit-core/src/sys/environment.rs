@@ -1,7 +1,6 @@
 //! The environment as the process got it.
 
-use std::ffi::{CStr, OsStr, OsString, c_char};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{CStr, c_char};
 
 unsafe extern "C" {
     /// `environ(7)`.
@@ -9,7 +8,10 @@ unsafe extern "C" {
 }
 
 /// Every entry as it stands, also one without `=`, which `std::env::vars_os` leaves out.
-pub(crate) fn environment() -> Vec<OsString> {
+///
+/// Not copies: an environment may be larger than all else that this process has. They are for the caller's call and not
+/// to be kept beyond it, since a later `set_var` may free what it replaces.
+pub(crate) fn environment<'a>() -> Vec<&'a CStr> {
     let mut entries = Vec::new();
     // SAFETY: as for `fork` and `execv` in any C program, `environ` is read without a lock; Rust's `set_var` is unsafe
     // for that reason and its caller answers for having no other thread.
@@ -24,8 +26,7 @@ pub(crate) fn environment() -> Vec<OsString> {
             return entries;
         }
         // SAFETY: each entry of the array is a NUL-terminated string.
-        let string = unsafe { CStr::from_ptr(string) };
-        entries.push(OsStr::from_bytes(string.to_bytes()).to_os_string());
+        entries.push(unsafe { CStr::from_ptr(string) });
         // SAFETY: the entry was not the terminating NULL, so that one more follows.
         entry = unsafe { entry.add(1) };
     }

@@ -22,6 +22,7 @@ mod group;
 mod kill;
 mod mask;
 mod pass;
+mod shared_memory;
 mod siginfo;
 mod signalfd;
 mod sigwait;
@@ -29,7 +30,7 @@ mod spawn;
 mod terminal;
 mod threads;
 
-pub(crate) use c_strings::{CStrings, LISTEN_PID_ROOM};
+pub(crate) use c_strings::{CStrings, LISTEN_PID_ROOM, c_string};
 pub(crate) use clock::{since_boot, ticks_per_second};
 pub(crate) use descriptors::close_from;
 pub(crate) use disposition::{Disposition, SavedDisposition, set_disposition};

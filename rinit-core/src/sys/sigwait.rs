@@ -9,6 +9,7 @@ use std::ptr;
 use std::time::Duration;
 
 /// True for the number of the call below, as `/proc/pid/syscall` shows it (`proc_pid_syscall(5)`).
+#[allow(clippy::useless_conversion)] // The number is a c_long, which has 32 bits elsewhere.
 pub(crate) fn is_sigtimedwait(call: i64) -> bool {
     /// The call with 64-bit times, which has this number wherever it is a second one.
     const TIME64: i64 = 421;

@@ -10,15 +10,17 @@ use super::disposition::{Disposition, set_disposition};
 use super::kill::{kill, set_parent_death_signal};
 use super::mask::{block, set_mask};
 use super::pass::{Passed, pipe};
+use super::shared_memory::ChildStack;
 use crate::patience::patiently;
 use crate::{Pid, Signal, SignalSet};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{BorrowedFd, OwnedFd, RawFd};
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::io;
+use std::ptr;
 
 /// Where the child stands among groups, sessions and terminals.
 #[derive(Debug, Clone, Copy)]
@@ -46,11 +48,11 @@ pub(crate) struct Ids {
 /// Everything the child needs, prepared before the fork.
 pub(crate) struct Plan<'a> {
     /// The files to try in turn, as `execvp(3)` does.
-    pub(crate) candidates: CStrings,
-    pub(crate) arguments: CStrings,
+    pub(crate) candidates: CStrings<'a>,
+    pub(crate) arguments: &'a CStrings<'a>,
     /// `/bin/sh`, a place for the script, then the arguments from the second on: for a script without `#!`.
-    pub(crate) shell_arguments: CStrings,
-    pub(crate) environment: CStrings,
+    pub(crate) shell_arguments: CStrings<'a>,
+    pub(crate) environment: CStrings<'a>,
     /// Indexes of environment entries `LISTEN_PID=`, whose value becomes the child's own pid.
     pub(crate) listen_pid: &'a [usize],
     pub(crate) directory: Option<&'a CStr>,
@@ -62,6 +64,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) ignore: SignalSet,
     pub(crate) default: SignalSet,
     pub(crate) mask: SignalSet,
+    /// No handler of this process's can run in the child, so that it may use the same memory.
+    pub(crate) shares_memory: bool,
 }
 
 /// The step at which the child failed.
@@ -150,20 +154,15 @@ pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, Failure> {
     let (read, write) = pipe().map_err(Failure::here(Stage::Pipe))?;
     let write = plan.passed.out_of_the_way(write).map_err(Failure::here(Stage::Pipe))?;
     let mask = block(SignalSet::all()).map_err(Failure::here(Stage::Mask))?;
-    // SAFETY: the child calls only `child`, which makes async-signal-safe calls and ends in execve or _exit.
-    let forked = unsafe { libc::fork() };
-    if forked == 0 {
-        let report = child(plan);
-        let _ = rustix::io::write(&write, &report.to_bytes());
-        // SAFETY: ends the child at once, without running the parent's exit handlers in it.
-        unsafe { libc::_exit(127) };
-    }
-    let fork_error = io::Error::last_os_error();
+    let mut work = Work { plan, report_to: write.as_raw_fd() };
+    let child = Child::start(&mut work);
     let restored = set_mask(mask);
-    let Some(pid) = Pid::new(forked) else { return Err(Failure::here(Stage::Fork)(fork_error)) };
+    let Child { pid, stack } = child.map_err(Failure::here(Stage::Fork))?;
     drop(write);
     wait_for_report(&read, pid);
     let failure = match (read_report(&read), restored) {
+        // The end of the pipe says that the child is in this memory no longer: the kernel takes it out before it closes the
+        // pipe.
         (None, Ok(_)) => return Ok(pid),
         // The child has failed and is ending.
         (Some(failure), _) => failure,
@@ -173,8 +172,9 @@ pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, Failure> {
             Failure::here(Stage::Mask)(error)
         }
     };
-    // It is ours alone, so its zombie is taken by pid.
+    // It is ours alone, so its zombie is taken by pid. One that has reported is in this memory until then.
     let _ = patiently(|| Ok(rustix::process::waitpid(Some(pid.rustix()), rustix::process::WaitOptions::empty())?));
+    drop(stack);
     Err(failure)
 }
 
@@ -207,10 +207,60 @@ fn read_report(read: &OwnedFd) -> Option<Failure> {
     (count == bytes.len()).then(|| Report::parse(bytes))
 }
 
-/// The child's steps; returns only when one failed.
-fn child(plan: &mut Plan<'_>) -> Report {
-    let Err(report) = set_up(plan);
-    report
+/// What the child works with. It may do so in this very memory, and is then not to be disturbed.
+struct Work<'a, 'b> {
+    plan: &'a mut Plan<'b>,
+    /// A number and not a value of the parent's, which closes its own while the child still needs it.
+    report_to: RawFd,
+}
+
+/// A child on its way to its program.
+struct Child {
+    pid: Pid,
+    /// What it runs on, if it shares this process's memory. Not to be dropped before it has left that.
+    stack: Option<ChildStack>,
+}
+
+impl Child {
+    /// Until the child has left this memory, the caller must neither touch nor drop the work.
+    fn start(work: &mut Work<'_, '_>) -> io::Result<Self> {
+        // A process with another user's rights in this memory would open it to that user's other processes (`ptrace(2)`).
+        if work.plan.shares_memory && work.plan.ids.is_none() {
+            // Where that is refused, by a seccomp filter for example, the child gets a copy.
+            if let Ok(child) = Self::start_in_this_memory(work) {
+                return Ok(child);
+            }
+        }
+        // SAFETY: the child calls only `child`, which makes async-signal-safe calls and ends in execve or _exit.
+        let forked = unsafe { libc::fork() };
+        if forked == 0 {
+            child(work);
+        }
+        Pid::new(forked).map(|pid| Self { pid, stack: None }).ok_or_else(io::Error::last_os_error)
+    }
+
+    fn start_in_this_memory(work: &mut Work<'_, '_>) -> io::Result<Self> {
+        let stack = ChildStack::new()?;
+        // SAFETY: `spawn` keeps the stack and the work, whose plan leads to all that the child reads, until the child has
+        // left this memory. The child's calls are async-signal-safe, and `start` has seen to it that it stays this user.
+        let pid = unsafe { stack.start(child_in_this_memory, ptr::from_mut(work).cast()) }?;
+        Pid::new(pid).map(|pid| Self { pid, stack: Some(stack) }).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+}
+
+extern "C" fn child_in_this_memory(work: *mut c_void) -> c_int {
+    // SAFETY: `start_in_this_memory` passes this, and leaves it alone.
+    child(unsafe { &mut *work.cast::<Work<'_, '_>>() })
+}
+
+/// The child's steps, and its report where one fails.
+fn child(work: &mut Work<'_, '_>) -> ! {
+    let Err(report) = set_up(work.plan);
+    // SAFETY: the child's own copy of the descriptor, which it has not closed.
+    let report_to = unsafe { BorrowedFd::borrow_raw(work.report_to) };
+    let _ = rustix::io::write(report_to, &report.to_bytes());
+    // SAFETY: ends the child at once, without running the parent's exit handlers in it.
+    unsafe { libc::_exit(127) };
 }
 
 fn set_up(plan: &mut Plan<'_>) -> Result<std::convert::Infallible, Report> {

@@ -10,6 +10,14 @@ use std::time::Duration;
 pub(crate) fn measure(contenders: &[Contender], extent: &Extent, results: &mut Results) {
     let inits: Vec<_> = contenders.iter().filter(|contender| contender.path.is_some()).collect();
     let sessions: Vec<Session> = inits.iter().map(|contender| Session::start(contender, 0, 0)).collect();
+    for session in &sessions {
+        // What belongs to the start is over: two looks in a row see the same.
+        wait_until("the start to be over", || {
+            let before = wake_ups(session.init);
+            std::thread::sleep(Duration::from_millis(50));
+            wake_ups(session.init) == before
+        });
+    }
     // The same seconds for all.
     let before: Vec<_> = sessions.iter().map(|session| wake_ups(session.init)).collect();
     std::thread::sleep(Duration::from_secs(extent.idle));
@@ -17,6 +25,11 @@ pub(crate) fn measure(contenders: &[Contender], extent: &Extent, results: &mut R
         results.push(contender, Figure::WakeUps, (wake_ups(session.init) - before) / extent.idle as f64);
     }
     drop(sessions);
+    for contender in &inits {
+        // Pages of a file that was just built are dirty until they are on the disk, and would be counted as the init's.
+        let file = contender.path.as_ref().map(std::fs::File::open);
+        let _ = file.and_then(Result::ok).map(|file| file.sync_all());
+    }
     in_turn(contenders, extent.repetitions.max(2) * 2 - 1, |_, contender| {
         if contender.path.is_none() {
             return;
@@ -30,10 +43,9 @@ pub(crate) fn measure(contenders: &[Contender], extent: &Extent, results: &mut R
     });
 }
 
-/// How often it was given a processor.
+/// How often it went to sleep: it was awake between two such times.
 fn wake_ups(pid: i32) -> f64 {
-    let count = |name| procfs::field(pid, name).and_then(|text| text.parse::<f64>().ok()).unwrap_or(f64::NAN);
-    count("voluntary_ctxt_switches") + count("nonvoluntary_ctxt_switches")
+    procfs::waits(pid).map_or(f64::NAN, |count| count as f64)
 }
 
 fn memory(contender: &Contender, pid: i32, when: When, results: &mut Results) {
