@@ -20,9 +20,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     // As PID 1 it changes nothing; anywhere else the orphans would go to the init of the machine.
     let _subreaper = become_subreaper()?;
     let reaper = Reaper::cooperative()?.start()?;
+    let reaper = &reaper;
     let right: usize = thread::scope(|scope| {
         let workers: Vec<_> =
-            (0..WORKERS).map(|worker| scope.spawn(|| work(worker_jobs(worker, jobs), &reaper))).collect();
+            (0..WORKERS).map(|worker| scope.spawn(move || work(worker_jobs(worker, jobs), reaper))).collect();
         workers.into_iter().map(|worker| worker.join().unwrap_or(0)).sum()
     });
     println!("{right} of {jobs} statuses are right");
