@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use support::random::{self, Random};
 use support::running::{Running, number_in, queue};
-use support::{budget, installed, is_root, namespace, probe_path, procfs, rinit};
+use support::{budget, installed, is_root, namespace, probe_path, procfs, rinit, wait_until};
 
 const HUP: i32 = 1;
 const INT: i32 = 2;
@@ -392,6 +392,8 @@ fn thread_exec(random: &mut Random) {
     let code = code(random);
     let run = Run::start(random, &[], &["thread-exec", &code.to_string()]);
     if random.below(2) == 0 {
+        // For a PID 1 that has not blocked its signals yet the kernel drops them.
+        wait_until("main's start", || !procfs::children(run.running.pid()).is_empty());
         a_moment(random, 8000);
         run.signal(TERM);
         // Before the exec main has no handler.

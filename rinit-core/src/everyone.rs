@@ -2,7 +2,7 @@
 
 use crate::procfs::{Reader, State};
 use crate::tree::{self, Process, Sent};
-use crate::{Error, Event, Next, Pid, Signal, Survivor, survivor, sys};
+use crate::{Error, Event, Next, Pid, Reason, Signal, Survivor, survivor, sys};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,7 +85,11 @@ impl Everyone {
 
     /// Those who remain, for a report.
     pub(crate) fn remaining(&self, most: usize) -> Vec<Survivor> {
-        self.living().unwrap_or_default().iter().take(most).filter_map(|process| self.describe(process)).collect()
+        let living = self.living().unwrap_or_default();
+        let mut remaining: Vec<_> = living.iter().take(most).filter_map(|process| self.describe(process)).collect();
+        // Who has ended while it was described is not left.
+        remaining.retain(|survivor| !matches!(survivor.reason, Reason::Zombie { .. }));
+        remaining
     }
 
     /// Names those who remain.

@@ -52,10 +52,15 @@ pub unsafe extern "C" fn main(argc: libc::c_int, argv: *const *const libc::c_cha
     let count = usize::try_from(argc).unwrap_or(0);
     // SAFETY: the C runtime passes `argc` strings, which live as long as the process.
     let strings = unsafe { std::slice::from_raw_parts(argv, count) };
-    let arguments = strings.iter().map(|string| {
+    let arguments = strings.iter().enumerate().map(|(index, string)| {
         // SAFETY: each is a valid C string, as above.
         let bytes = unsafe { CStr::from_ptr(*string) }.to_bytes();
-        OsString::from_vec(bytes.to_vec()).into_string().unwrap_or_else(|_| fail("arguments are not UTF-8"))
+        match OsString::from_vec(bytes.to_vec()).into_string() {
+            Ok(argument) => argument,
+            // The name may be a hostile one.
+            Err(name) if index == 0 => name.to_string_lossy().into_owned(),
+            Err(_) => fail("arguments are not UTF-8"),
+        }
     });
     let arguments: Vec<String> = arguments.collect();
     seccomp::stand_in(&arguments);

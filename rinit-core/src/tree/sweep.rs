@@ -6,11 +6,14 @@ use crate::procfs::{self, Reader};
 use crate::{Error, Pid, Signal, sys};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// After so many rounds the caller reaps, and comes again: those who hop from process to process are met sooner or later.
-const ROUNDS: usize = 50;
+/// So many rounds go through the whole tree.
+const ROUNDS: usize = 4;
 
-/// In so many rounds everyone is met who was there before, also those whose parent has died just before its list was read.
+/// In so many of them everyone is met who was there before, also those whose parent has died just before its list was read.
 const ONE_BY_ONE: usize = 2;
+
+/// So many own children are struck at the most before the caller reaps and comes again: each look reads the zombies, too.
+const CROWD: usize = 512;
 
 /// Sends KILL to every descendant of this process, and says so of each; again and again until a round finds nobody new.
 ///
@@ -22,6 +25,10 @@ const ONE_BY_ONE: usize = 2;
 ///
 /// From the third round on process groups are killed as a whole, where a descendant has made them. This is one step for the
 /// kernel, which leaves no new child of a member out. Not before, so that whoever is there can be named one by one.
+///
+/// In the end own children alone are looked for, by a look that costs a few microseconds. A process that starts a successor
+/// and ends, on and on, is met there: its death has made the successor a child of this process. A look that described each, or
+/// read the zombies one by one, would come too late every time.
 ///
 /// `group` is the one that main was started in, if it was made for main; `me` reaps nobody meanwhile, so that the numbers of
 /// its children stay theirs.
@@ -38,10 +45,10 @@ pub(crate) fn kill_below(me: Pid, group: Option<Pid>, met: &mut dyn FnMut(&Proce
         sweep.whole_groups = round >= ONE_BY_ONE;
         let found = if walks { sweep.top_down(met)? } else { sweep.over_the_list(met)? };
         if !found {
-            break;
+            return Ok(());
         }
     }
-    Ok(())
+    if walks { sweep.own_children() } else { Ok(()) }
 }
 
 /// What happens to a process.
@@ -93,6 +100,26 @@ impl Sweep {
             waiting.extend(children.drain(..).filter(|child| named.insert(*child)));
         }
         Ok(found)
+    }
+
+    /// Those who have become children of this process since, until a look finds nobody new. By number: nobody reaps them
+    /// meanwhile. Unnamed: whoever is met here was born after everybody had been told by KILL.
+    fn own_children(&mut self) -> Result<(), Error> {
+        let mut struck = BTreeSet::new();
+        let mut children = Vec::new();
+        while struck.len() < CROWD {
+            children.clear();
+            self.reader.children(self.me, self.me, &mut children)?;
+            children.retain(|child| struck.insert(*child));
+            if children.is_empty() {
+                break;
+            }
+            for child in &children {
+                // A zombie takes it without effect. Who may not be signalled was refused before.
+                let _ = sys::kill(*child, Signal::KILL);
+            }
+        }
+        Ok(())
     }
 
     /// Without `CONFIG_PROC_CHILDREN`.
