@@ -378,16 +378,15 @@ impl Shutdown {
         let leave = main && self.config.on_main_exit == OnMainExit::Exit;
         if all || leave {
             self.exit(actions);
+        } else if self.abandoned {
+            // Where somebody escapes by forking it is by the death of a parent that hands its children up.
+            self.kill_again_at = self.kill_again_at.min(now.checked_add(LOOK_AGAIN_AFTER));
         } else if main {
             if self.config.on_main_exit == OnMainExit::Drain || self.stop_requested.is_some() {
                 self.drain(now, actions);
             }
         } else if self.everyone_told && self.newcomers_at.is_none() {
             self.newcomers_at = now.checked_add(NEWCOMERS_AFTER);
-        }
-        if self.abandoned && !all {
-            // Where somebody escapes by forking it is by the death of a parent that hands its children up.
-            self.kill_again_at = self.kill_again_at.min(now.checked_add(LOOK_AGAIN_AFTER));
         }
     }
 

@@ -12,7 +12,7 @@ const ROUNDS: usize = 4;
 /// In so many of them everyone is met who was there before, also those whose parent has died just before its list was read.
 const ONE_BY_ONE: usize = 2;
 
-/// So many own children are struck at the most before the caller reaps and comes again: each look reads the zombies, too.
+/// So many are met in looks at own children alone before the caller reaps and comes again: each look reads the zombies, too.
 const CROWD: usize = 512;
 
 /// Sends KILL to every descendant of this process, and says so of each; again and again until a round finds nobody new.
@@ -26,7 +26,7 @@ const CROWD: usize = 512;
 /// From the third round on process groups are killed as a whole, where a descendant has made them. This is one step for the
 /// kernel, which leaves no new child of a member out. Not before, so that whoever is there can be named one by one.
 ///
-/// In the end own children alone are looked for, by a look that costs a few microseconds. A process that starts a successor
+/// Between the rounds own children alone are looked for, by a look that costs a few microseconds. A process that starts a successor
 /// and ends, on and on, is met there: its death has made the successor a child of this process. A look that described each, or
 /// read the zombies one by one, would come too late every time.
 ///
@@ -40,15 +40,16 @@ pub(crate) fn kill_below(me: Pid, group: Option<Pid>, met: &mut dyn FnMut(&Proce
     let mut reader = Reader::new();
     procfs::verify(&mut reader)?;
     let walks = is_possible(&mut reader);
-    let mut sweep = Sweep { me, group, reader, struck: BTreeMap::new(), whole_groups: false };
+    let mut sweep = Sweep { me, group, reader, struck: BTreeMap::new(), own: BTreeSet::new(), whole_groups: false };
     for round in 0..ROUNDS {
         sweep.whole_groups = round >= ONE_BY_ONE;
         let found = if walks { sweep.top_down(met)? } else { sweep.over_the_list(met)? };
-        if !found {
-            return Ok(());
+        let more = walks && round + 1 >= ONE_BY_ONE && sweep.own_children()?;
+        if !found && !more {
+            break;
         }
     }
-    if walks { sweep.own_children() } else { Ok(()) }
+    Ok(())
 }
 
 /// What happens to a process.
@@ -65,6 +66,8 @@ struct Sweep {
     reader: Reader,
     /// Start time of each that was sent KILL.
     struck: BTreeMap<Pid, u64>,
+    /// Children of this process that were struck or have ended: nobody reaps them meanwhile, and no child of theirs is born.
+    own: BTreeSet<Pid>,
     whole_groups: bool,
 }
 
@@ -80,8 +83,13 @@ impl Sweep {
             // Before it is struck: an end may be so quick that its children are handed up before the list can be read, one
             // level of the tree in each round then. After it, because only then the list is complete.
             lists(pid, &mut self.reader, &mut threads, &mut children)?;
-            if pid != self.me {
+            if pid == self.me {
+                children.retain(|child| !self.own.contains(child));
+            } else {
                 let Some(process) = Process::visible(&mut self.reader, pid)? else { continue };
+                if process.ppid == Some(self.me) {
+                    self.own.insert(pid);
+                }
                 // A zombie has handed its children up. Whose parent is nobody of ours has a number that was reused.
                 let is_ours = process.ppid.is_some_and(|ppid| ppid == self.me || self.struck.contains_key(&ppid));
                 if process.has_ended() || !is_ours {
@@ -103,14 +111,14 @@ impl Sweep {
     }
 
     /// Those who have become children of this process since, until a look finds nobody new. By number: nobody reaps them
-    /// meanwhile. Unnamed: whoever is met here was born after everybody had been told by KILL.
-    fn own_children(&mut self) -> Result<(), Error> {
-        let mut struck = BTreeSet::new();
+    /// meanwhile. Unnamed: whoever is met here was born after KILL was sent to those before. True if somebody was met.
+    fn own_children(&mut self) -> Result<bool, Error> {
+        let mut count = 0;
         let mut children = Vec::new();
-        while struck.len() < CROWD {
+        while count < CROWD {
             children.clear();
             self.reader.children(self.me, self.me, &mut children)?;
-            children.retain(|child| struck.insert(*child));
+            children.retain(|child| self.own.insert(*child));
             if children.is_empty() {
                 break;
             }
@@ -118,8 +126,9 @@ impl Sweep {
                 // A zombie takes it without effect. Who may not be signalled was refused before.
                 let _ = sys::kill(*child, Signal::KILL);
             }
+            count += children.len();
         }
-        Ok(())
+        Ok(count > 0)
     }
 
     /// Without `CONFIG_PROC_CHILDREN`.
