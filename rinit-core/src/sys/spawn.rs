@@ -163,11 +163,16 @@ pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, Failure> {
     let failure = match (read_report(&read), restored) {
         // The end of the pipe says that the child is in this memory no longer: the kernel takes it out before it closes the
         // pipe.
-        (None, Ok(_)) => return Ok(pid),
+        (Ok(None), Ok(_)) => return Ok(pid),
         // The child has failed and is ending.
-        (Some(failure), _) => failure,
-        // The program runs, but this process could no longer take its own signals: no child is left behind.
-        (None, Err(error)) => {
+        (Ok(Some(failure)), _) => failure,
+        // The program may run, but this process does not know it, or could no longer take its own signals: no child is left
+        // behind.
+        (Err(error), _) => {
+            let _ = kill(pid, Signal::KILL);
+            Failure::here(Stage::Pipe)(error)
+        }
+        (Ok(None), Err(error)) => {
             let _ = kill(pid, Signal::KILL);
             Failure::here(Stage::Mask)(error)
         }
@@ -200,11 +205,11 @@ fn wait_for_report(read: &OwnedFd, pid: Pid) {
 }
 
 /// Reads the child's report; the end of the pipe means that `execve` has closed it.
-fn read_report(read: &OwnedFd) -> Option<Failure> {
+fn read_report(read: &OwnedFd) -> io::Result<Option<Failure>> {
     let mut bytes = [0_u8; Report::SIZE];
     // It is written at once, and pipes keep that together (`pipe(7)`, PIPE_BUF).
-    let count = patiently(|| Ok(rustix::io::read(read, &mut bytes[..])?)).unwrap_or(0);
-    (count == bytes.len()).then(|| Report::parse(bytes))
+    let count = patiently(|| Ok(rustix::io::read(read, &mut bytes[..])?))?;
+    Ok((count == bytes.len()).then(|| Report::parse(bytes)))
 }
 
 /// What the child works with. It may do so in this very memory, and is then not to be disturbed.
