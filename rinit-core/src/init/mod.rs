@@ -181,6 +181,7 @@ impl Init {
         let main = start(&self.main, terminal)?;
         if is_alone {
             pin_nothing();
+            sys::give_back_free_memory();
         }
         Ok(self.into_running(me, main, terminal).run())
     }

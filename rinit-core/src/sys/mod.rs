@@ -20,6 +20,7 @@ mod entry;
 mod environment;
 mod fork;
 mod group;
+mod heap;
 mod kill;
 mod mask;
 mod pass;
@@ -41,6 +42,7 @@ pub use entry::arguments;
 pub(crate) use environment::environment;
 pub(crate) use fork::{Forked, end_now, fork_only_thread, put_variable};
 pub(crate) use group::{is_in_own_group, leads_session, own_group};
+pub(crate) use heap::give_back_free_memory;
 pub(crate) use kill::{
     die_by, kill, kill_everyone, kill_group, pidfd_send_signal, pidfd_signal_group, queue, set_parent_death_signal,
 };
