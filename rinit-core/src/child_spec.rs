@@ -10,7 +10,6 @@ mod start;
 pub(crate) use start::{Started, TerminalUse};
 
 use crate::{Inherited, Signal, SignalSet, Stdio, User};
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{OwnedFd, RawFd};
 use std::path::PathBuf;
@@ -62,7 +61,7 @@ pub struct ChildSpec {
     user: Option<User>,
     group: Group,
     /// By number in the child; what is not named is inherited or not, as its close-on-exec flag says.
-    descriptors: BTreeMap<RawFd, Stdio>,
+    descriptors: Vec<(RawFd, Stdio)>,
     mask: SignalSet,
     ignore: SignalSet,
     default: SignalSet,
@@ -90,7 +89,7 @@ impl ChildSpec {
             directory: None,
             user: None,
             group: Group::Own,
-            descriptors: BTreeMap::new(),
+            descriptors: Vec::new(),
             mask: SignalSet::empty(),
             ignore: SignalSet::empty(),
             default: SignalSet::only(Signal::PIPE),

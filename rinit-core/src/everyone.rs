@@ -1,10 +1,10 @@
 //! Telling and killing all descendants, each once and by what it is, not by a number that may have been reused.
 
+use crate::pid::{PidMap, PidSet};
 use crate::procfs::{Reader, State};
 use crate::tree::{self, Process, Sent};
 use crate::{Error, Event, Next, Pid, Reason, Signal, Survivor, survivor, sys};
 use rustix::io::Errno;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Survivors that are described one by one in an event; the rest are counted. A line for each of 20,000 helps nobody.
 const DESCRIBED: usize = 20;
@@ -18,10 +18,10 @@ const PASSES: usize = 10;
 #[derive(Debug)]
 pub(crate) struct Everyone {
     me: Pid,
-    /// Start time of each process that was told, by pid: together they name a process for good. And the last signal. Trees, not hash maps, which
-    /// would ask the kernel for random bytes at every start.
-    told: BTreeMap<Pid, (u64, Signal)>,
-    refused: BTreeSet<Pid>,
+    /// Start time of each process that was told, by pid: together they name a process for good. And the last
+    /// signal.
+    told: PidMap<(u64, Signal)>,
+    refused: PidSet,
     told_count: u64,
     killed: Vec<Survivor>,
 }
@@ -31,7 +31,7 @@ pub(crate) type Emit<'a> = dyn FnMut(Event) + 'a;
 
 impl Everyone {
     pub(crate) fn new(me: Pid) -> Self {
-        Self { me, told: BTreeMap::new(), refused: BTreeSet::new(), told_count: 0, killed: Vec::new() }
+        Self { me, told: PidMap::default(), refused: PidSet::default(), told_count: 0, killed: Vec::new() }
     }
 
     /// A child of this process was reaped: its number says nothing about whoever gets it next.

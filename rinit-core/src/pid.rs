@@ -1,7 +1,15 @@
 //! Process ids.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::num::NonZeroI32;
+
+/// By pid, without the random keys for which a process would ask the kernel at every start: nobody chooses enough pids to
+/// make them collide.
+pub(crate) type PidMap<V> = HashMap<Pid, V, BuildHasherDefault<DefaultHasher>>;
+/// The same without values.
+pub(crate) type PidSet = HashSet<Pid, BuildHasherDefault<DefaultHasher>>;
 
 /// The id of one process, as seen in the caller's PID namespace.
 ///

@@ -57,11 +57,11 @@ impl ChildSpec {
     /// Gives the child a descriptor at its number here, which is nobody else's: neither one's that the child inherits nor,
     /// in the end, one's that it is given.
     fn pass(&mut self, fd: OwnedFd) -> io::Result<RawFd> {
-        let taken = self.descriptors.contains_key(&fd.as_raw_fd());
-        let highest = self.descriptors.keys().next_back().copied().unwrap_or(0);
+        let taken = self.descriptors.iter().any(|(number, _)| *number == fd.as_raw_fd());
+        let highest = self.descriptors.iter().map(|(number, _)| *number).max().unwrap_or(0);
         let fd = if taken { fcntl_dupfd_cloexec(&fd, highest.saturating_add(1))? } else { fd };
         let number = fd.as_raw_fd();
-        self.descriptors.insert(number, Stdio::fd(fd));
+        self.descriptors.push((number, Stdio::fd(fd)));
         Ok(number)
     }
 

@@ -5,7 +5,6 @@ use crate::stdio::Kind;
 use crate::sys::{self, Passed};
 use crate::{Error, Stdio};
 use rustix::fs::{Mode, OFlags};
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
@@ -86,16 +85,17 @@ impl ChildSpec {
     }
 
     fn descriptor(mut self, number: RawFd, stdio: Stdio) -> Self {
-        self.descriptors.insert(number, stdio);
+        self.descriptors.retain(|(taken, _)| *taken != number);
+        self.descriptors.push((number, stdio));
         self
     }
 }
 
 /// Opens what has to be opened: descriptors for the child, and the other ends of its pipes for this process.
-pub(super) fn open(wanted: &BTreeMap<RawFd, Stdio>) -> Result<(Passed, Pipes), Error> {
+pub(super) fn open(wanted: &[(RawFd, Stdio)]) -> Result<(Passed, Pipes), Error> {
     let mut list = Vec::new();
     let mut pipes = Pipes::default();
-    for (&number, stdio) in wanted {
+    for &(number, ref stdio) in wanted {
         let fd = match &stdio.0 {
             Kind::Inherit => continue,
             Kind::Null => Arc::new(null().map_err(|source| Error::Descriptor { number, source })?),

@@ -5,11 +5,12 @@ mod report;
 #[cfg(test)]
 mod tests;
 
+use crate::pid::{PidMap, PidSet};
 use crate::procfs::{self, Reader, State, cmdline};
 use crate::survivor::{Credentials, age, examine_for};
 use crate::tree::{Process, everyone};
 use crate::{Error, Pid, Reason, Signal, Survivor};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -139,8 +140,7 @@ struct Look {
 }
 
 fn look(reader: &mut Reader) -> Result<Look, Error> {
-    let processes: HashMap<Pid, Process> =
-        everyone(reader)?.into_iter().map(|process| (process.pid, process)).collect();
+    let processes: PidMap<Process> = everyone(reader)?.into_iter().map(|process| (process.pid, process)).collect();
     let hidden = || {
         let why = "PID 1 cannot be seen: /proc is mounted with hidepid; run this as root";
         Error::Proc { path: PathBuf::from("/proc/1"), source: io::Error::new(io::ErrorKind::PermissionDenied, why) }
@@ -166,8 +166,8 @@ fn look(reader: &mut Reader) -> Result<Look, Error> {
 }
 
 /// The diagnosing process and its ancestors. The visited set ends a ring that reused pids may form.
-fn own_line(processes: &HashMap<Pid, Process>) -> HashSet<Pid> {
-    let mut line = HashSet::new();
+fn own_line(processes: &PidMap<Process>) -> PidSet {
+    let mut line = PidSet::default();
     let mut next = Some(Pid::from(rustix::process::getpid()));
     while let Some(pid) = next.filter(|pid| line.insert(*pid)) {
         next = processes.get(&pid).and_then(|process| process.ppid);
@@ -175,14 +175,14 @@ fn own_line(processes: &HashMap<Pid, Process>) -> HashSet<Pid> {
     line
 }
 
-fn below_init(processes: &HashMap<Pid, Process>) -> HashSet<Pid> {
-    let mut children: HashMap<Pid, Vec<Pid>> = HashMap::new();
+fn below_init(processes: &PidMap<Process>) -> PidSet {
+    let mut children: PidMap<Vec<Pid>> = PidMap::default();
     for process in processes.values() {
         if let Some(ppid) = process.ppid {
             children.entry(ppid).or_default().push(process.pid);
         }
     }
-    let mut below = HashSet::new();
+    let mut below = PidSet::default();
     let mut waiting = vec![Pid::INIT];
     while let Some(parent) = waiting.pop() {
         waiting.extend(children.remove(&parent).unwrap_or_default().into_iter().filter(|child| below.insert(*child)));
@@ -190,7 +190,7 @@ fn below_init(processes: &HashMap<Pid, Process>) -> HashSet<Pid> {
     below
 }
 
-fn zombie(reader: &mut Reader, process: &Process, processes: &HashMap<Pid, Process>) -> Zombie {
+fn zombie(reader: &mut Reader, process: &Process, processes: &PidMap<Process>) -> Zombie {
     let parent = process.ppid.map(|pid| {
         let command = match processes.get(&pid) {
             // See `Reader::command` for what state D has to do with it.

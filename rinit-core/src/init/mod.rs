@@ -26,7 +26,6 @@ use crate::{
     SignalSet, Subreaper, Target, become_subreaper, out_of_memory, procfs, sys,
 };
 use rustix::thread::Timespec;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -397,7 +396,7 @@ impl<M> Init<M> {
             has_killed: false,
             unexplained: None,
             out_of_memory_kills: 0,
-            troubles: BTreeSet::new(),
+            troubles: Vec::new(),
             contained: None,
         }
     }
@@ -467,7 +466,7 @@ struct Running {
     /// Kills for want of memory, when they were last asked for.
     out_of_memory_kills: u64,
     /// Which troubles were said already: what was done, and the error.
-    troubles: BTreeSet<(&'static str, Option<i32>)>,
+    troubles: Vec<(&'static str, Option<i32>)>,
     /// For whom it runs, if it is a process's means to contain main.
     contained: Option<Contained>,
 }
@@ -765,7 +764,9 @@ impl Running {
 
     fn trouble(&mut self, doing: &'static str, error: &std::io::Error) {
         // A trouble that lasts would fill the log.
-        if self.troubles.insert((doing, error.raw_os_error())) {
+        let trouble = (doing, error.raw_os_error());
+        if !self.troubles.contains(&trouble) {
+            self.troubles.push(trouble);
             self.out.emit(Event::Trouble { what: format!("{doing}: {error}") });
         }
         // Not std's sleep, which panics where a filter refuses the call.

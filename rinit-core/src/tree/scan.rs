@@ -1,9 +1,9 @@
 //! One reading of every process in `/proc`, put together by the parents' pids.
 
 use super::{PASSES, Process};
+use crate::pid::{PidMap, PidSet};
 use crate::procfs::{self, Reader};
 use crate::{Error, Pid};
-use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 
@@ -16,13 +16,13 @@ use std::path::PathBuf;
 ///
 /// Who was once found stays found, since adoption never leads out of the tree; so further looks read only the strangers,
 /// and cost little where there are few.
-pub(super) fn descendants(of: Pid, reader: &mut Reader) -> Result<HashMap<Pid, Process>, Error> {
-    let mut known = HashMap::new();
+pub(super) fn descendants(of: Pid, reader: &mut Reader) -> Result<PidMap<Process>, Error> {
+    let mut known = PidMap::default();
     let mut listed = Vec::new();
     for _ in 0..PASSES {
-        let Some(root) = Process::read_with(reader, of)? else { return Ok(HashMap::new()) };
+        let Some(root) = Process::read_with(reader, of)? else { return Ok(PidMap::default()) };
         list(&mut listed)?;
-        let present: HashSet<Pid> = listed.iter().copied().collect();
+        let present: PidSet = listed.iter().copied().collect();
         known.retain(|pid, _| present.contains(pid));
         let mut others = Vec::new();
         for pid in &listed {
@@ -56,9 +56,9 @@ fn list(into: &mut Vec<Pid>) -> Result<(), Error> {
 
 /// Moves to `known` those of `others` that hang below `root` or below someone known. True when another look is needed:
 /// someone was found, or someone's parent was not seen.
-fn join(root: &Process, known: &mut HashMap<Pid, Process>, others: Vec<Process>) -> bool {
-    let seen: HashSet<Pid> = others.iter().map(|process| process.pid).collect();
-    let mut by_parent: HashMap<Pid, Vec<Process>> = HashMap::new();
+fn join(root: &Process, known: &mut PidMap<Process>, others: Vec<Process>) -> bool {
+    let seen: PidSet = others.iter().map(|process| process.pid).collect();
+    let mut by_parent: PidMap<Vec<Process>> = PidMap::default();
     let mut again = false;
     for process in others {
         let Some(ppid) = process.ppid else { continue };
@@ -95,7 +95,7 @@ mod tests {
         Process { pid, ppid: Pid::new(ppid), group: 1, start_ticks, state: State::Sleeping, threads: 1, comm: vec![] }
     }
 
-    fn pids(known: &HashMap<Pid, Process>) -> Vec<i32> {
+    fn pids(known: &PidMap<Process>) -> Vec<i32> {
         let mut pids: Vec<i32> = known.keys().map(|pid| pid.get()).collect();
         pids.sort_unstable();
         pids
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn strangers_stay_out() {
-        let mut known = HashMap::new();
+        let mut known = PidMap::default();
         let others = vec![process(30, 0, 5), process(31, 30, 6), process(3, 2, 2), process(2, 1, 1)];
         assert!(join(&process(1, 0, 0), &mut known, others));
         assert_eq!(pids(&known), [2, 3]);
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_missing_parent_asks_for_another_look() {
-        let mut known = HashMap::new();
+        let mut known = PidMap::default();
         assert!(join(&process(1, 0, 0), &mut known, vec![process(8, 7, 4)]));
         assert_eq!(pids(&known), [0; 0]);
         // By then it was adopted.
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_younger_parent_is_a_reused_pid() {
-        let mut known = HashMap::new();
+        let mut known = PidMap::default();
         assert!(join(&process(5, 1, 0), &mut known, vec![process(9, 5, 50), process(10, 9, 40)]));
         assert_eq!(pids(&known), [9]);
     }
@@ -134,7 +134,7 @@ mod tests {
             parents in prop::collection::vec(0..40_i32, 39),
         ) {
             let others: Vec<Process> = parents.iter().zip(2..).map(|(ppid, pid)| process(pid, *ppid, 1)).collect();
-            let mut known = HashMap::new();
+            let mut known = PidMap::default();
             join(&process(1, 0, 0), &mut known, others.clone());
             for other in &others {
                 let mut at = other.pid.get();

@@ -2,9 +2,9 @@
 
 use super::walk::{is_possible, lists};
 use super::{Process, Sent, descendants, signal_process};
+use crate::pid::{PidMap, PidSet};
 use crate::procfs::{self, Reader};
 use crate::{Error, Pid, Signal, sys};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// So many rounds go through the whole tree.
 const ROUNDS: usize = 4;
@@ -40,7 +40,7 @@ pub(crate) fn kill_below(me: Pid, group: Option<Pid>, met: &mut dyn FnMut(&Proce
     let mut reader = Reader::new();
     procfs::verify(&mut reader)?;
     let walks = is_possible(&mut reader);
-    let mut sweep = Sweep { me, group, reader, struck: BTreeMap::new(), own: BTreeSet::new(), whole_groups: false };
+    let mut sweep = Sweep { me, group, reader, struck: PidMap::default(), own: PidSet::default(), whole_groups: false };
     for round in 0..ROUNDS {
         sweep.whole_groups = round >= ONE_BY_ONE;
         let found = if walks { sweep.top_down(met)? } else { sweep.over_the_list(met)? };
@@ -65,9 +65,9 @@ struct Sweep {
     group: Option<Pid>,
     reader: Reader,
     /// Start time of each that was sent KILL.
-    struck: BTreeMap<Pid, u64>,
+    struck: PidMap<u64>,
     /// Children of this process that were struck or have ended: nobody reaps them meanwhile, and no child of theirs is born.
-    own: BTreeSet<Pid>,
+    own: PidSet,
     whole_groups: bool,
 }
 
@@ -75,7 +75,7 @@ impl Sweep {
     /// Parents before their children. True if somebody new was met.
     fn top_down(&mut self, met: &mut dyn FnMut(&Process, Meeting<'_>)) -> Result<bool, Error> {
         let mut found = false;
-        let mut named = BTreeSet::from([self.me]);
+        let mut named = PidSet::from_iter([self.me]);
         let mut waiting = vec![self.me];
         let (mut threads, mut children) = (Vec::new(), Vec::new());
         while let Some(pid) = waiting.pop() {

@@ -20,7 +20,7 @@ fn other_sessions_are_found_by_both_ways() {
     for of in [family.pid(), rustix::process::getpid().into()] {
         eventually("two sleeps below", || has_all(of, &["sleep 600", "sleep 601"]));
     }
-    let set = |map: std::collections::HashMap<Pid, Process>| {
+    let set = |map: crate::pid::PidMap<Process>| {
         let mut all: Vec<_> =
             map.into_values().map(|process| (process.pid, process.ppid, process.start_ticks)).collect();
         all.sort_unstable();

@@ -1,9 +1,9 @@
 //! From a process down to its children, by `/proc/pid/task/tid/children`.
 
 use super::{PASSES, Process, scan};
+use crate::pid::{PidMap, PidSet};
 use crate::procfs::{self, Reader};
 use crate::{Error, Pid};
-use std::collections::{HashMap, HashSet};
 
 /// True when the kernel has the file (`CONFIG_PROC_CHILDREN`, since Linux 3.5), by asking for that of this process.
 pub(super) fn is_possible(reader: &mut Reader) -> bool {
@@ -17,10 +17,10 @@ pub(super) fn is_possible(reader: &mut Reader) -> bool {
 /// own, which is then empty: its children have moved to a list that was already read. So each process is read after its
 /// list. Where it is alive then, it was alive while its list was read. Where it is not, the look has missed something and
 /// differs from the one before, in which the process was alive, or not there; and looks are repeated until two agree.
-pub(super) fn descendants(of: Pid, reader: &mut Reader) -> Result<HashMap<Pid, Process>, Error> {
+pub(super) fn descendants(of: Pid, reader: &mut Reader) -> Result<PidMap<Process>, Error> {
     let mut before = None;
     for _ in 0..PASSES {
-        let Some(look) = Look::take(of, reader)? else { return Ok(HashMap::new()) };
+        let Some(look) = Look::take(of, reader)? else { return Ok(PidMap::default()) };
         let same = !look.disturbed && before.as_ref().is_some_and(|before| agree(before, &look.found));
         let found = before.insert(look.found);
         if same {
@@ -30,7 +30,7 @@ pub(super) fn descendants(of: Pid, reader: &mut Reader) -> Result<HashMap<Pid, P
     Ok(before.unwrap_or_default())
 }
 
-fn agree(before: &HashMap<Pid, Process>, now: &HashMap<Pid, Process>) -> bool {
+fn agree(before: &PidMap<Process>, now: &PidMap<Process>) -> bool {
     let same = |process: &Process| {
         let earlier = before.get(&process.pid);
         earlier.is_some_and(|e| e.start_ticks == process.start_ticks && e.has_ended() == process.has_ended())
@@ -39,7 +39,7 @@ fn agree(before: &HashMap<Pid, Process>, now: &HashMap<Pid, Process>) -> bool {
 }
 
 struct Look {
-    found: HashMap<Pid, Process>,
+    found: PidMap<Process>,
     /// Something moved during the look, so that it may have missed someone.
     disturbed: bool,
 }
@@ -48,11 +48,11 @@ impl Look {
     /// `None` when the root is gone.
     fn take(of: Pid, reader: &mut Reader) -> Result<Option<Self>, Error> {
         let Some(root) = Process::read_with(reader, of)? else { return Ok(None) };
-        let mut look = Self { found: HashMap::new(), disturbed: false };
+        let mut look = Self { found: PidMap::default(), disturbed: false };
         let mut threads = Vec::new();
         let mut children = Vec::new();
         // Named once by any list. A process that moves during the look is named by two.
-        let mut named = HashSet::from([of]);
+        let mut named = PidSet::from_iter([of]);
         let mut waiting = vec![of];
         while let Some(pid) = waiting.pop() {
             children.clear();
