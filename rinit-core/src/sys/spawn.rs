@@ -21,6 +21,7 @@ use rustix::process::{Gid, Uid};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::io;
 use std::ptr;
+use std::time::Duration;
 
 /// Where the child stands among groups, sessions and terminals.
 #[derive(Debug, Clone, Copy)]
@@ -159,21 +160,30 @@ pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, Failure> {
     let restored = set_mask(mask);
     let Child { pid, stack } = child.map_err(Failure::here(Stage::Fork))?;
     drop(write);
-    wait_for_report(&read, pid);
-    let failure = match (read_report(&read), restored) {
+    let ready = wait_for_report(&read, pid);
+    let report = read_report(&read).or_else(|error| match ready {
+        // The end of the pipe was seen, if it could not be read.
+        Some(events) if !events.contains(PollFlags::IN) => Ok(None),
+        Some(_) => Err(error),
+        None => {
+            // Neither could be asked. By now the child is its program, or has ended and is waited for like any other.
+            std::thread::sleep(LONG_ENOUGH);
+            Ok(None)
+        }
+    });
+    let failure = match (report, restored) {
         // The end of the pipe says that the child is in this memory no longer: the kernel takes it out before it closes the
         // pipe.
         (Ok(None), Ok(_)) => return Ok(pid),
         // The child has failed and is ending.
         (Ok(Some(failure)), _) => failure,
-        // The program may run, but this process does not know it, or could no longer take its own signals: no child is left
-        // behind.
-        (Err(error), _) => {
-            let _ = kill(pid, Signal::KILL);
-            Failure::here(Stage::Pipe)(error)
-        }
+        (Err(error), _) => Failure::here(Stage::Pipe)(error),
+        // The program runs, but this process could no longer take its own signals: no child is left behind.
         (Ok(None), Err(error)) => {
-            let _ = kill(pid, Signal::KILL);
+            if patiently(|| kill(pid, Signal::KILL)).is_err() {
+                // To wait for it would be to wait for its own end.
+                return Err(Failure::here(Stage::Mask)(error));
+            }
             Failure::here(Stage::Mask)(error)
         }
     };
@@ -185,15 +195,17 @@ pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, Failure> {
 
 /// How long the child may take before somebody looks whether it was stopped.
 const LOOK_AFTER: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// Far more than the child's few system calls take.
+const LONG_ENOUGH: Duration = Duration::from_millis(100);
 
-/// Waits for the child's report or its end.
+/// Waits for the child's report or its end: what `poll(2)` says of the pipe then, if it can be asked.
 ///
 /// A ^Z that is typed while the child has the terminal but is not the program yet stops it on its way, with the signals
 /// unblocked for execve. The parent would wait here for ever, and no key could help: the stop is taken back.
-fn wait_for_report(read: &OwnedFd, pid: Pid) {
+fn wait_for_report(read: &OwnedFd, pid: Pid) -> Option<PollFlags> {
     use rustix::process::{WaitId, WaitIdOptions};
     let mut fds = [PollFd::new(read, PollFlags::IN)];
-    while patiently(|| Ok(poll(&mut fds, Some(&LOOK_AFTER))?)).is_ok_and(|ready| ready == 0) {
+    while patiently(|| Ok(poll(&mut fds, Some(&LOOK_AFTER))?)).ok()? == 0 {
         let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let stopped = rustix::process::waitid(WaitId::Pid(pid.rustix()), options).ok().flatten();
         let by = stopped.and_then(|status| status.stopping_signal());
@@ -202,6 +214,7 @@ fn wait_for_report(read: &OwnedFd, pid: Pid) {
             let _ = kill(pid, Signal::CONT);
         }
     }
+    Some(fds[0].revents())
 }
 
 /// Reads the child's report; the end of the pipe means that `execve` has closed it.
