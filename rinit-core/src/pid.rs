@@ -5,11 +5,12 @@ use std::fmt;
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::num::NonZeroI32;
 
-/// By pid, without the random keys for which a process would ask the kernel at every start: nobody chooses enough pids to
+/// For ids, without the random keys for which a process would ask the kernel at every start: nobody chooses enough of them to
 /// make them collide.
-pub(crate) type PidMap<V> = HashMap<Pid, V, BuildHasherDefault<DefaultHasher>>;
+pub(crate) type IdHasher = BuildHasherDefault<DefaultHasher>;
+pub(crate) type PidMap<V> = HashMap<Pid, V, IdHasher>;
 /// The same without values.
-pub(crate) type PidSet = HashSet<Pid, BuildHasherDefault<DefaultHasher>>;
+pub(crate) type PidSet = HashSet<Pid, IdHasher>;
 
 /// The id of one process, as seen in the caller's PID namespace.
 ///

@@ -7,6 +7,7 @@
 mod current;
 mod database;
 
+use crate::pid::IdHasher;
 use crate::{Error, sys};
 use database::{Account, MAX_ID};
 use rustix::process::Gid;
@@ -281,7 +282,7 @@ fn find_group(name: &str, group: &[u8]) -> Result<u32, String> {
 
 /// The primary group and each group that lists the user, once; ends soon after more than the kernel takes.
 fn memberships(account: Account<'_>, group: &[u8]) -> Vec<u32> {
-    let mut seen = HashSet::from([account.gid]);
+    let mut seen = HashSet::<_, IdHasher>::from_iter([account.gid]);
     let listed = database::groups(group).filter(|group| group.lists(account.name)).map(|group| group.gid);
     let others = listed.filter(|&gid| seen.insert(gid)).take(MAX_GROUPS);
     std::iter::once(account.gid).chain(others).collect()

@@ -10,7 +10,6 @@ use crate::procfs::{self, Reader, State, cmdline};
 use crate::survivor::{Credentials, age, examine_for};
 use crate::tree::{Process, everyone};
 use crate::{Error, Pid, Reason, Signal, Survivor};
-use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -114,18 +113,16 @@ pub fn diagnose() -> Result<Diagnosis, Error> {
     let settled = matches!(seen.init.reason, Reason::Handles(_) | Reason::Waits(_));
     if !settled || !seen.refusing.is_empty() || !seen.zombies.is_empty() {
         std::thread::sleep(SETTLE);
-        let second = look(&mut reader)?;
+        let first = std::mem::replace(&mut seen, look(&mut reader)?);
         // By age as well as by pid: a number may have been reused between the looks.
-        let refusing: HashSet<_> = seen.refusing.iter().map(|(id, survivor)| (*id, survivor.reason.code())).collect();
-        let zombies: HashSet<_> = seen.zombies.iter().map(|(id, _)| *id).collect();
-        seen = second;
-        seen.refusing.retain(|(id, survivor)| refusing.contains(&(*id, survivor.reason.code())));
-        seen.zombies.retain(|(id, _)| zombies.contains(id));
+        seen.refusing.retain(|(id, survivor)| {
+            let before = first.refusing.binary_search_by_key(id, |(id, _)| *id).map(|at| &first.refusing[at].1);
+            before.is_ok_and(|before| before.reason.code() == survivor.reason.code())
+        });
+        seen.zombies.retain(|(id, _)| first.zombies.binary_search_by_key(id, |(id, _)| *id).is_ok());
     }
-    let mut refusing: Vec<Survivor> = seen.refusing.into_iter().map(|(_, survivor)| survivor).collect();
-    let mut zombies: Vec<Zombie> = seen.zombies.into_iter().map(|(_, zombie)| zombie).collect();
-    refusing.sort_by_key(|survivor| survivor.pid);
-    zombies.sort_by_key(|zombie| zombie.pid);
+    let refusing = seen.refusing.into_iter().map(|(_, survivor)| survivor).collect();
+    let zombies = seen.zombies.into_iter().map(|(_, zombie)| zombie).collect();
     let init_is_self = Pid::from(rustix::process::getpid()) == Pid::INIT;
     Ok(Diagnosis { init: seen.init, init_is_self, refusing, zombies })
 }
@@ -133,6 +130,7 @@ pub fn diagnose() -> Result<Diagnosis, Error> {
 /// A process for good: its pid and when it started.
 type Id = (Pid, u64);
 
+/// What one look has seen, by pid in ascending order.
 struct Look {
     init: Survivor,
     refusing: Vec<(Id, Survivor)>,
@@ -162,6 +160,8 @@ fn look(reader: &mut Reader) -> Result<Look, Error> {
             look.refusing.extend(survivor.filter(|survivor| refuses(&survivor.reason)).map(|survivor| (id, survivor)));
         }
     }
+    look.refusing.sort_unstable_by_key(|(id, _)| *id);
+    look.zombies.sort_unstable_by_key(|(id, _)| *id);
     Ok(look)
 }
 
