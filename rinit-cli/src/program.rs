@@ -41,10 +41,10 @@ pub fn run(inherited: Result<Inherited, Error>, arguments: Vec<OsString>) -> u8 
             });
             paused.unwrap_or_else(|error| persona.failed(&options, &error))
         }
-        Command::Run(options) => {
+        Command::Run(mut options) => {
             let ran = inherited.and_then(|inherited| {
                 watch_parent(&options, &inherited)?;
-                run_main(&options, persona, inherited)
+                run_main(&mut options, persona, inherited)
             });
             ran.unwrap_or_else(|error| persona.failed(&options, &error))
         }
@@ -55,8 +55,25 @@ fn watch_parent(options: &Options, inherited: &Inherited) -> Result<(), Error> {
     options.parent_death_signal.map_or(Ok(()), |signal| inherited.parent().signal(signal))
 }
 
-fn run_main(options: &Options, persona: &dyn Persona, inherited: Inherited) -> Result<u8, Error> {
-    let mut main = ChildSpec::new(&options.program).args(&options.arguments).signals_of(&inherited);
+#[inline(never)]
+fn run_main(options: &mut Options, persona: &dyn Persona, inherited: Inherited) -> Result<u8, Error> {
+    let report = init(options, persona, inherited)?.run()?;
+    persona.ended(options, &report);
+    let code = report.exit_code();
+    if options.ok_codes.contains(&code) {
+        return Ok(0);
+    }
+    match report.main {
+        Some(status) if options.mirror_signal && status.signal().is_some() => rinit_core::mirror(status),
+        _ => Ok(code),
+    }
+}
+
+// Never inlined, as the others below: what they need for a moment would lie on the stack for as long as main lives.
+#[inline(never)]
+fn init(options: &mut Options, persona: &dyn Persona, inherited: Inherited) -> Result<Init, Error> {
+    let arguments = std::mem::take(&mut options.arguments);
+    let mut main = ChildSpec::new(&options.program).args(arguments).signals_of(&inherited);
     if options.session {
         main = main.group(Group::Session);
     } else if options.same_group {
@@ -91,19 +108,11 @@ fn run_main(options: &Options, persona: &dyn Persona, inherited: Inherited) -> R
     if let Some(drain) = options.drain {
         init = init.drain(drain);
     }
-    let report = init.run()?;
-    persona.ended(options, &report);
-    let code = report.exit_code();
-    if options.ok_codes.contains(&code) {
-        return Ok(0);
-    }
-    match report.main {
-        Some(status) if options.mirror_signal && status.signal().is_some() => rinit_core::mirror(status),
-        _ => Ok(code),
-    }
+    Ok(init)
 }
 
 /// Healthy is 0, findings are 1.
+#[inline(never)]
 fn diagnose(json: bool) -> Result<u8, Error> {
     let diagnosis = rinit_core::diagnose()?;
     let text = if json { diagnosis.to_json() } else { diagnosis.to_string() };

@@ -25,11 +25,11 @@ impl<'a> ChildEnvironment<'a> {
     ///
     /// [`Error::NulByte`] in a change.
     pub(crate) fn new<'b>(
-        inherited: Vec<&'a CStr>,
+        inherited: Vec<Cow<'a, CStr>>,
         changes: impl IntoIterator<Item = (&'b OsStr, Option<&'b OsStr>)>,
         own: u32,
     ) -> Result<Self, Error> {
-        let mut entries: Vec<_> = inherited.into_iter().map(Cow::Borrowed).collect();
+        let mut entries = inherited;
         for (name, value) in changes {
             entries.retain(|entry| !is_variable(entry, name));
             if let Some(value) = value {
@@ -67,7 +67,7 @@ mod tests {
 
     fn environment(inherited: &[&str], changes: &[(&str, Option<&str>)]) -> (Vec<String>, Vec<usize>) {
         let inherited: Vec<_> = inherited.iter().map(|entry| CString::new(*entry).unwrap()).collect();
-        let inherited = inherited.iter().map(CString::as_c_str).collect();
+        let inherited = inherited.iter().map(Cow::from).collect();
         let changes = changes.iter().map(|(name, value)| (OsStr::new(name), value.map(OsStr::new)));
         let ChildEnvironment { entries, listen_pid } = ChildEnvironment::new(inherited, changes, 7).unwrap();
         (entries.into_iter().map(|entry| entry.to_str().unwrap().to_owned()).collect(), listen_pid)
@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn the_first_entry_counts() {
-        let environment = ChildEnvironment::new(vec![c"PATHS=/x", c"PATH=/a=b", c"PATH=/c"], [], 7).unwrap();
+        let environment =
+            ChildEnvironment::new([c"PATHS=/x", c"PATH=/a=b", c"PATH=/c"].map(Cow::Borrowed).into(), [], 7).unwrap();
         assert_eq!(environment.get("PATH"), Some(OsStr::new("/a=b")));
         assert_eq!(environment.get("HOME"), None);
     }

@@ -129,7 +129,13 @@ impl ChildSpec {
     /// ```
     #[must_use]
     pub fn args<S: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
-        self.arguments.extend(arguments.into_iter().map(Into::into));
+        let arguments = arguments.into_iter().map(Into::into);
+        if self.arguments.is_empty() {
+            // A list that is given away becomes this one, without a copy.
+            self.arguments = arguments.collect();
+        } else {
+            self.arguments.extend(arguments);
+        }
         self
     }
 

@@ -7,6 +7,7 @@ use crate::child_environment::ChildEnvironment;
 use crate::json::Json;
 use crate::sys::CStrings;
 use crate::{Pid, Reason, State, Survivor, procfs};
+use std::borrow::Cow;
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
@@ -35,7 +36,7 @@ pub fn user(spec: &str, passwd: &[u8], group: &[u8]) {
 /// Where anything changes but the entries that name this process in `LISTEN_PID`, which must name the child.
 pub fn environment(inherited: &[OsString], own: u32, child: i32) {
     let entries: Vec<_> = inherited.iter().map(|entry| CString::new(entry.as_bytes()).expect("no NUL")).collect();
-    let made = ChildEnvironment::new(entries.iter().map(CString::as_c_str).collect(), [], own).expect("no NUL");
+    let made = ChildEnvironment::new(entries.iter().map(Cow::from).collect(), [], own).expect("no NUL");
     let strings = CStrings::of(made.entries);
     strings.name_listener(&made.listen_pid, child);
     let ours = format!("LISTEN_PID={own}");

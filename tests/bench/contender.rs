@@ -41,10 +41,15 @@ impl Contender {
 
     fn with(&self, flags: &[&str], program: &Path) -> Command {
         match &self.path {
-            None => Command::new(program),
+            None => {
+                let mut command = Command::new(program);
+                as_in_a_container(&mut command);
+                command
+            }
             Some(init) => {
                 let mut command = Command::new(init);
                 command.args(flags).arg("--").arg(program);
+                as_in_a_container(&mut command);
                 command
             }
         }
@@ -66,6 +71,25 @@ impl Contender {
     }
 }
 
+/// With the environment that a container runtime gives, whatever that of the bench is: its size is part of what is measured.
+pub(crate) fn as_in_a_container(command: &mut Command) {
+    let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    command.env_clear().envs([("PATH", path), ("HOSTNAME", "0123456789ab"), ("HOME", "/root")]);
+}
+
+/// A copy, as `COPY` in a Dockerfile makes it, on the disk. How a file lies in the page cache depends on who wrote it, and a linker
+/// leaves a tenth more page faults behind than a copy; pages that are not on the disk yet would count as the init's own.
+fn installed_copy(name: &str, path: &Path) -> PathBuf {
+    let directory = target_directory().join("bench-contenders").join(name);
+    std::fs::create_dir_all(&directory).expect("make a directory");
+    // Its own name says which program rinit is.
+    let copy = directory.join(path.file_name().expect("a file"));
+    let _ = std::fs::remove_file(&copy);
+    std::fs::copy(path, &copy).expect("copy an init");
+    std::fs::File::open(&copy).and_then(|file| file.sync_all()).expect("sync an init");
+    copy
+}
+
 /// Everybody there is on this machine, the reference first.
 pub(crate) fn all(gnu: Option<&Path>, musl: Option<&Path>) -> Vec<Contender> {
     let found = |name: &str| {
@@ -74,7 +98,7 @@ pub(crate) fn all(gnu: Option<&Path>, musl: Option<&Path>) -> Vec<Contender> {
     };
     let mut all = Vec::new();
     let mut add = |name, path: Option<PathBuf>, outside, colour| match path {
-        Some(path) => all.push(Contender { name, path: Some(path), outside, colour }),
+        Some(path) => all.push(Contender { name, path: Some(installed_copy(name, &path)), outside, colour }),
         None => eprintln!("not measured, because it is not here: {name}"),
     };
     add(REFERENCE, found("tini-static"), &["-s"], (0, 121, 140));

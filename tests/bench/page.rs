@@ -18,6 +18,13 @@ pub(crate) struct Page<'a> {
     contenders: &'a [Contender],
     extent: &'a Extent,
     results: &'a Results,
+    load: f64,
+}
+
+/// How busy the machine is: the load average of the last minute.
+pub(crate) fn load() -> f64 {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)
 }
 
 /// A table being made: a row is a title and one cell for each contender.
@@ -57,8 +64,8 @@ fn file_size(contender: &Contender) -> Option<String> {
 }
 
 impl<'a> Page<'a> {
-    pub(crate) fn new(contenders: &'a [Contender], extent: &'a Extent, results: &'a Results) -> Self {
-        Self { contenders, extent, results }
+    pub(crate) fn new(contenders: &'a [Contender], extent: &'a Extent, results: &'a Results, load: f64) -> Self {
+        Self { contenders, extent, results, load }
     }
 
     fn inits(&self) -> Vec<&'a Contender> {
@@ -85,7 +92,7 @@ impl<'a> Page<'a> {
 
     /// Everything between the markers.
     pub(crate) fn text(&self) -> String {
-        let mut text = format!("Made by `{COMMAND}` on {}\n\n", machine());
+        let mut text = format!("Made by `{COMMAND}` on {}\n\n", machine(self.load));
         if self.extent.quick {
             text.push_str("**A quick run: the figures mean little.**\n\n");
         }
@@ -294,22 +301,19 @@ impl<'a> Page<'a> {
 }
 
 /// Where and when it was measured, and what else went on.
-fn machine() -> String {
+fn machine(load: f64) -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let release = read("/proc/sys/kernel/osrelease");
-    let load = read("/proc/loadavg");
-    let load: f64 = load.split(' ').nth(2).and_then(|text| text.parse().ok()).unwrap_or(f64::NAN);
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let output = std::process::Command::new("date").arg("+%Y-%m-%d").output();
     let date = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
-    // The bench alone keeps about one processor busy, and its crowds count for a moment.
-    let busy = if load > 2.0 * processors as f64 {
+    let busy = if load > processors as f64 / 2.0 {
         " **Other work went on at the same time**: times are longer and the spread is wider than on a quiet machine."
     } else {
         ""
     };
     format!(
-        "{date}. Linux {} on {}, {processors} processors, load average of the last 15 minutes {load}.{busy}",
+        "{date}. Linux {} on {}, {processors} processors, load average before it began {load}.{busy}",
         release.trim(),
         std::env::consts::ARCH
     )

@@ -65,8 +65,9 @@ fn main() {
     }
     let contenders = contender::all(options.gnu.as_deref(), options.musl.as_deref());
     let extent = if options.quick { measure::Extent::quick() } else { measure::Extent::full() };
+    let load = page::load();
     let results = measure::everything(&contenders, &extent, options.only.as_deref());
-    let page = page::Page::new(&contenders, &extent, &results);
+    let page = page::Page::new(&contenders, &extent, &results, load);
     if options.write {
         page.write();
     } else {

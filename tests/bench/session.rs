@@ -1,6 +1,6 @@
 //! An init as PID 1 of a namespace of its own, with the probe's `load` as its main.
 
-use crate::contender::Contender;
+use crate::contender::{Contender, as_in_a_container};
 use crate::support::running::kill;
 use crate::support::{deadline, namespace, procfs, static_build, wait_for, wait_until};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -29,6 +29,7 @@ impl Session {
         let mut inner = contender.command(&static_build::programs().probe);
         inner.args(["load", "--live", &live.to_string(), "--batch", &batch.to_string()]);
         let mut command: Command = namespace::as_pid_1(&inner);
+        as_in_a_container(&mut command);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let unshare = command.spawn().expect("start unshare");
         let mut session = Self { unshare, unread: Vec::new(), init: 0, main: 0 };

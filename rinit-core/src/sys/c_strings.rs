@@ -17,37 +17,54 @@ pub(crate) struct CStrings<'a> {
 }
 
 impl<'a> CStrings<'a> {
+    /// Copies. Lists that grow in steps would leave their former places behind, in memory that main's life long is never
+    /// used again.
     pub(crate) fn new<S: AsRef<OsStr>>(
         strings: impl IntoIterator<Item = S>,
         what: &'static str,
     ) -> Result<Self, Error> {
-        let strings = strings.into_iter().map(|string| c_string(string.as_ref().as_bytes(), what).map(Cow::Owned));
-        Ok(Self::of(strings.collect::<Result<Vec<_>, Error>>()?))
+        let strings = strings.into_iter();
+        let (count, _) = strings.size_hint();
+        let mut array = Self::with_capacity(count, count);
+        for string in strings {
+            array.push(Cow::Owned(c_string(string.as_ref().as_bytes(), what)?));
+        }
+        array.pointers.push(ptr::null_mut());
+        Ok(array)
     }
 
     /// The strings as they are: those that somebody else keeps are not copied.
     pub(crate) fn of(strings: Vec<Cow<'a, CStr>>) -> Self {
-        let mut array =
-            Self { pointers: Vec::with_capacity(strings.len() + 1), owned: Vec::new(), borrowed: PhantomData };
+        let owned = strings.iter().filter(|string| matches!(string, Cow::Owned(_))).count();
+        let mut array = Self::with_capacity(strings.len(), owned);
         for string in strings {
-            let pointer = match string {
-                // Only strings that are owned are ever written to.
-                Cow::Borrowed(string) => string.as_ptr().cast_mut(),
-                Cow::Owned(string) => {
-                    array.owned.push(string.into_raw());
-                    array.owned[array.owned.len() - 1]
-                }
-            };
-            array.pointers.push(pointer);
+            array.push(string);
         }
         array.pointers.push(ptr::null_mut());
         array
     }
 
+    fn with_capacity(strings: usize, owned: usize) -> Self {
+        let (pointers, owned) = (Vec::with_capacity(strings + 1), Vec::with_capacity(owned));
+        Self { pointers, owned, borrowed: PhantomData }
+    }
+
+    fn push(&mut self, string: Cow<'a, CStr>) {
+        self.pointers.push(match string {
+            // Only strings that are owned are ever written to.
+            Cow::Borrowed(string) => string.as_ptr().cast_mut(),
+            Cow::Owned(string) => {
+                self.owned.push(string.into_raw());
+                self.owned[self.owned.len() - 1]
+            }
+        });
+    }
+
     /// What `sh` is called with for a script: its own name, a place for the script, and these from the second on.
     pub(crate) fn for_shell(&'a self) -> Self {
-        let mut array = Self::of(vec![Cow::Borrowed(c"/bin/sh"), Cow::Borrowed(c"")]);
-        array.pointers.pop();
+        let mut array = Self::with_capacity(1 + self.pointers().len(), 0);
+        array.push(Cow::Borrowed(c"/bin/sh"));
+        array.push(Cow::Borrowed(c""));
         array.pointers.extend(self.pointers.iter().skip(1));
         array
     }

@@ -25,17 +25,16 @@ pub(crate) fn measure(contenders: &[Contender], extent: &Extent, results: &mut R
         results.push(contender, Figure::WakeUps, (wake_ups(session.init) - before) / extent.idle as f64);
     }
     drop(sessions);
-    for contender in &inits {
-        // Pages of a file that was just built are dirty until they are on the disk, and would be counted as the init's.
-        let file = contender.path.as_ref().map(std::fs::File::open);
-        let _ = file.and_then(Result::ok).map(|file| file.sync_all());
-    }
+    in_turn(contenders, extent.looks, |_, contender| {
+        if contender.path.is_some() {
+            memory(contender, Session::start(contender, 0, 0).init, When::Idle, results);
+        }
+    });
     in_turn(contenders, extent.repetitions.max(2) * 2 - 1, |_, contender| {
         if contender.path.is_none() {
             return;
         }
         let mut session = Session::start(contender, 0, extent.storm);
-        memory(contender, session.init, When::Idle, results);
         kill(session.main, USR2);
         session.line();
         wait_until("the orphans to be reaped", || children(session.init).len() == 1);

@@ -14,13 +14,13 @@ pub(crate) fn measure(contenders: &[Contender], extent: &Extent, results: &mut R
     });
     drop(sessions);
     // One after the other: the pids do not suffice for all at once.
-    let with_live: Vec<_> = contenders.iter().filter(|contender| contender.path.is_some()).collect();
-    for _ in 0..extent.repetitions {
-        for contender in &with_live {
+    let rounds = extent.repetitions * 2;
+    in_turn(contenders, rounds, |_, contender| {
+        if contender.path.is_some() {
             let mut session = Session::start(contender, extent.live, 0);
-            for _ in 0..extent.signals / extent.repetitions / 2 {
+            for _ in 0..extent.signals / rounds / 4 {
                 results.push(contender, Figure::Latency(extent.live), session.signal_takes() / 1e3);
             }
         }
-    }
+    });
 }

@@ -9,6 +9,7 @@ mod start;
 use crate::contender::Contender;
 use crate::stats::Samples;
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 /// One figure of one contender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +70,8 @@ pub(crate) struct Extent {
     pub(crate) quick: bool,
     starts: usize,
     signals: usize,
+    /// How often memory is looked at.
+    looks: usize,
     /// Repetitions of what takes seconds.
     repetitions: usize,
     pub(crate) live: usize,
@@ -83,8 +86,9 @@ impl Extent {
     pub(crate) fn full() -> Self {
         Self {
             quick: false,
-            starts: 1_500,
-            signals: 2_000,
+            starts: 2_000,
+            signals: 6_000,
+            looks: 25,
             repetitions: 3,
             live: 10_000,
             zombies: vec![1_000, 10_000, 30_000],
@@ -99,6 +103,7 @@ impl Extent {
             quick: true,
             starts: 30,
             signals: 30,
+            looks: 2,
             repetitions: 1,
             live: 300,
             zombies: vec![100, 1_000],
@@ -161,13 +166,14 @@ pub(crate) fn everything(contenders: &[Contender], extent: &Extent, only: Option
     results
 }
 
-/// Every contender in turn, `rounds` times, each round beginning with the next one.
+/// Every contender in turn, `rounds` times, each round in another order: nobody comes always behind the same one.
 fn in_turn(contenders: &[Contender], rounds: usize, mut one: impl FnMut(usize, &Contender)) {
+    let mut order: Vec<usize> = (0..contenders.len()).collect();
     for round in 0..rounds {
-        for place in 0..contenders.len() {
-            let index = (round + place) % contenders.len();
-            if let Some(contender) = contenders.get(index) {
-                one(index, contender);
+        order.sort_by_cached_key(|index| BuildHasherDefault::<DefaultHasher>::default().hash_one((round, index)));
+        for index in &order {
+            if let Some(contender) = contenders.get(*index) {
+                one(*index, contender);
             }
         }
     }
