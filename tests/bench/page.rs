@@ -1,6 +1,6 @@
 //! The figures as Markdown: docs/performance.md, and the README's short table.
 
-use crate::contender::{Contender, GNU, MUSL, NONE, REFERENCE};
+use crate::contender::{Contender, GNU, MUSL, NONE, REFERENCE, WITH_SESSION};
 use crate::measure::{Crowd, Extent, Figure, Phase, Results, When};
 use crate::plot;
 use crate::support::in_repository;
@@ -224,6 +224,8 @@ impl<'a> Page<'a> {
         ratio(GNU, "start / tini-static's", Figure::Start, 0.95, REFERENCE);
         ratio(MUSL, "private dirty / tini-static's", dirty, 0.6, REFERENCE);
         ratio(MUSL, "start / tini-static's", Figure::Start, 0.85, REFERENCE);
+        let best = self.best_peer(Figure::Latency(0));
+        ratio(WITH_SESSION, &format!("forward latency / the best peer's ({best})"), Figure::Latency(0), 1.0, best);
         for name in [GNU, MUSL] {
             for (live, beside) in [(0, String::new()), (self.extent.live, format!(" with {} live", self.extent.live))] {
                 let best = self.best_peer(Figure::Latency(live));

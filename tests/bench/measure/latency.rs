@@ -1,13 +1,15 @@
 //! How long a signal takes through the init, alone and with many children alive.
 
 use super::{Extent, Figure, Results, in_turn};
-use crate::contender::Contender;
+use crate::contender::{Contender, GNU};
 use crate::session::Session;
 
 pub(crate) fn measure(contenders: &[Contender], extent: &Extent, results: &mut Results) {
     // All run at once, and each gets a signal in turn.
-    let mut sessions: Vec<Session> = contenders.iter().map(|contender| Session::start(contender, 0, 0)).collect();
-    in_turn(contenders, extent.signals, |index, contender| {
+    let with_session = contenders.iter().find(|contender| contender.name == GNU).map(Contender::with_session);
+    let alone: Vec<Contender> = contenders.iter().cloned().chain(with_session).collect();
+    let mut sessions: Vec<Session> = alone.iter().map(|contender| Session::start(contender, 0, 0)).collect();
+    in_turn(&alone, extent.signals, |index, contender| {
         if let Some(session) = sessions.get_mut(index) {
             results.push(contender, Figure::Latency(0), session.signal_takes() / 1e3);
         }
