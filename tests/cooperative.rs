@@ -155,6 +155,8 @@ fn a_subscriber_that_does_not_read_stops_nothing() {
     let made = Instant::now();
     within(LONG, "all are reaped", || reaper.claims().stats().reaped == 2000);
     println!("2000 orphans at once: all reaped {} ms after the last was made", made.elapsed().as_millis());
+    // They are handed over after they were counted.
+    within(LONG, "the oldest are dropped", || reaper.claims().stats().dropped == 976);
     let mut read = 0;
     while reaper.next(Duration::from_millis(100)).expect("no failure").is_some() {
         read += 1;
