@@ -118,14 +118,20 @@ fn init_of_split(running: &Running, place: Place) -> i32 {
     }
 }
 
+/// The service on a socket in a directory of its own, ready.
+fn serving(place: Place, program: &Path) -> (tempfile::TempDir, PathBuf, Running) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("socket");
+    let running = start(place, program, &[socket.to_str().expect("UTF-8")]);
+    running.out.wait("service ");
+    (directory, socket, running)
+}
+
 #[test]
 fn a_std_service_by_split() {
     let program = example("split");
     for place in places() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let socket = directory.path().join("socket");
-        let mut running = start(place, &program, &[socket.to_str().expect("UTF-8")]);
-        running.out.wait("service ");
+        let (_directory, socket, mut running) = serving(place, &program);
         let init = init_of_split(&running, place);
         let mut client = Client::new(&socket);
         assert_eq!(client.ask("echo hello; exit 7"), "hello\nexit status: 7\n", "{place:?}");
@@ -156,10 +162,7 @@ fn sleeps(pid: i32, time: &str) -> bool {
 fn a_std_service_that_dies() {
     let program = example("split");
     for place in places() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let socket = directory.path().join("socket");
-        let mut running = start(place, &program, &[socket.to_str().expect("UTF-8")]);
-        running.out.wait("service ");
+        let (_directory, socket, mut running) = serving(place, &program);
         let mut client = Client::new(&socket);
         client.send("kill -ABRT $PPID; sleep 1000");
         let code = running.wait();

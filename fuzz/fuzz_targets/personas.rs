@@ -40,7 +40,8 @@ fuzz_target!(|bytes: &[u8]| {
         Command::Run(options) => {
             let mut given = words.iter();
             let mut program = options.program.clone();
-            if name == "pidunu" && !words.contains(&program) {
+            let is_name = |word: &OsString| !word.is_empty() && !word.as_bytes().contains(&b'/');
+            if name == "pidunu" && words.first().is_some_and(is_name) {
                 // It takes a name for a file of the working directory.
                 program = OsString::from_vec(program.as_bytes().strip_prefix(b"./").expect("a path").to_vec());
             }
