@@ -93,3 +93,16 @@ fn orphans_that_end_all_the_time_starve_no_signal() {
     running.out.wait("got 10 ");
     assert_eq!(running.wait(), 6);
 }
+
+#[test]
+fn signals_that_come_all_the_time_starve_no_orphan() {
+    crate::or_skip!(namespace::available());
+    // HUP comes before CHLD by its number: the kernel hands out the lowest first.
+    let flood = "while :; do kill -HUP 1; done & ";
+    let script = format!("trap '' HUP; {flood} {flood} {flood} exec \"$0\" orphans 5000");
+    let mut running = namespace::rinit(&["--drain", "1s", "--", "sh", "-c", &script, probe_path()]);
+    running.out.wait("made 5000");
+    wait_until("only main to be left, and those below it", || procfs::children(running.pid()).len() == 1);
+    running.signal(15);
+    assert_eq!(running.wait(), 143);
+}

@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 /// other.
 const BATCH: usize = 256;
 /// Signals taken in a row before children get their turn. The kernel hands out the lowest number first, so that a flood
-/// of a signal below SIGCHLD would hide it for ever.
+/// of a signal below SIGCHLD would hide it, and a host's notes, for ever.
 const SIGNALS_IN_A_ROW: u32 = 32;
 /// Pause after a wait that the kernel refused, so that a loop that cannot work does not take the processor too.
 const PAUSE_AFTER_TROUBLE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
@@ -435,6 +435,12 @@ fn start(main: &ChildSpec, terminal: Option<Terminal>) -> Result<Pid, Error> {
     }
 }
 
+/// True if SIGCHLD is pending, which it takes, or cannot be asked for. To look at the children instead would walk all that live:
+/// beside ten thousand it takes the time of ten signals.
+fn child_has_ended() -> bool {
+    !matches!(sys::sigtimedwait(SignalSet::only(Signal::CHLD), Some(Duration::ZERO)), Ok(None))
+}
+
 /// The loop's state. One thread, one blocking wait.
 struct Running {
     me: Pid,
@@ -494,8 +500,11 @@ impl Running {
                 Ok(Some(info)) if self.is_for_own_writing(&info) => {}
                 Ok(Some(info)) => {
                     in_a_row = (in_a_row + 1) % SIGNALS_IN_A_ROW;
-                    look_for_ended |= in_a_row == 0;
                     self.received(Received::new(info));
+                    if in_a_row == 0 {
+                        self.hear_host();
+                        look_for_ended |= child_has_ended();
+                    }
                 }
                 // Out of time, or interrupted. It costs little to look at the children too.
                 Ok(None) => look_for_ended = true,
