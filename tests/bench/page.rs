@@ -217,7 +217,8 @@ impl<'a> Page<'a> {
             }
             let (median, low, high) = (samples.median(), samples.quantile(0.25), samples.quantile(0.75));
             let measured = format!("{median:.2} (quartiles {low:.2} to {high:.2})");
-            line(&format!("{what} ≤ {most}"), name, measured, median <= most);
+            // To the two digits in which targets are given.
+            line(&format!("{what} ≤ {most}"), name, measured, (median * 100.0).round() / 100.0 <= most);
         };
         let dirty = Figure::PrivateDirty(When::Idle);
         ratio(GNU, "private dirty / tini-static's", dirty, 1.0, REFERENCE);

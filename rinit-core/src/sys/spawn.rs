@@ -161,16 +161,16 @@ pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, Failure> {
     let Child { pid, stack } = child.map_err(Failure::here(Stage::Fork))?;
     drop(write);
     let ready = wait_for_report(&read, pid);
-    let report = read_report(&read).or_else(|error| match ready {
-        // The end of the pipe was seen, if it could not be read.
-        Some(events) if !events.contains(PollFlags::IN) => Ok(None),
-        Some(_) => Err(error),
-        None => {
+    let report = match ready {
+        // Its end is in sight, and nothing before it.
+        Some(PollFlags::HUP) => Ok(None),
+        Some(_) => read_report(&read),
+        None => read_report(&read).or_else(|_| {
             // Neither could be asked. By now the child is its program, or has ended and is waited for like any other.
             std::thread::sleep(LONG_ENOUGH);
             Ok(None)
-        }
-    });
+        }),
+    };
     let failure = match (report, restored) {
         // The end of the pipe says that the child is in this memory no longer: the kernel takes it out before it closes the
         // pipe.
