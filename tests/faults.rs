@@ -190,8 +190,17 @@ fn everything() -> bool {
     std::env::var_os("RINIT_FAULTS").is_some_and(|value| value == "all")
 }
 
+/// With the substitutes refused for good beside, there would be no way left to tell anybody.
+fn nothing_else_is_refused() -> Result<(), String> {
+    match std::env::var_os("RINIT_TEST_REFUSE") {
+        Some(_) => Err("RINIT_TEST_REFUSE is set".to_owned()),
+        None => Ok(()),
+    }
+}
+
 #[test]
 fn each_call_each_error() {
+    crate::or_skip!(nothing_else_is_refused());
     crate::or_skip!(namespace::available());
     let mut random = Random::seeded();
     let mut table = Vec::new();
@@ -213,6 +222,7 @@ fn each_call_each_error() {
 /// Every call fails now and then, with any of the errors.
 #[test]
 fn all_calls_any_error() {
+    crate::or_skip!(nothing_else_is_refused());
     crate::or_skip!(namespace::available());
     let mut random = Random::seeded();
     // Each with a seed of its own, so that one can be had again whatever ran beside it: `RINIT_FAULTS=SEED`.
