@@ -93,14 +93,15 @@ fn a_helper_of_another_user_behind_hidepid() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().to_str().expect("UTF-8");
     let copy = format!(
-        "chmod 755 {path} && cp {} {path}/rinit && cp {probe} {path}/probe && cp {probe} {path}/root && chmod 4755 {path}/root",
+        "chmod 755 {path} && cp {} {path}/rinit && cp {probe} {path}/probe && mkdir {path}/root && \
+         cp {probe} {path}/root/probe && chmod 4755 {path}/root/probe",
         rinit_binary().display(),
         probe = probe_path()
     );
     let user = "setpriv --reuid 54321 --regid 54321 --clear-groups";
     let script = format!(
         "mount -t proc -o hidepid=2 proc /proc && {copy} && exec {user} {path}/rinit --drain 500ms -- sh -c \
-         '{path}/root ignore TERM & read line; exit 5'"
+         '{path}/root/probe ignore TERM & read line; exit 5'"
     );
     let mut running = Running::start(prepared(&script, &[]));
     running.out.wait("ready");
