@@ -6,7 +6,7 @@ mod support;
 
 use std::process::Command;
 use support::running::{Running, number_in, run};
-use support::{namespace, probe, probe_path, procfs, rinit_path, wait_until};
+use support::{namespace, probe, probe_path, procfs, rinit_path, static_build, wait_until};
 
 /// What rinit can do without as PID 1, one by one and together: `all` are those that it can do without anywhere.
 const CALLS: [&str; 11] = [
@@ -112,6 +112,16 @@ fn a_trouble_that_lasts_is_said_once() {
         let finished = running.finish();
         assert_eq!((finished.code, finished.err.len()), (6, 1), "{:?}", finished.err);
     }
+}
+
+/// Nothing tells when the child is the program, and there is not even a sleep to wait for it. Static programs: a loader reads.
+#[test]
+fn a_start_that_nothing_tells_of() {
+    let busybox = crate::or_skip!(static_build::busybox());
+    let mut command = probe(["refuse", "read,poll,nanosleep:EPERM", "--"]);
+    command.arg(&static_build::programs().rinit).arg("--").arg(&busybox).args(["sh", "-c", "exit 6"]);
+    let finished = run(command);
+    assert_eq!((finished.code, &*finished.err), (6, &[][..]), "{:?}", finished.err);
 }
 
 /// Outside of PID 1 there is no other way to be the parent of orphans. Main is not the worse for it: rinit says what it

@@ -2,6 +2,7 @@
 
 use rustix::io::Errno;
 use std::io;
+use std::time::Duration;
 
 /// How often a call is made. Not without end, whatever the answer: a PID 1 that goes round in circles is as bad as none.
 const ATTEMPTS: usize = 8;
@@ -19,6 +20,11 @@ pub(crate) fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Resul
         }
     }
     call()
+}
+
+/// Sleeps, or does not where that is refused: std's sleep panics there, and PID 1 must not. A signal that has a handler ends it.
+pub(crate) fn pause(time: Duration) {
+    let _ = time.try_into().map(|time| rustix::thread::nanosleep(&time));
 }
 
 fn is_transient(error: &io::Error) -> bool {

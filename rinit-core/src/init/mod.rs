@@ -17,7 +17,7 @@ use event::Observers;
 use crate::child_spec::TerminalUse;
 use crate::everyone::{Everyone, REPORTED, signal_blindly};
 use crate::forwarder::{is_gone, send};
-use crate::patience::patiently;
+use crate::patience::{patiently, pause};
 use crate::policy::{Action, Happening};
 use crate::reap::{Reaped, reap_one};
 use crate::terminal::Terminal;
@@ -25,7 +25,6 @@ use crate::{
     ChildSpec, Error, ExitStatus, Forward, Group, Inherited, Pid, Received, Rewrite, Shutdown, ShutdownConfig, Signal,
     SignalSet, Subreaper, Target, become_subreaper, out_of_memory, procfs, sys,
 };
-use rustix::thread::Timespec;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -36,7 +35,7 @@ const BATCH: usize = 256;
 /// of a signal below SIGCHLD would hide it, and a host's notes, for ever.
 const SIGNALS_IN_A_ROW: u32 = 32;
 /// Pause after a wait that the kernel refused, so that a loop that cannot work does not take the processor too.
-const PAUSE_AFTER_TROUBLE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+const PAUSE_AFTER_TROUBLE: Duration = Duration::from_millis(100);
 
 /// An init for one program, called main: a program that it starts ([`Init::new`]), or this very process, which it leaves
 /// behind as the program's parent ([`Init::split`]).
@@ -778,8 +777,7 @@ impl Running {
             self.troubles.push(trouble);
             self.out.emit(Event::Trouble { what: format!("{doing}: {error}") });
         }
-        // Not std's sleep, which panics where a filter refuses the call.
-        let _ = rustix::thread::nanosleep(&PAUSE_AFTER_TROUBLE);
+        pause(PAUSE_AFTER_TROUBLE);
     }
 
     fn report(mut self) -> Report {

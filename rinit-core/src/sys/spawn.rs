@@ -11,7 +11,7 @@ use super::kill::{kill, set_parent_death_signal};
 use super::mask::{block, set_mask};
 use super::pass::{Passed, pipe};
 use super::shared_memory::ChildStack;
-use crate::patience::patiently;
+use crate::patience::{patiently, pause};
 use crate::{Pid, Signal, SignalSet};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -21,7 +21,7 @@ use rustix::process::{Gid, Uid};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::io;
 use std::ptr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Where the child stands among groups, sessions and terminals.
 #[derive(Debug, Clone, Copy)]
@@ -167,7 +167,11 @@ pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, Failure> {
         Some(_) => read_report(&read),
         None => read_report(&read).or_else(|_| {
             // Neither could be asked. By now the child is its program, or has ended and is waited for like any other.
-            std::thread::sleep(LONG_ENOUGH);
+            let from = Instant::now();
+            while from.elapsed() < LONG_ENOUGH {
+                // Until then it may be in this memory: where no sleep is to be had either, the time passes all the same.
+                pause(LONG_ENOUGH);
+            }
             Ok(None)
         }),
     };
