@@ -12,6 +12,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use support::faults::{Ask, Seen, Supervisor};
 use support::random::Random;
+use support::refusal::VARIABLE;
 use support::running::{Finished, Running};
 use support::{namespace, probe_path, procfs, rinit};
 
@@ -192,8 +193,8 @@ fn everything() -> bool {
 
 /// With the substitutes refused for good beside, there would be no way left to tell anybody.
 fn nothing_else_is_refused() -> Result<(), String> {
-    match std::env::var_os("RINIT_TEST_REFUSE") {
-        Some(_) => Err("RINIT_TEST_REFUSE is set".to_owned()),
+    match std::env::var_os(VARIABLE) {
+        Some(_) => Err(format!("{VARIABLE} is set")),
         None => Ok(()),
     }
 }

@@ -55,6 +55,7 @@ fn watch_parent(options: &Options, inherited: &Inherited) -> Result<(), Error> {
     options.parent_death_signal.map_or(Ok(()), |signal| inherited.parent().signal(signal))
 }
 
+// Never inlined, as the two below: what they need for a moment would lie on the stack for as long as main lives.
 #[inline(never)]
 fn run_main(options: &mut Options, persona: &dyn Persona, inherited: Inherited) -> Result<u8, Error> {
     let report = init(options, persona, inherited)?.run()?;
@@ -69,7 +70,6 @@ fn run_main(options: &mut Options, persona: &dyn Persona, inherited: Inherited) 
     }
 }
 
-// Never inlined, as the others below: what they need for a moment would lie on the stack for as long as main lives.
 #[inline(never)]
 fn init(options: &mut Options, persona: &dyn Persona, inherited: Inherited) -> Result<Init, Error> {
     let arguments = std::mem::take(&mut options.arguments);

@@ -52,19 +52,12 @@ impl Contender {
     }
 
     fn with(&self, flags: &[&str], program: &Path) -> Command {
-        match &self.path {
-            None => {
-                let mut command = Command::new(program);
-                as_in_a_container(&mut command);
-                command
-            }
-            Some(init) => {
-                let mut command = Command::new(init);
-                command.args(self.flags).args(flags).arg("--").arg(program);
-                as_in_a_container(&mut command);
-                command
-            }
+        let mut command = Command::new(self.path.as_deref().unwrap_or(program));
+        if self.path.is_some() {
+            command.args(self.flags).args(flags).arg("--").arg(program);
         }
+        as_in_a_container(&mut command);
+        command
     }
 
     /// What it says of itself.

@@ -29,6 +29,7 @@ impl Session {
         let mut inner = contender.command(&static_build::programs().probe);
         inner.args(["load", "--live", &live.to_string(), "--batch", &batch.to_string()]);
         let mut command: Command = namespace::as_pid_1(&inner);
+        // What is cleared does not come over from the command inside.
         as_in_a_container(&mut command);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let unshare = command.spawn().expect("start unshare");

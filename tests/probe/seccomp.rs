@@ -221,13 +221,12 @@ const BEHIND: &str = "RINIT_TEST_BIN";
 pub(crate) fn stand_in(arguments: &[String]) {
     let Some((name, rest)) = arguments.split_first() else { return };
     let Ok(calls) = std::env::var(REFUSE) else { return };
-    // By the file's name where it can be seen: some tests give the probe itself another first argument.
+    // By the file behind all links: some tests give the probe itself another first argument, or a link as its name.
     let own = sys::own_path();
-    let called = if own.rsplit('/').next() == Some("probe") { own.as_str() } else { name.as_str() };
-    if called.rsplit('/').next() == Some("probe") {
+    let path = std::fs::canonicalize(&own).unwrap_or(own);
+    if path.file_name().is_some_and(|name| name == "probe") {
         return;
     }
-    let path = std::fs::canonicalize(sys::own_path()).unwrap_or_else(|error| fail(&error.to_string()));
     let beside = || path.ancestors().nth(2).map(|directory| directory.join("rinit"));
     let rinit = std::env::var_os(BEHIND).map(PathBuf::from).or_else(beside);
     let rinit = rinit.unwrap_or_else(|| fail("no rinit behind this program"));

@@ -1,9 +1,11 @@
 //! The system calls that the probe needs, by the kernel's own numbers: glibc's wrappers leave out signals 32 and 33.
 
 use crate::fail;
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::ptr;
 
 /// A set of signals in the kernel's form: bit n-1 is signal n.
@@ -375,15 +377,15 @@ pub(crate) fn tell_ready() {
 }
 
 /// The path by which this program was executed; there may be no /proc to ask.
-pub(crate) fn own_path() -> String {
+pub(crate) fn own_path() -> PathBuf {
     // SAFETY: a plain look into what the kernel gave to this program.
     let path = unsafe { libc::getauxval(libc::AT_EXECFN) } as *const libc::c_char;
     // SAFETY: for AT_EXECFN that is a C string which lives as long as the program.
-    unsafe { CStr::from_ptr(path) }.to_string_lossy().into_owned()
+    PathBuf::from(OsStr::from_bytes(unsafe { CStr::from_ptr(path) }.to_bytes()))
 }
 
 /// Runs this very program again with another subcommand.
 pub(crate) fn exec_self(command: &str, rest: &[String]) -> ! {
     let arguments: Vec<String> = std::iter::once(command.to_owned()).chain(rest.iter().cloned()).collect();
-    exec(&own_path(), &arguments)
+    exec(&own_path().to_string_lossy(), &arguments)
 }
