@@ -8,7 +8,8 @@ mod scenarios;
 #[path = "support/seccomp.rs"]
 mod seccomp;
 
-use rinit_core::{Child, ChildSpec, Error, ExitStatus, Group, Pid, Reaper, Sent, Signal, Stdio, become_subreaper};
+use rinit_core::process::Sent;
+use rinit_core::{Child, ChildSpec, Error, ExitStatus, Pid, ProcessGroup, Reaper, Signal, Stdio, become_subreaper};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use std::io::{BufRead, BufReader, Write};
@@ -188,8 +189,8 @@ fn a_group_without_its_leader() {
 }
 
 fn a_group_of_the_parent_is_spared() {
-    let mut child = spawn(&ChildSpec::new("sleep").arg("1000").group(Group::Inherit));
-    let mut sibling = spawn(&ChildSpec::new("sleep").arg("1000").group(Group::Inherit));
+    let mut child = spawn(&ChildSpec::new("sleep").arg("1000").group(ProcessGroup::Inherit));
+    let mut sibling = spawn(&ChildSpec::new("sleep").arg("1000").group(ProcessGroup::Inherit));
     assert_eq!(child.kill_group().expect("kill"), Sent::Delivered);
     assert_eq!(child.wait().expect("wait").signal(), Some(Signal::KILL));
     assert_eq!(sibling.try_wait().expect("wait"), None);

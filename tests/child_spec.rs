@@ -6,7 +6,7 @@
 #[path = "support/scenarios.rs"]
 mod scenarios;
 
-use rinit_core::{ChildSpec, Error, ExitStatus, Group, Reaper, Signal, Stdio, User};
+use rinit_core::{ChildSpec, Error, ExitStatus, ProcessGroup, Reaper, Signal, Stdio, User};
 use rustix::fs::MemfdFlags;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -233,7 +233,8 @@ fn at_terminal(spec: ChildSpec, terminal: OwnedFd) -> ChildSpec {
 
 fn a_session_with_a_terminal() {
     let (mut keyboard, terminal) = pseudoterminal();
-    let spec = shell("trap 'exit 7' INT; echo ready >/dev/tty; while :; do sleep 0.01; done").group(Group::Session);
+    let spec =
+        shell("trap 'exit 7' INT; echo ready >/dev/tty; while :; do sleep 0.01; done").group(ProcessGroup::Session);
     let mut child = Reaper::exclusive().expect("reaper").spawn(&at_terminal(spec, terminal)).expect("spawn");
     let mut shown = [0; 5];
     keyboard.read_exact(&mut shown).expect("read");
@@ -246,7 +247,7 @@ fn a_session_with_a_terminal() {
 fn the_foreground_of_a_terminal() {
     let (mut screen, terminal) = pseudoterminal();
     let this = std::env::current_exe().expect("the path of this program");
-    let spec = ChildSpec::new(this).env("RINIT_TEST_ROLE", "job_control").group(Group::Session);
+    let spec = ChildSpec::new(this).env("RINIT_TEST_ROLE", "job_control").group(ProcessGroup::Session);
     let mut child = Reaper::exclusive().expect("reaper").spawn(&at_terminal(spec, terminal)).expect("spawn");
     let status = child.wait().expect("wait");
     let mut shown = [0; 4096];
@@ -271,7 +272,7 @@ fn as_a_shell() {
 
 fn no_terminal_is_an_error() {
     let reaper = Reaper::exclusive().expect("reaper");
-    for group in [Group::Own, Group::Session] {
+    for group in [ProcessGroup::Own, ProcessGroup::Session] {
         let spec = ChildSpec::new("true").group(group).terminal(File::open("/dev/null").expect("/dev/null"));
         let error = reaper.spawn(&spec).expect_err("no terminal");
         assert!(matches!(error, Error::Terminal(_)), "{error:?}");

@@ -8,9 +8,10 @@
 mod scenarios;
 mod support;
 
+use rinit_core::contain::{ContainSpec, Job};
+use rinit_core::diagnose::Reason;
 use rinit_core::{
-    ChildSpec, ContainSpec, Error, ExitStatus, Group, Job, Reaper, Reason, Report, Signal, SignalSet, Stdio, User,
-    become_subreaper,
+    ChildSpec, Error, ExitStatus, ProcessGroup, Reaper, Report, Signal, SignalSet, Stdio, User, become_subreaper,
 };
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::AsFd;
@@ -348,7 +349,7 @@ fn main_is_started_as_the_specification_says() {
             .env("OF_THE_JOB", "yes")
             .pass_fd(read.try_clone().expect("a duplicate"), 9)
     };
-    for group in [Group::Own, Group::Session, Group::Inherit] {
+    for group in [ProcessGroup::Own, ProcessGroup::Session, ProcessGroup::Inherit] {
         let mut plain = reaper.spawn(&spec().group(group).stdout(Stdio::piped())).expect("spawn");
         let out = BufReader::new(plain.take_stdout().expect("a pipe"));
         let expected: Vec<String> = out.lines().map_while(Result::ok).collect();
@@ -365,7 +366,7 @@ fn main_is_started_as_the_specification_says() {
         assert_eq!(comparable(&is), comparable(&expected), "{group:?}");
         assert!(!is.is_empty());
     }
-    let ids = |group: Group| {
+    let ids = |group: ProcessGroup| {
         let said = state(
             shell("exec 9<&-; echo $$ $(cut -d' ' -f5,6 /proc/$$/stat) $PWD $OF_THE_JOB")
                 .group(group)
@@ -376,11 +377,11 @@ fn main_is_started_as_the_specification_says() {
     };
     let own = procfs::read(std::process::id() as i32).expect("this process");
     let (group, session) = (own.group.to_string(), own.session.to_string());
-    let is = ids(Group::Own);
+    let is = ids(ProcessGroup::Own);
     assert_eq!(is[1..], [is[0].clone(), session.clone(), "/usr".into(), "yes".into()]);
-    let is = ids(Group::Session);
+    let is = ids(ProcessGroup::Session);
     assert_eq!(is[1..3], [is[0].clone(), is[0].clone()]);
-    let is = ids(Group::Inherit);
+    let is = ids(ProcessGroup::Inherit);
     assert_eq!(is[1..3], [group, session]);
 }
 
@@ -521,7 +522,7 @@ fn main_gets_its_terminal() {
     let at = || Stdio::fd(pair.user.try_clone().expect("a duplicate"));
     // Only a session whose terminal it is can open /dev/tty, and only its foreground reads from it unhindered.
     let spec = shell("exec 3<>/dev/tty; read word <&3; exit $word").stdin(at()).stdout(at()).stderr(at());
-    let mut job = start(spec.group(Group::Session).terminal(pair.user.try_clone().expect("a duplicate")));
+    let mut job = start(spec.group(ProcessGroup::Session).terminal(pair.user.try_clone().expect("a duplicate")));
     rustix::io::write(&pair.controller, b"7\n").expect("type");
     assert_eq!(job.wait().expect("a report").main, Some(ExitStatus::Code(7)));
     // Its rinit keeps the terminal from nobody: with the last user's end the other side reads its end.

@@ -6,9 +6,14 @@
 #[path = "support/scenarios.rs"]
 mod scenarios;
 
+use rinit_core::diagnose::Reason;
+use rinit_core::init::Event;
+use rinit_core::policy::OnMainExit;
+use rinit_core::reaper::Ended;
+use rinit_core::signal::ReceivedSignal;
 use rinit_core::{
-    Child, ChildSpec, Ended, Event, ExitStatus, Inherited, Init, OnMainExit, Reaper, Reason, Received, Recipient,
-    Report, Signal, SignalForwarder, SignalSet, Stdio, become_subreaper,
+    Child, ChildSpec, ExitStatus, Inherited, Init, Reaper, Recipient, Report, Signal, SignalForwarder, SignalSet,
+    Stdio, become_subreaper,
 };
 use rustix::event::{PollFd, PollFlags};
 use std::cell::RefCell;
@@ -184,7 +189,7 @@ fn a_status_is_kept_for_who_asks_late() {
 
 fn a_forwarder_rewrites_and_restores() {
     let reaper = Reaper::exclusive().expect("reaper");
-    let mut rewrite = rinit_core::Rewrite::default();
+    let mut rewrite = rinit_core::signal::Rewrite::default();
     rewrite.set(Signal::USR1, Some(Signal::TERM));
     let forwarder = SignalForwarder::new(SignalSet::only(Signal::USR1)).expect("forwarder").rewrite(rewrite);
     let mut child = reaper.spawn(&ChildSpec::new("sleep").arg("1000")).expect("spawn");
@@ -228,7 +233,7 @@ fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// One signal that this process sends itself, as the forwarder receives it.
-fn received(forwarder: &SignalForwarder) -> Received {
+fn received(forwarder: &SignalForwarder) -> ReceivedSignal {
     rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM).expect("kill");
     poll_on(&[forwarder.as_fd()]);
     forwarder.next().expect("next").expect("a signal")

@@ -5,7 +5,8 @@
 mod shutdown_model;
 
 use proptest::prelude::*;
-use rinit_core::{Action, Happening, OnMainExit, Shutdown, ShutdownConfig, Signal, SignalSet};
+use rinit_core::policy::{Action, Happening, OnMainExit, Shutdown, ShutdownConfig};
+use rinit_core::{Signal, SignalSet};
 use std::time::Duration;
 
 proptest! {

@@ -2,7 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rinit_core::{Rewrite, Signal};
+use rinit_core::Signal;
+use rinit_core::signal::Rewrite;
 
 fuzz_target!(|text: &str| {
     if let Ok(signal) = text.parse::<Signal>() {

@@ -3,7 +3,7 @@
 
 use crate::args::Command;
 use crate::persona::{self, Surroundings};
-use crate::{duration, messages};
+use crate::{args::duration, output};
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
@@ -23,5 +23,5 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// Text as it stands in a message.
 #[must_use]
 pub fn visible(text: &OsStr) -> String {
-    messages::visible(text)
+    output::visible(text)
 }

@@ -3,14 +3,11 @@
 //! A library only so that its parsers can be fuzzed and its `main` stays one line; nothing in it is a stable interface.
 
 pub mod args;
-mod contained;
-mod duration;
 #[doc(hidden)]
 pub mod fuzzing;
-mod help;
 mod messages;
-mod observer;
+mod output;
 mod persona;
-mod program;
+mod run;
 
-pub use program::run;
+pub use run::run;

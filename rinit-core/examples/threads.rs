@@ -7,7 +7,8 @@
 //! cargo run --example threads -- 40    # so many jobs
 //! ```
 
-use rinit_core::{BackgroundReaper, Reaper, become_subreaper};
+use rinit_core::cooperative::BackgroundReaper;
+use rinit_core::{Reaper, become_subreaper};
 use std::error::Error;
 use std::process::Command;
 use std::thread;

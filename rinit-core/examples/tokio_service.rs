@@ -9,7 +9,8 @@
 //! cargo run --example tokio_service -- 200    # so many jobs
 //! ```
 
-use rinit_core::{Claims, CooperativeReaper, Reaper, become_subreaper};
+use rinit_core::cooperative::{Claims, CooperativeReaper};
+use rinit_core::{Reaper, become_subreaper};
 use std::error::Error;
 use std::os::fd::AsFd;
 use std::sync::Arc;

@@ -1,5 +1,9 @@
 //! What can fail.
 
+use crate::exit_status::ExitStatus;
+use crate::pid::Pid;
+use crate::signal::Signal;
+use crate::sys::{NotAlone, NulByte};
 use std::io;
 use std::path::PathBuf;
 
@@ -121,9 +125,9 @@ pub enum Error {
     #[error("cannot send {signal} to {pid}: {source}")]
     SendSignal {
         /// The signal.
-        signal: crate::Signal,
+        signal: Signal,
         /// To whom.
-        pid: crate::Pid,
+        pid: Pid,
         /// The kernel's answer; EPERM where the target runs as another user and this process has no CAP_KILL.
         source: io::Error,
     },
@@ -134,7 +138,7 @@ pub enum Error {
     #[error("the status of {pid} was taken by another wait in this process")]
     StatusTaken {
         /// The child.
-        pid: crate::Pid,
+        pid: Pid,
     },
     /// A descriptor that tells of a child's end could not be made (`eventfd(2)`): no descriptor is left.
     #[error("cannot make an eventfd: {0}")]
@@ -169,9 +173,9 @@ pub enum Error {
     #[error("the job's rinit, {init}, has ended without a report: {}", lost(*.status))]
     JobLost {
         /// The pid that it had.
-        init: crate::Pid,
+        init: Pid,
         /// How it ended; `None` where its status was taken by another wait in this process.
-        status: Option<crate::ExitStatus>,
+        status: Option<ExitStatus>,
     },
     /// `/proc` could not be read.
     #[error("cannot read {}: {source}", .path.display())]
@@ -211,12 +215,27 @@ impl Error {
     }
 }
 
+impl From<NulByte> for Error {
+    fn from(NulByte { what }: NulByte) -> Self {
+        Self::NulByte { what }
+    }
+}
+
+impl From<NotAlone> for Error {
+    fn from(error: NotAlone) -> Self {
+        match error {
+            NotAlone::OtherThreads { count } => Self::OtherThreads { count },
+            NotAlone::Unknown(source) => Self::ThreadsUnknown(source),
+        }
+    }
+}
+
 /// What there is beside the calling thread, as part of a sentence.
 fn other_threads(count: Option<usize>) -> String {
     count.map_or_else(|| "other threads run already".to_owned(), |count| format!("{count} threads run already"))
 }
 
 /// How a rinit that left no report ended, as part of a sentence.
-fn lost(status: Option<crate::ExitStatus>) -> String {
+fn lost(status: Option<ExitStatus>) -> String {
     status.map_or_else(|| "its status was taken by another wait".to_owned(), |status| status.to_string())
 }

@@ -1,93 +1,20 @@
 //! Taking signals and passing them on.
 
-use crate::patience::patiently;
-use crate::sys::{self, SigInfo, SignalFd};
-use crate::tree::{self, signal_process};
-use crate::{Child, Error, Pid, Rewrite, Signal, SignalSet};
+use crate::child::Child;
+use crate::error::Error;
+use crate::pid::Pid;
+use crate::process::signal::signal_process;
+use crate::process::signal::{is_gone, send};
+use crate::process::walk::descendants;
+use crate::signal::Signal;
+use crate::signal::received::ReceivedSignal;
+use crate::signal::rewrite::Rewrite;
+use crate::signal::set::SignalSet;
+use crate::sys;
+use crate::sys::SignalFd;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-
-/// A signal that arrived.
-///
-/// ```
-/// use rinit_core::{Received, Signal};
-/// fn log(received: &Received) {
-///     println!("{} from {:?}", received.signal(), received.sender());
-/// }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Received(SigInfo);
-
-impl Received {
-    pub(crate) const fn new(info: SigInfo) -> Self {
-        Self(info)
-    }
-
-    /// Which one.
-    ///
-    /// ```
-    /// # fn f(received: rinit_core::Received) {
-    /// let signal = received.signal();
-    /// # let _ = signal;
-    /// # }
-    /// ```
-    #[must_use]
-    pub const fn signal(&self) -> Signal {
-        self.0.signal
-    }
-
-    /// The process that sent it; `None` where the kernel made it, or a process in another PID namespace sent it
-    /// (`pid_namespaces(7)`: its pid reads as 0).
-    ///
-    /// ```
-    /// # fn f(received: rinit_core::Received) {
-    /// let sender = received.sender();
-    /// # let _ = sender;
-    /// # }
-    /// ```
-    #[must_use]
-    pub const fn sender(&self) -> Option<Pid> {
-        self.0.sender
-    }
-
-    /// True if the kernel itself made it: the terminal's ^C, ^\ and ^Z, a resize, a hangup (`sigaction(2)`, `SI_KERNEL`).
-    ///
-    /// ```
-    /// # fn f(received: rinit_core::Received) {
-    /// let from_terminal = received.is_from_kernel();
-    /// # let _ = from_terminal;
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn is_from_kernel(&self) -> bool {
-        self.0.is_from_kernel()
-    }
-
-    /// The value that came with it, where it was sent by `sigqueue(3)`.
-    ///
-    /// ```
-    /// # fn f(received: rinit_core::Received) {
-    /// let value = received.value();
-    /// # let _ = value;
-    /// # }
-    /// ```
-    #[must_use]
-    pub const fn value(&self) -> Option<usize> {
-        self.0.value
-    }
-}
-
-/// Sends to one process as the signal was received: with its value, where it came with one.
-///
-/// The kernel keeps queued values only for processes that may be sent them: where queueing is refused (a full queue,
-/// `RLIMIT_SIGPENDING`), the signal goes without, because a signal that arrives bare is better than none.
-pub(crate) fn send(pid: Pid, signal: Signal, value: Option<usize>) -> io::Result<()> {
-    match value.map(|value| sys::queue(pid, signal, value)) {
-        Some(Ok(())) => Ok(()),
-        Some(Err(_)) | None => patiently(|| sys::kill(pid, signal)),
-    }
-}
 
 /// To whom a [`SignalForwarder`] passes a signal on.
 ///
@@ -144,7 +71,7 @@ impl<'a> From<&'a Child> for Recipient<'a> {
 ///
 /// # What the terminal has done already
 ///
-/// ^C and the like reach the whole foreground group. Where [`Received::is_from_kernel`] says so, a child that is in this
+/// ^C and the like reach the whole foreground group. Where [`ReceivedSignal::is_from_kernel`] says so, a child that is in this
 /// process's own group has the signal already; one in a group of its own has not.
 ///
 /// ```
@@ -198,7 +125,8 @@ impl SignalForwarder {
     /// Rewrites signals when they are passed on.
     ///
     /// ```
-    /// use rinit_core::{Rewrite, Signal, SignalForwarder, SignalSet};
+    /// use rinit_core::{Signal, SignalForwarder, SignalSet};
+    /// use rinit_core::signal::Rewrite;
     /// # fn main() -> Result<(), rinit_core::Error> {
     /// let mut rewrite = Rewrite::default();
     /// rewrite.set(Signal::USR1, Some(Signal::HUP));
@@ -226,8 +154,8 @@ impl SignalForwarder {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn next(&self) -> Result<Option<Received>, Error> {
-        Ok(self.fd.read().map_err(Error::SignalWait)?.map(Received::new))
+    pub fn next(&self) -> Result<Option<ReceivedSignal>, Error> {
+        Ok(self.fd.read().map_err(Error::SignalWait)?)
     }
 
     /// Passes a signal on: rewritten, with its value, or not at all where a rule drops it. A recipient that has ended is no
@@ -247,7 +175,7 @@ impl SignalForwarder {
     ///     Ok(())
     /// }
     /// ```
-    pub fn forward<'a>(&self, received: &Received, to: impl Into<Recipient<'a>>) -> Result<(), Error> {
+    pub fn forward<'a>(&self, received: &ReceivedSignal, to: impl Into<Recipient<'a>>) -> Result<(), Error> {
         let Some(signal) = self.rewrite.apply(received.signal()) else { return Ok(()) };
         let by_number = |pid: Pid, result: io::Result<()>| match result {
             Err(error) if is_gone(&error) => Ok(()),
@@ -265,17 +193,12 @@ impl SignalForwarder {
 
 /// Sends to all, whoever of them refuses it.
 fn to_descendants(signal: Signal) -> Result<(), Error> {
-    let all = tree::descendants(rustix::process::getpid().into())?;
+    let all = descendants(rustix::process::getpid().into())?;
     let mut result = Ok(());
     for process in all.iter().filter(|process| !process.has_ended()) {
         result = result.and(signal_process(process, signal).map(drop));
     }
     result
-}
-
-/// ESRCH: whom the signal was for has ended, which is nobody's fault.
-pub(crate) fn is_gone(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
 }
 
 impl AsFd for SignalForwarder {

@@ -3,10 +3,14 @@
 //! Each takes any input and must return: the caller only looks for panics, hangs and unbounded memory.
 #![allow(missing_docs)]
 
-use crate::child_environment::ChildEnvironment;
-use crate::json::Json;
+use crate::child::spec::environment::ChildEnvironment;
+use crate::diagnose::json::Json;
+use crate::pid::Pid;
+use crate::procfs;
+use crate::procfs::stat::State;
+use crate::survivor::Survivor;
+use crate::survivor::reason::Reason;
 use crate::sys::CStrings;
-use crate::{Pid, Reason, State, Survivor, procfs};
 use std::borrow::Cow;
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -18,7 +22,7 @@ use std::time::Duration;
 ///
 /// Where the answer is an id that `setresuid(2)` would take for "leave it as it is", or root without anybody having said so.
 pub fn user(spec: &str, passwd: &[u8], group: &[u8]) {
-    let Ok(user) = crate::User::resolve_in(spec, passwd, group) else { return };
+    let Ok(user) = crate::user::User::resolve_in(spec, passwd, group) else { return };
     assert_ne!(user.uid(), u32::MAX, "{spec:?}");
     assert!(user.gid() != u32::MAX && !user.groups().contains(&u32::MAX), "{spec:?}");
     assert!(user.groups().contains(&user.gid()), "{spec:?}");
@@ -46,7 +50,7 @@ pub fn environment(inherited: &[OsString], own: u32, child: i32) {
 }
 
 pub fn exec_head(file: &[u8]) {
-    crate::exec_failure::parse_head(file);
+    crate::child::exec_failure::parse_head(file);
 }
 
 /// Says why a process with that name and command line is still there, in words and in JSON.
@@ -83,9 +87,9 @@ pub fn survivor(cmdline: &[u8], comm: &[u8]) {
 ///
 /// Where the name, of which the process chooses every byte, has changed another field.
 pub fn stat(bytes: &[u8]) {
-    let _ = procfs::Stat::parse(bytes);
+    let _ = procfs::stat::Stat::parse(bytes);
     let fields = b") S 5 6 7 0 -1 4194560 243 334 0 0 0 0 0 0 20 0 3 0 198750 4464640 734 18446744073709551615\n";
-    let stat = procfs::Stat::parse(&[b"42 (", bytes, fields].concat()).expect("a stat line");
+    let stat = procfs::stat::Stat::parse(&[b"42 (", bytes, fields].concat()).expect("a stat line");
     assert_eq!(stat.comm, bytes);
     let numbers = (stat.pid.get(), stat.ppid.map(Pid::get), stat.pgrp, stat.session, stat.threads, stat.start_ticks);
     assert_eq!(numbers, (42, Some(5), 6, 7, 3, 198_750));
@@ -93,7 +97,7 @@ pub fn stat(bytes: &[u8]) {
 
 /// Parses any bytes as `/proc/pid/status`.
 pub fn status(bytes: &[u8]) {
-    let _ = procfs::Status::parse(bytes);
+    let _ = procfs::status::Status::parse(bytes);
 }
 
 /// Makes a line of any bytes as if they were `/proc/pid/cmdline`.

@@ -1,7 +1,11 @@
 //! The signal state that a process was started with, and that its child should be started with in turn.
 
-use crate::sys::{self, Disposition};
-use crate::{Error, ParentWatch, Signal, SignalSet};
+use crate::error::Error;
+use crate::parent_death::ParentWatch;
+use crate::signal::Signal;
+use crate::signal::set::SignalSet;
+use crate::sys;
+use crate::sys::Disposition;
 
 /// The signal mask and the disposition of SIGCHLD that this process inherited, recorded before they are changed.
 ///

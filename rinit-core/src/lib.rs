@@ -42,76 +42,50 @@
 
 #![cfg(target_os = "linux")]
 
-mod child;
-mod child_environment;
-mod child_spec;
-mod children;
-mod contain;
-mod cooperative;
-mod diagnose;
-mod entry;
+mod c_main;
+pub mod child;
+pub mod contain;
+pub mod diagnose;
 mod error;
-mod everyone;
-mod exec_failure;
+mod exit_status;
 mod forwarder;
 #[doc(hidden)]
 pub mod fuzzing;
 mod inherited;
-mod init;
-mod json;
-mod mirror;
-mod out_of_memory;
-mod parent;
-mod patience;
-mod pause;
+pub mod init;
+mod parent_death;
 mod pid;
-mod policy;
+pub mod policy;
+pub mod process;
 mod procfs;
-mod program_path;
-mod reap;
-mod reaper;
+pub mod reaper;
 mod regular_file;
-mod signal;
-mod signal_set;
-mod spawner;
-mod status;
-mod stdio;
-mod subreaper;
+mod report;
+pub mod signal;
 mod survivor;
 mod sys;
 mod terminal;
 #[cfg(test)]
 mod test_support;
-mod tree;
 mod user;
 
-pub use child::{Child, Output};
-pub use child_spec::{ChildSpec, Group};
-#[doc(hidden)]
-pub use contain::__contained;
-pub use contain::{ContainSpec, Job};
-pub use cooperative::{BackgroundReaper, Claimable, Claims, CooperativeReaper, CooperativeStats, Orphan};
-pub use diagnose::{Diagnosis, Zombie, ZombieParent, diagnose};
+pub use child::Child;
+pub use child::spec::stdio::Stdio;
+pub use child::spec::{ChildSpec, ProcessGroup};
 pub use error::Error;
-pub use forwarder::{Received, Recipient, SignalForwarder};
+pub use exit_status::ExitStatus;
+pub use forwarder::{Recipient, SignalForwarder};
 pub use inherited::Inherited;
-pub use init::{Event, Init, Next, Report, Split, ThisProcess, Withheld};
-pub use mirror::mirror;
-pub use parent::ParentWatch;
-pub use pause::pause;
+pub use init::Init;
+#[doc(hidden)]
+pub use init::contained::__contained;
+pub use parent_death::ParentWatch;
 pub use pid::Pid;
-pub use policy::{
-    Action, Actions, BadRewrite, Forward, Happening, OnMainExit, Rewrite, Shutdown, ShutdownConfig, Target,
-};
-pub use procfs::stat::State;
-pub use reaper::{Ended, Reaper};
-pub use signal::{Signal, UnknownSignal};
-pub use signal_set::SignalSet;
-pub use status::ExitStatus;
-pub use stdio::Stdio;
-pub use subreaper::{Subreaper, become_subreaper};
-pub use survivor::{Reason, Survivor, examine};
+pub use reaper::subreaper::become_subreaper;
+pub use reaper::{Reaper, cooperative};
+pub use report::Report;
+pub use signal::Signal;
+pub use signal::set::SignalSet;
 #[doc(hidden)]
 pub use sys::arguments as __arguments;
-pub use tree::{Process, Sent, descendants, signal_process};
 pub use user::User;

@@ -1,6 +1,9 @@
 //! Who has the terminal: handing the foreground over, and taking it back.
 
-use crate::{Pid, Signal, SignalSet, sys};
+use crate::pid::Pid;
+use crate::signal::Signal;
+use crate::signal::set::SignalSet;
+use crate::sys;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;

@@ -1,7 +1,7 @@
 //! Real processes for the tests: started here, and ended here by pid.
 
-use crate::Pid;
-use crate::tree::descendants;
+use crate::pid::Pid;
+use crate::process::walk::descendants;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -53,9 +53,9 @@ impl Drop for Family {
         // Orphans that left the tree keep the group; those in a session of their own are found below the shell. The
         // shell first: it forks no more, and its children are known.
         let below = descendants(self.pid()).unwrap_or_default();
-        let _ = crate::sys::kill_group(self.pid(), crate::Signal::KILL);
+        let _ = crate::sys::kill_group(self.pid(), crate::signal::Signal::KILL);
         for process in below {
-            let _ = crate::signal_process(&process, crate::Signal::KILL);
+            let _ = crate::process::signal::signal_process(&process, crate::signal::Signal::KILL);
         }
         let _ = self.0.wait();
     }

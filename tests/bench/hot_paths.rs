@@ -4,9 +4,10 @@
 #![allow(missing_docs)]
 
 use criterion::{BatchSize, Criterion, criterion_group};
-use rinit_core::{
-    ChildSpec, Happening, Inherited, Pid, Reaper, Rewrite, Shutdown, ShutdownConfig, Signal, descendants, fuzzing,
-};
+use rinit_core::policy::{Happening, Shutdown, ShutdownConfig};
+use rinit_core::process::descendants;
+use rinit_core::signal::Rewrite;
+use rinit_core::{ChildSpec, Inherited, Pid, Reaper, Signal, fuzzing};
 use std::hint::black_box;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;

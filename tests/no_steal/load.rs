@@ -1,6 +1,7 @@
 //! The load: threads that start children in every way there is and check each status, while others make orphans.
 
-use rinit_core::{ChildSpec, Claims, ExitStatus, Reaper, Signal};
+use rinit_core::cooperative::Claims;
+use rinit_core::{ChildSpec, ExitStatus, Reaper, Signal};
 use rustix::event::{PollFd, PollFlags};
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
@@ -266,7 +267,8 @@ fn by_wait_with_output(tally: &Tally, reaper: &Reaper) {
     for n in (0..100).cycle().take_while(|_| tally.runs()) {
         let spec = spec(&format!("echo {n}; exit {n}")).stdout(rinit_core::Stdio::piped());
         let output = reaper.spawn(&spec).and_then(rinit_core::Child::wait_with_output);
-        let right = |o: rinit_core::Output| exit_code(o.status) == Some(n) && o.stdout == format!("{n}\n").into_bytes();
+        let right =
+            |o: rinit_core::child::Output| exit_code(o.status) == Some(n) && o.stdout == format!("{n}\n").into_bytes();
         tally.note(output.is_ok_and(right));
     }
 }

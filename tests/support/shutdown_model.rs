@@ -2,7 +2,8 @@
 //!
 //! Used by the property tests and by the fuzz target. Arbitrary bytes choose the configuration and the events.
 
-use rinit_core::{Action, Happening, OnMainExit, Shutdown, ShutdownConfig, Signal};
+use rinit_core::Signal;
+use rinit_core::policy::{Action, Happening, OnMainExit, Shutdown, ShutdownConfig};
 use std::time::Duration;
 
 /// Takes choices from bytes; when they run out, the choice is always 0.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::help::HELP;
+use crate::args::help::HELP;
 use proptest::prelude::*;
 
 fn parse_with(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Command, String> {
@@ -184,7 +184,7 @@ fn the_list_of_options_is_what_the_parser_takes() {
         assert!(unknown(&format!("-{letter}")), "-{letter} is taken and not listed");
     }
     // Long names cannot be tried out one by one: those in the parser's text are the ones there are.
-    let source = include_str!("../args.rs");
+    let source = include_str!("mod.rs");
     for long in source.split("Arg::Long(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
         assert!(OPTIONS.iter().any(|(_, name, _)| *name == long), "--{long} is taken and not listed");
     }

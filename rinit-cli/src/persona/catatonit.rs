@@ -4,11 +4,13 @@ use super::getopt::{Getopt, Syntax};
 use super::{
     FAULTS, Persona, Surroundings, drop_signals, kept_by_glibc, not_started, options, page, set_program, shown_name,
 };
+use crate::args::help::LICENSE;
 use crate::args::{Command, Options, Stream};
-use crate::help::LICENSE;
-use crate::messages::{line, visible};
-use crate::observer;
-use rinit_core::{Error, Event, ExitStatus, Report, Signal, Target};
+use crate::messages;
+use crate::output::{line, visible};
+use rinit_core::init::Event;
+use rinit_core::policy::Target;
+use rinit_core::{Error, ExitStatus, Report, Signal};
 use std::ffi::OsString;
 use std::fmt::Arguments;
 
@@ -59,7 +61,7 @@ impl Persona for Catatonit {
         let debug = options.verbosity > 0;
         let program = visible(&options.program);
         Box::new(move |event| {
-            let warned = observer::warn(event, &mut |message| log("WARN", message));
+            let warned = messages::warn(event, &mut |message| log("WARN", message));
             if debug && !warned {
                 narrate(&program, event);
             }

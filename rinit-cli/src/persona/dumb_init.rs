@@ -3,9 +3,12 @@
 use super::getopt::{Getopt, Syntax};
 use super::{Persona, Surroundings, drop_signals, kept_by_glibc, not_started, options, page, set_program, shown_name};
 use crate::args::{Command, Options, Stream};
-use crate::messages::line;
-use crate::observer;
-use rinit_core::{Error, Event, ExitStatus, Report, Rewrite, Signal, Target, Withheld};
+use crate::messages;
+use crate::output::line;
+use rinit_core::init::{Event, Withheld};
+use rinit_core::policy::Target;
+use rinit_core::signal::Rewrite;
+use rinit_core::{Error, ExitStatus, Report, Signal};
 use std::ffi::OsString;
 use std::fmt::Arguments;
 
@@ -84,7 +87,7 @@ impl Persona for DumbInit {
         }
         let mut stopping = false;
         Box::new(move |event| {
-            let warned = observer::warn(event, &mut say);
+            let warned = messages::warn(event, &mut say);
             if verbose && !warned {
                 narrate(session, &rewrite, &mut stopping, event);
             }

@@ -7,15 +7,17 @@
 mod catatonit;
 mod dumb_init;
 mod getopt;
-mod own;
 mod pidunu;
+mod rinit;
 mod tini;
 
-pub(crate) use own::FAILED;
+pub(crate) use rinit::FAILED;
 
 use crate::args::{BadUsage, Command, Options, Page, Stream, from_environment};
-use crate::messages::visible;
-use rinit_core::{Error, Event, Report, Rewrite, Signal};
+use crate::output::visible;
+use rinit_core::init::Event;
+use rinit_core::signal::Rewrite;
+use rinit_core::{Error, Report, Signal};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
@@ -57,7 +59,7 @@ pub(crate) fn named(argv0: &OsStr) -> &'static dyn Persona {
         name if published(name, "tini-") => &tini::Tini,
         name if published(name, "dumb-init_") => &dumb_init::DumbInit,
         name if published(name, "catatonit.") => &catatonit::Catatonit,
-        _ => &own::Own,
+        _ => &rinit::Own,
     }
 }
 
@@ -131,7 +133,7 @@ fn not_started(error: &Error) -> Option<NotStarted> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rinit_core::Target;
+    use rinit_core::policy::Target;
 
     /// A command line under a name, not as PID 1.
     pub(super) fn parse(words: &[&str], variables: &[(&str, &str)]) -> Command {

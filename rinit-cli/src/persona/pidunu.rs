@@ -2,9 +2,11 @@
 
 use super::{Persona, Surroundings, drop_signals, not_started, options, page, set_program};
 use crate::args::{Command, Options, Stream};
-use crate::messages::line;
-use crate::observer;
-use rinit_core::{Error, Event, Signal, Target};
+use crate::messages;
+use crate::output::line;
+use rinit_core::init::Event;
+use rinit_core::policy::Target;
+use rinit_core::{Error, Signal};
 use std::ffi::OsString;
 use std::fmt::Arguments;
 use std::os::unix::ffi::OsStrExt;
@@ -48,7 +50,7 @@ impl Persona for Pidunu {
 
     fn observer(&self, _: &Options) -> Box<dyn FnMut(&Event)> {
         Box::new(|event| {
-            observer::warn(event, &mut say);
+            messages::warn(event, &mut say);
         })
     }
 

@@ -4,11 +4,13 @@ use super::getopt::{Getopt, Syntax};
 use super::{
     FAULTS, Persona, Surroundings, drop_signals, kept_by_glibc, not_started, options, page, set_program, shown_name,
 };
+use crate::args::help::LICENSE;
 use crate::args::{Command, Options, Stream};
-use crate::help::LICENSE;
-use crate::messages::{line, visible};
-use crate::observer;
-use rinit_core::{Error, Event, ExitStatus, Report, Signal, Target};
+use crate::messages;
+use crate::output::{line, visible};
+use rinit_core::init::Event;
+use rinit_core::policy::Target;
+use rinit_core::{Error, ExitStatus, Report, Signal};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Arguments;
 
@@ -204,7 +206,7 @@ fn read(arguments: Vec<OsString>, around: &Surroundings<'_>) -> Result<Command, 
 }
 
 fn observe(verbosity: u8, orphans: bool, program: &str, event: &Event) {
-    if observer::warn(event, &mut |message| log(verbosity, WARN, message)) {
+    if messages::warn(event, &mut |message| log(verbosity, WARN, message)) {
         return;
     }
     match event {

@@ -1,10 +1,16 @@
 //! Signals for a child and its process group, and its end by them.
 
 use super::Child;
-use crate::children::{self, Ending};
-use crate::forwarder::{is_gone, send};
-use crate::procfs::State;
-use crate::{Error, ExitStatus, Process, Sent, Signal, sys};
+use crate::child::registry;
+use crate::child::registry::Ending;
+use crate::error::Error;
+use crate::exit_status::ExitStatus;
+use crate::process::Process;
+use crate::process::signal::Sent;
+use crate::process::signal::{is_gone, send};
+use crate::procfs::stat::State;
+use crate::signal::Signal;
+use crate::sys;
 use rustix::io::Errno;
 use std::os::fd::AsFd;
 
@@ -31,7 +37,7 @@ impl Child {
     /// The same with a value, where there is one.
     pub(crate) fn send(&self, signal: Signal, value: Option<usize>) -> Result<(), Error> {
         // Under the lock nobody reaps, so that the number of a child in the list is its own.
-        let children = children::lock();
+        let children = registry::lock();
         if !children.holds(self.pid, &self.slot) {
             return Ok(());
         }
@@ -41,7 +47,7 @@ impl Child {
     /// Sends a signal to the child's process group: to the child, and to all that it started and that made no group or
     /// session of their own. What did is not reached; `ChildSpec::contain` reaches that too.
     ///
-    /// A child that is in no group of its own number ([`Group::Inherit`](crate::Group::Inherit)) gets it alone.
+    /// A child that is in no group of its own number ([`ProcessGroup::Inherit`](crate::ProcessGroup::Inherit)) gets it alone.
     ///
     /// **Never to a stranger.** Until the child was reaped, its pid, and so the number of its group, cannot be anybody
     /// else's. Afterwards the number may be given to a new process as soon as the group is empty. So from then on it is sent
@@ -55,7 +61,8 @@ impl Child {
     /// [`Error::SendSignal`], with EPERM where this process may signal no member of the group.
     ///
     /// ```
-    /// use rinit_core::{ChildSpec, Reaper, Sent, Signal};
+    /// use rinit_core::{ChildSpec, Reaper, Signal};
+    /// use rinit_core::process::Sent;
     /// # fn main() -> Result<(), rinit_core::Error> {
     /// let mut child = Reaper::exclusive()?.spawn(&ChildSpec::new("sh").args(["-c", "sleep 60; true"]))?;
     /// assert_eq!(child.signal_group(Signal::TERM)?, Sent::Delivered);
@@ -64,7 +71,7 @@ impl Child {
     /// # }
     /// ```
     pub fn signal_group(&self, signal: Signal) -> Result<Sent, Error> {
-        let children = children::lock();
+        let children = registry::lock();
         let result = if children.holds(self.pid, &self.slot) {
             match sys::kill_group(self.pid, signal) {
                 // It has no group of that number.

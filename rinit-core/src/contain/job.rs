@@ -1,9 +1,13 @@
 //! A contained job that runs.
 
-use super::link::{Heard, Link};
-use super::wire::{Reply, Request, Stop};
-use crate::child_spec::Started;
-use crate::{Claimable, Error, Pid, Report, Signal};
+use super::connection::{Heard, Link};
+use super::protocol::{Reply, Request, Stop};
+use crate::child::spec::start::Started;
+use crate::error::Error;
+use crate::pid::Pid;
+use crate::reaper::cooperative::claim::Claimable;
+use crate::report::Report;
+use crate::signal::Signal;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
@@ -16,10 +20,10 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// after five seconds.
 const DROP_WITHIN: Duration = Duration::from_secs(30);
 
-/// A contained job: see [`ContainSpec`](crate::ContainSpec).
+/// A contained job: see [`ContainSpec`](crate::contain::ContainSpec).
 ///
 /// **Dropping it ends the job** and waits until nothing of it is left, which takes milliseconds, or as long as
-/// the orderly stop that [`ContainSpec::stop_on_drop`](crate::ContainSpec::stop_on_drop) asks for. Async code, which must not wait there, calls [`Job::kill`], and drops it
+/// the orderly stop that [`ContainSpec::stop_on_drop`](crate::contain::ContainSpec::stop_on_drop) asks for. Async code, which must not wait there, calls [`Job::kill`], and drops it
 /// when it is over.
 ///
 /// As a descriptor ([`AsFd`]) it becomes readable when the job is over: then [`Job::try_wait`] has the report, or is about to.
@@ -89,7 +93,7 @@ impl Job {
                     Foreign::Slow => format!("{rinit} has not answered within {} s", ANSWER_WITHIN.as_secs()),
                     Foreign::Garbled => format!("{rinit} has answered something that no rinit says"),
                     Foreign::Version(theirs) => {
-                        let ours = super::wire::VERSION;
+                        let ours = super::protocol::VERSION;
                         format!("{rinit} speaks version {theirs} with its host, and this program speaks version {ours}")
                     }
                 };
@@ -106,7 +110,7 @@ impl Job {
     /// Main's pid. It is main's own at least while main runs.
     ///
     /// ```no_run
-    /// # fn f(job: rinit_core::Job) {
+    /// # fn f(job: rinit_core::contain::Job) {
     /// println!("main is {}", job.pid());
     /// # }
     /// ```
@@ -118,7 +122,7 @@ impl Job {
     /// The pid of the job's rinit, a child of this process.
     ///
     /// ```no_run
-    /// # fn f(job: rinit_core::Job) {
+    /// # fn f(job: rinit_core::contain::Job) {
     /// println!("contained by {}", job.init());
     /// # }
     /// ```
@@ -147,7 +151,7 @@ impl Job {
     /// end when the last process of the job that holds it has ended.
     ///
     /// ```no_run
-    /// # fn f(mut job: rinit_core::Job) -> std::io::Result<String> {
+    /// # fn f(mut job: rinit_core::contain::Job) -> std::io::Result<String> {
     /// std::io::read_to_string(job.take_stdout().expect("a pipe"))
     /// # }
     /// ```
@@ -158,7 +162,7 @@ impl Job {
     /// The read end of main's standard error, where that is [`Stdio::piped`](crate::Stdio::piped); once.
     ///
     /// ```no_run
-    /// # fn f(mut job: rinit_core::Job) -> std::io::Result<String> {
+    /// # fn f(mut job: rinit_core::contain::Job) -> std::io::Result<String> {
     /// std::io::read_to_string(job.take_stderr().expect("a pipe"))
     /// # }
     /// ```
@@ -173,7 +177,7 @@ impl Job {
     /// [`Error::JobLost`] where the job's rinit was killed; [`Error::Wait`].
     ///
     /// ```no_run
-    /// # fn f(mut job: rinit_core::Job) -> Result<(), rinit_core::Error> {
+    /// # fn f(mut job: rinit_core::contain::Job) -> Result<(), rinit_core::Error> {
     /// if let Some(report) = job.try_wait()? {
     ///     println!("over: {}", report.exit_code());
     /// }
@@ -192,7 +196,7 @@ impl Job {
     /// As for [`Job::try_wait`], and [`Error::Channel`] where `poll(2)` is refused.
     ///
     /// ```no_run
-    /// # fn f(mut job: rinit_core::Job) -> Result<(), rinit_core::Error> {
+    /// # fn f(mut job: rinit_core::contain::Job) -> Result<(), rinit_core::Error> {
     /// let report = job.wait()?;
     /// for process in &report.killed {
     ///     eprintln!("had to be killed: {process}");
@@ -213,7 +217,7 @@ impl Job {
     /// As for [`Job::wait`].
     ///
     /// ```no_run
-    /// # fn f(mut job: rinit_core::Job) -> Result<(), rinit_core::Error> {
+    /// # fn f(mut job: rinit_core::contain::Job) -> Result<(), rinit_core::Error> {
     /// if job.wait_timeout(std::time::Duration::from_secs(60))?.is_none() {
     ///     job.kill()?;
     /// }
@@ -234,7 +238,7 @@ impl Job {
     /// [`Error::Channel`] where the job's rinit does not read: it was stopped, and many signals ago.
     ///
     /// ```no_run
-    /// # fn f(job: rinit_core::Job) -> Result<(), rinit_core::Error> {
+    /// # fn f(job: rinit_core::contain::Job) -> Result<(), rinit_core::Error> {
     /// job.signal(rinit_core::Signal::HUP)?;
     /// # Ok(())
     /// # }
@@ -252,7 +256,7 @@ impl Job {
     /// As for [`Job::signal`] and [`Job::wait`].
     ///
     /// ```no_run
-    /// # fn f(mut job: rinit_core::Job) -> Result<(), rinit_core::Error> {
+    /// # fn f(mut job: rinit_core::contain::Job) -> Result<(), rinit_core::Error> {
     /// let report = job.stop()?;
     /// println!("{:?} after {:?}", report.main, report.stop_took);
     /// # Ok(())
@@ -270,7 +274,7 @@ impl Job {
     /// As for [`Job::signal`].
     ///
     /// ```no_run
-    /// # fn f(jobs: &mut [rinit_core::Job]) -> Result<(), rinit_core::Error> {
+    /// # fn f(jobs: &mut [rinit_core::contain::Job]) -> Result<(), rinit_core::Error> {
     /// for job in &*jobs {
     ///     job.begin_stop(std::time::Duration::from_secs(3))?;
     /// }
@@ -292,7 +296,7 @@ impl Job {
     /// As for [`Job::signal`].
     ///
     /// ```no_run
-    /// # fn f(mut job: rinit_core::Job) -> Result<(), rinit_core::Error> {
+    /// # fn f(mut job: rinit_core::contain::Job) -> Result<(), rinit_core::Error> {
     /// job.kill()?;
     /// job.wait()?; // nothing of it is left
     /// # Ok(())

@@ -3,21 +3,15 @@
 //! Host and rinit are the two ends of a socket pair. The host's end is close-on-exec and so held by the host alone: that it
 //! closes means that the host has let go, or is dead, however it died.
 
-mod codec;
-mod failure;
-mod guest;
-mod job;
-mod link;
-mod spec;
-mod survivors;
-mod wire;
+pub(crate) mod connection;
+pub(crate) mod controller;
+pub(crate) mod job;
+mod launch;
+pub(crate) mod protocol;
+pub(crate) mod spec;
 
-#[doc(hidden)]
-pub use guest::__contained;
-pub(crate) use guest::{Host, Wish, leave_group};
 pub use job::Job;
 pub use spec::ContainSpec;
-pub(crate) use wire::Stop;
 
 /// Reads any bytes as either side does.
 ///
@@ -25,16 +19,16 @@ pub(crate) use wire::Stop;
 ///
 /// Where a request that was read is not what would have been written.
 pub(crate) fn read_any(bytes: &[u8]) {
-    let mut host = wire::Inbox::default();
+    let mut host = protocol::Inbox::default();
     host.add(bytes);
-    while let Ok(Some(_)) = host.next::<wire::Reply>() {}
-    let mut guest = wire::Inbox::default();
+    while let Ok(Some(_)) = host.next::<protocol::Reply>() {}
+    let mut guest = protocol::Inbox::default();
     guest.add(bytes);
-    while let Ok(Some(request)) = guest.next::<wire::Request>() {
-        if request != wire::Request::Foreign {
-            let mut again = wire::Inbox::default();
+    while let Ok(Some(request)) = guest.next::<protocol::Request>() {
+        if request != protocol::Request::Foreign {
+            let mut again = protocol::Inbox::default();
             again.add(&request.to_bytes());
-            assert_eq!(again.next::<wire::Request>(), Ok(Some(request)));
+            assert_eq!(again.next::<protocol::Request>(), Ok(Some(request)));
         }
     }
 }

@@ -1,13 +1,15 @@
 //! What to contain, and how.
 
 use super::job::{Job, Parts};
-use super::wire::{Ids, Request, Setup, Stop};
-use crate::child_spec::TerminalUse;
-use crate::{ChildSpec, Error, program_path};
+use super::protocol::{Ids, Request, Setup, Stop};
+use crate::child::path_search;
+use crate::child::spec::ChildSpec;
+use crate::child::spec::start::TerminalUse;
+use crate::error::Error;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::ffi::OsStr;
 use std::os::fd::{OwnedFd, RawFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A child to run under an `rinit` of its own.
@@ -141,21 +143,21 @@ impl ContainSpec {
         })?;
         // It holds the rinit's end of the channel, whose closing must be seen.
         drop(spec);
-        let stop = Stop { signal: self.child.signal_to_stop(), grace: self.child.time_to_stop() };
+        let stop = Stop { signal: self.child.stop_signal, grace: self.child.grace };
         let stop_on_drop = self.stop_on_drop;
         Job::begin(Parts { rinit, started, channel: ours, stop, stop_on_drop }, &self.setup(stop, terminal))
     }
 
     fn setup(&self, stop: Stop, terminal: Option<RawFd>) -> Request {
         Request::Setup(Setup {
-            user: self.child.user_to_become().map(|user| Ids {
+            user: self.child.user.as_ref().map(|user| Ids {
                 uid: user.uid(),
                 gid: user.gid(),
                 groups: user.groups().to_vec(),
             }),
-            directory: self.child.directory_to_enter().map(Path::to_path_buf),
-            group: self.child.group_kind(),
-            mask: self.child.mask_to_start_with(),
+            directory: self.child.directory.clone(),
+            group: self.child.group,
+            mask: self.child.mask,
             terminal,
             drain: self.drain,
             wait: self.wait,
@@ -168,7 +170,7 @@ impl ContainSpec {
             return Ok(path.clone());
         }
         let path = std::env::var_os("PATH");
-        let candidates = program_path::candidates(OsStr::new("rinit"), path.as_deref());
+        let candidates = path_search::candidates(OsStr::new("rinit"), path.as_deref());
         let executable =
             |path: &PathBuf| path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
         candidates.into_iter().find(executable).ok_or_else(|| Error::Rinit {

@@ -1,15 +1,25 @@
 //! What keeps a container from stopping, seen from inside and without touching anything.
 
-mod report;
+pub(crate) mod json;
+mod output;
+
+pub use crate::survivor::reason::Reason;
+pub use crate::survivor::{Survivor, examine};
 
 #[cfg(test)]
 mod tests;
 
+use crate::error::Error;
+use crate::pid::Pid;
 use crate::pid::{PidMap, PidSet};
-use crate::procfs::{self, Reader, State, cmdline};
+use crate::process::Process;
+use crate::process::scan::everyone;
+use crate::procfs;
+use crate::procfs::cmdline;
+use crate::procfs::reader::Reader;
+use crate::procfs::stat::State;
+use crate::signal::Signal;
 use crate::survivor::{Credentials, age, examine_for};
-use crate::tree::{Process, everyone};
-use crate::{Error, Pid, Reason, Signal, Survivor};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,7 +32,7 @@ const SETTLE: Duration = Duration::from_millis(200);
 ///
 /// ```no_run
 /// # fn main() -> Result<(), rinit_core::Error> {
-/// let diagnosis = rinit_core::diagnose()?;
+/// let diagnosis = rinit_core::diagnose::diagnose()?;
 /// println!("{diagnosis}");
 /// std::process::exit(diagnosis.findings().into());
 /// # }
@@ -44,7 +54,7 @@ pub struct Diagnosis {
 ///
 /// ```no_run
 /// # fn main() -> Result<(), rinit_core::Error> {
-/// for zombie in rinit_core::diagnose()?.zombies {
+/// for zombie in rinit_core::diagnose::diagnose()?.zombies {
 ///     println!("{} started {} s ago", zombie.pid, zombie.age.as_secs());
 /// }
 /// # Ok(())
@@ -67,7 +77,7 @@ pub struct Zombie {
 ///
 /// ```no_run
 /// # fn main() -> Result<(), rinit_core::Error> {
-/// let parents = rinit_core::diagnose()?.zombies.into_iter().filter_map(|zombie| zombie.parent);
+/// let parents = rinit_core::diagnose::diagnose()?.zombies.into_iter().filter_map(|zombie| zombie.parent);
 /// for parent in parents {
 ///     println!("{} does not wait: {}", parent.pid, parent.command);
 /// }
@@ -100,7 +110,7 @@ pub struct ZombieParent {
 ///
 /// ```
 /// # fn main() -> Result<(), rinit_core::Error> {
-/// let diagnosis = rinit_core::diagnose()?;
+/// let diagnosis = rinit_core::diagnose::diagnose()?;
 /// assert_eq!(diagnosis.init.pid, rinit_core::Pid::INIT);
 /// # Ok(())
 /// # }
@@ -230,7 +240,7 @@ impl Diagnosis {
     ///
     /// ```
     /// # fn main() -> Result<(), rinit_core::Error> {
-    /// let diagnosis = rinit_core::diagnose()?;
+    /// let diagnosis = rinit_core::diagnose::diagnose()?;
     /// assert!(diagnosis.init_stops() || diagnosis.findings());
     /// # Ok(())
     /// # }
@@ -244,7 +254,7 @@ impl Diagnosis {
     ///
     /// ```
     /// # fn main() -> Result<(), rinit_core::Error> {
-    /// let diagnosis = rinit_core::diagnose()?;
+    /// let diagnosis = rinit_core::diagnose::diagnose()?;
     /// assert_ne!(diagnosis.is_healthy(), diagnosis.findings());
     /// # Ok(())
     /// # }
@@ -258,7 +268,7 @@ impl Diagnosis {
     ///
     /// ```
     /// # fn main() -> Result<(), rinit_core::Error> {
-    /// let diagnosis = rinit_core::diagnose()?;
+    /// let diagnosis = rinit_core::diagnose::diagnose()?;
     /// assert!(diagnosis.findings() || diagnosis.to_string().starts_with("healthy"));
     /// # Ok(())
     /// # }

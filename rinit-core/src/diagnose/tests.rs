@@ -1,8 +1,9 @@
 //! Diagnoses of real namespaces: this test program runs itself once more inside, as `docker exec` would run rinit.
 
 use super::*;
+use crate::process::signal::{Sent, signal_process};
+use crate::process::walk::descendants;
 use crate::test_support::{Family, eventually};
-use crate::{Sent, descendants, signal_process};
 use std::process::Command;
 
 /// Set where this program is to print a diagnosis and not to test: to the file for the JSON.
@@ -90,7 +91,7 @@ fn those_who_refuse_and_zombies_are_named_with_their_reason() {
 
 fn sample(init: Reason) -> Diagnosis {
     let process = Process::read(rustix::process::getpid().into()).unwrap().unwrap();
-    let survivor = crate::examine(&process, None).unwrap();
+    let survivor = crate::survivor::examine(&process, None).unwrap();
     let init = Survivor { pid: Pid::INIT, command: "in'it".into(), reason: init, ..survivor };
     Diagnosis { init, init_is_self: false, refusing: vec![], zombies: vec![] }
 }

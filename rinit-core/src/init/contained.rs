@@ -1,12 +1,80 @@
 //! Running main for a host that contains it: the host's wishes, and everybody's end with it.
 
 use super::{Init, Running};
-use crate::child_spec::TerminalUse;
-use crate::contain::{Host, Stop, Wish, leave_group};
-use crate::policy::Happening;
-use crate::sys::SigInfo;
-use crate::{ChildSpec, Error, Group, Pid, Target, procfs};
+use crate::child::spec::start::TerminalUse;
+use crate::child::spec::{ChildSpec, ProcessGroup};
+use crate::contain::controller::{Host, Wish, leave_group};
+use crate::contain::protocol::Stop;
+use crate::contain::protocol::{self, Request, Setup};
+use crate::error::Error;
+use crate::inherited::Inherited;
+use crate::pid::Pid;
+use crate::policy::forwarding::Target;
+use crate::policy::shutdown::Happening;
+use crate::policy::shutdown::OnMainExit;
+use crate::procfs;
+use crate::signal::Signal;
+use crate::signal::received::ReceivedSignal;
+use crate::sys;
+use crate::user::User;
+use std::ffi::OsString;
 use std::mem::ManuallyDrop;
+use std::os::fd::RawFd;
+
+/// The whole of `rinit --contained NUMBER -- PROGRAM ARGUMENTS…`; returns the exit status. The descriptor is a socket to the
+/// host, a process that uses [`ChildSpec::contain`](crate::ChildSpec::contain).
+///
+/// # Errors
+///
+/// [`Error::Channel`] where there is no host at the descriptor. Whatever else fails the host is told.
+#[doc(hidden)]
+pub fn __contained(
+    inherited: Inherited,
+    number: RawFd,
+    program: OsString,
+    arguments: Vec<OsString>,
+) -> Result<u8, Error> {
+    let (mut host, request) = Host::meet(&inherited, number)?;
+    let Request::Setup(setup) = request else {
+        host.say(&protocol::version());
+        return Ok(125);
+    };
+    host.stop = setup.stop;
+    let setup_failed = |host: &Host, error: Error| {
+        host.say_failed(&error);
+        Ok(error.exit_code())
+    };
+    let mut main = ChildSpec::new(program).args(arguments).signals_of(&inherited);
+    // Its rinit's death by KILL, against which nothing helps, shall leave as little as possible.
+    main = main.mask(setup.mask).group(setup.group).parent_death_signal(Signal::KILL);
+    if let Some(ids) = &setup.user {
+        match User::from_ids(ids.uid, ids.gid, ids.groups.iter().copied()) {
+            Ok(user) => main = main.user(user),
+            Err(error) => return setup_failed(&host, error),
+        }
+        // The host has set it, to the user's or to what it was asked for.
+        main = match std::env::var_os("HOME") {
+            Some(home) => main.env("HOME", home),
+            None => main.env_remove("HOME"),
+        };
+    }
+    if let Some(directory) = &setup.directory {
+        main = main.directory(directory);
+    }
+    if let Some(number) = setup.terminal {
+        match sys::adopt(number) {
+            Ok(terminal) => main = main.terminal(terminal),
+            Err(error) => return setup_failed(&host, Error::Terminal(error)),
+        }
+    }
+    let Setup { drain, wait, .. } = setup;
+    let mut init = Init::new(inherited, main).subreaper(true);
+    init = init.on_main_exit(if wait { OnMainExit::Wait } else { OnMainExit::Drain });
+    if let Some(drain) = drain {
+        init = init.drain(drain);
+    }
+    Ok(init.run_for(host))
+}
 
 /// For whom a contained main runs.
 pub(super) struct Contained {
@@ -34,23 +102,23 @@ impl Init {
     fn start_for(mut self, host: &Host) -> Result<(Running, Option<Pid>), Error> {
         let me = Pid::from(rustix::process::getpid());
         // Without it nobody could be found who has left main's group.
-        procfs::verify(&mut procfs::Reader::new())?;
+        procfs::verify(&mut procfs::reader::Reader::new())?;
         // Kept to the end, and not given back.
         let _ = ManuallyDrop::new(self.become_subreaper(me)?);
         host.listen()?;
-        let group = self.main.group_kind();
+        let group = self.main.group;
         // No terminal is handed over: as if main were the host's child, which would do it itself.
         let main = self.main.start(TerminalUse::None)?.pid;
         // What it holds is not needed any more, and closed with all the rest.
         self.main = ChildSpec::new("");
         leave_group(group);
         host.pin_nothing_else();
-        Ok((self.into_running(me, main, None), (group != Group::Inherit).then_some(main)))
+        Ok((self.into_running(me, main, None), (group != ProcessGroup::Inherit).then_some(main)))
     }
 }
 
 impl Running {
-    pub(super) fn is_hosts_note(&self, info: &SigInfo) -> bool {
+    pub(super) fn is_hosts_note(&self, info: &ReceivedSignal) -> bool {
         self.contained.as_ref().is_some_and(|contained| contained.host.is_note(info))
     }
 

@@ -1,6 +1,11 @@
 //! What an observer of an [`Init`](crate::Init) is told.
 
-use crate::{ExitStatus, Pid, Received, Signal, Survivor, Target};
+use crate::exit_status::ExitStatus;
+use crate::pid::Pid;
+use crate::policy::forwarding::Target;
+use crate::signal::Signal;
+use crate::signal::received::ReceivedSignal;
+use crate::survivor::Survivor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
@@ -8,7 +13,7 @@ use std::thread;
 /// Something that happened in a running [`Init`](crate::Init).
 ///
 /// ```
-/// use rinit_core::Event;
+/// use rinit_core::init::Event;
 /// fn log(event: &Event) {
 ///     if let Event::Reaped { pid, status, main: false } = event {
 ///         println!("orphan {pid} {status}");
@@ -24,7 +29,7 @@ pub enum Event {
         pid: Pid,
     },
     /// A signal arrived.
-    Received(Received),
+    Received(ReceivedSignal),
     /// A signal was passed on.
     Forwarded {
         /// As what, after rewriting.
@@ -105,14 +110,14 @@ pub enum Event {
 /// Why a signal was not passed on.
 ///
 /// ```
-/// assert_ne!(rinit_core::Withheld::Dropped, rinit_core::Withheld::Unhandled);
+/// assert_ne!(rinit_core::init::Withheld::Dropped, rinit_core::init::Withheld::Unhandled);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Withheld {
     /// A rewriting rule drops it.
     Dropped,
-    /// Main neither handles nor ignores it ([`Forward::Handled`](crate::Forward::Handled)).
+    /// Main neither handles nor ignores it ([`Forward::Handled`](crate::policy::Forward::Handled)).
     Unhandled,
     /// The terminal has already sent it to main's process group.
     GivenByTerminal,
@@ -125,7 +130,7 @@ pub enum Withheld {
 /// What is about to happen to those who remain.
 ///
 /// ```
-/// assert_ne!(rinit_core::Next::Tell, rinit_core::Next::Kill);
+/// assert_ne!(rinit_core::init::Next::Tell, rinit_core::init::Next::Kill);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

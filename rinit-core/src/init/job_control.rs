@@ -1,8 +1,11 @@
 //! Stops and continuations: main's, and this process's own with it.
 
 use super::Running;
+use crate::pid::Pid;
+use crate::signal::Signal;
+use crate::signal::set::SignalSet;
+use crate::sys;
 use crate::terminal::{Terminal, suspend};
-use crate::{Pid, Signal, SignalSet, sys};
 use rustix::fd::BorrowedFd;
 use std::time::Duration;
 

@@ -1,30 +1,45 @@
 //! Runs one program as an init runs it: forwards signals, reaps every child, ends everyone in good order.
 
-mod contained;
-mod event;
+pub(crate) mod contained;
+mod descendants;
+pub(crate) mod event;
+mod exit;
 mod job_control;
-mod report;
-mod split;
+mod oom;
+mod pause;
+pub(crate) mod split;
 
 use contained::Contained;
 
 pub use event::{Event, Next, Withheld};
-pub use report::Report;
+pub use exit::mirror;
+pub use pause::pause;
 pub use split::{Split, ThisProcess};
 
 use event::Observers;
 
-use crate::child_spec::TerminalUse;
-use crate::everyone::{Everyone, REPORTED, signal_blindly};
-use crate::forwarder::{is_gone, send};
-use crate::patience::{patiently, pause};
-use crate::policy::{Action, Happening};
-use crate::reap::{Reaped, reap_one};
+use crate::child::spec::start::TerminalUse;
+use crate::child::spec::{ChildSpec, ProcessGroup};
+use crate::error::Error;
+use crate::exit_status::ExitStatus;
+use crate::inherited::Inherited;
+use crate::init::descendants::{Everyone, REPORTED, signal_blindly};
+use crate::pid::Pid;
+use crate::policy::forwarding::{Forward, Target};
+use crate::policy::shutdown::{Action, Happening};
+use crate::policy::shutdown::{Shutdown, ShutdownConfig};
+use crate::process::signal::{is_gone, send};
+use crate::procfs;
+use crate::reaper::subreaper::{Subreaper, become_subreaper};
+use crate::reaper::wait::{Reaped, reap_one};
+use crate::report::Report;
+use crate::signal::Signal;
+use crate::signal::received::ReceivedSignal;
+use crate::signal::rewrite::Rewrite;
+use crate::signal::set::SignalSet;
+use crate::sys;
+use crate::sys::retry::{self, patiently};
 use crate::terminal::Terminal;
-use crate::{
-    ChildSpec, Error, ExitStatus, Forward, Group, Inherited, Pid, Received, Rewrite, Shutdown, ShutdownConfig, Signal,
-    SignalSet, Subreaper, Target, become_subreaper, out_of_memory, procfs, sys,
-};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -134,7 +149,7 @@ impl Init {
     /// # fn f(init: rinit_core::Init) {
     /// let mut reaped = 0;
     /// let init = init.observe_inline(move |event| {
-    ///     if let rinit_core::Event::Reaped { .. } = event {
+    ///     if let rinit_core::init::Event::Reaped { .. } = event {
     ///         reaped += 1;
     ///     }
     /// });
@@ -206,7 +221,7 @@ impl<M> Init<M> {
     ///
     /// ```
     /// # fn f(init: rinit_core::Init) {
-    /// let init = init.target(rinit_core::Target::Group);
+    /// let init = init.target(rinit_core::policy::Target::Group);
     /// # let _ = init;
     /// # }
     /// ```
@@ -220,7 +235,7 @@ impl<M> Init<M> {
     ///
     /// ```
     /// # fn f(init: rinit_core::Init) {
-    /// let init = init.forward(rinit_core::Forward::Handled);
+    /// let init = init.forward(rinit_core::policy::Forward::Handled);
     /// # let _ = init;
     /// # }
     /// ```
@@ -234,8 +249,8 @@ impl<M> Init<M> {
     /// dropped.
     ///
     /// ```
-    /// # fn f(init: rinit_core::Init) -> Result<(), rinit_core::BadRewrite> {
-    /// let mut rewrite = rinit_core::Rewrite::default();
+    /// # fn f(init: rinit_core::Init) -> Result<(), rinit_core::signal::BadRewrite> {
+    /// let mut rewrite = rinit_core::signal::Rewrite::default();
     /// rewrite.add("TERM=QUIT")?;
     /// let init = init.rewrite(rewrite);
     /// # let _ = init;
@@ -310,12 +325,12 @@ impl<M> Init<M> {
     ///
     /// ```
     /// # fn f(init: rinit_core::Init) {
-    /// let init = init.on_main_exit(rinit_core::OnMainExit::Wait);
+    /// let init = init.on_main_exit(rinit_core::policy::OnMainExit::Wait);
     /// # let _ = init;
     /// # }
     /// ```
     #[must_use]
-    pub fn on_main_exit(mut self, what: crate::OnMainExit) -> Self {
+    pub fn on_main_exit(mut self, what: crate::policy::shutdown::OnMainExit) -> Self {
         self.shutdown.on_main_exit = what;
         self
     }
@@ -418,13 +433,13 @@ fn start(main: &ChildSpec, terminal: Option<Terminal>) -> Result<Pid, Error> {
     // Nobody could be given the other ends of main's pipes.
     let start = |terminal_use: TerminalUse<'_>| main.start(terminal_use).map(|started| started.pid);
     let Some(terminal) = terminal else { return start(TerminalUse::None) };
-    match main.group_kind() {
-        Group::Inherit => start(TerminalUse::None),
+    match main.group {
+        ProcessGroup::Inherit => start(TerminalUse::None),
         // The foreground belongs to a group outside of this PID namespace, which could never be given it back for want of
         // a number: `unshare --pid --fork rinit sh`. Main stays in that group, which is this process's own.
-        Group::Own if sys::own_group().is_none() => start(TerminalUse::Shared),
-        Group::Own => terminal.with(|tty| start(TerminalUse::Foreground(tty))).map_err(Error::Terminal)?,
-        Group::Session => terminal
+        ProcessGroup::Own if sys::own_group().is_none() => start(TerminalUse::Shared),
+        ProcessGroup::Own => terminal.with(|tty| start(TerminalUse::Foreground(tty))).map_err(Error::Terminal)?,
+        ProcessGroup::Session => terminal
             .with(|tty| {
                 let free = job_control::give_up_terminal(tty);
                 // A terminal that stays somebody else's cannot be main's: then its session has none.
@@ -499,7 +514,7 @@ impl Running {
                 Ok(Some(info)) if self.is_for_own_writing(&info) => {}
                 Ok(Some(info)) => {
                     in_a_row = (in_a_row + 1) % SIGNALS_IN_A_ROW;
-                    self.received(Received::new(info));
+                    self.received(info);
                     if in_a_row == 0 {
                         self.hear_host();
                         look_for_ended |= child_has_ended();
@@ -519,7 +534,7 @@ impl Running {
     /// True for what the kernel sends to whoever writes where nobody reads (`pipe(7)`) or beyond a file's limit
     /// (`setrlimit(2)`): here that is this process's own observer, whose log has lost its reader. It is not main's to die of,
     /// and not even an event: to log it would raise the next one, for ever.
-    fn is_for_own_writing(&self, info: &sys::SigInfo) -> bool {
+    fn is_for_own_writing(&self, info: &ReceivedSignal) -> bool {
         [Signal::PIPE, Signal::XFSZ].contains(&info.signal) && info.sender == Some(self.me)
     }
 
@@ -599,13 +614,13 @@ impl Running {
 
     /// Somebody else has sent KILL. Where it was the kernel for want of memory, nothing else in the container says so.
     fn ask_for_memory(&mut self, pid: Pid, main: bool) {
-        if let Some(kills) = out_of_memory::kills().filter(|kills| *kills > self.out_of_memory_kills) {
+        if let Some(kills) = oom::kills().filter(|kills| *kills > self.out_of_memory_kills) {
             self.out_of_memory_kills = kills;
             self.out.emit(Event::OutOfMemory { pid, main, kills });
         }
     }
 
-    fn received(&mut self, received: Received) {
+    fn received(&mut self, received: ReceivedSignal) {
         self.out.emit(Event::Received(received));
         self.pass_on(received);
         if self.stop_along && [Signal::TSTP, Signal::TTIN, Signal::TTOU].contains(&received.signal()) {
@@ -614,7 +629,7 @@ impl Running {
         }
     }
 
-    fn pass_on(&mut self, received: Received) {
+    fn pass_on(&mut self, received: ReceivedSignal) {
         let signal = received.signal();
         let Some(rewritten) = self.rewrite.apply(signal) else {
             self.out.emit(Event::Withheld { signal, why: Withheld::Dropped });
@@ -763,7 +778,7 @@ impl Running {
         if self.forward == Forward::All {
             return None;
         }
-        let mut reader = procfs::Reader::new();
+        let mut reader = procfs::reader::Reader::new();
         let signals = reader.status(self.main).ok().flatten()?.signals?;
         // Which signals a `sigwait` waits for cannot be seen while it waits.
         let visible = !reader.is_in_sigwait(self.main);
@@ -777,7 +792,7 @@ impl Running {
             self.troubles.push(trouble);
             self.out.emit(Event::Trouble { what: format!("{doing}: {error}") });
         }
-        pause(PAUSE_AFTER_TROUBLE);
+        retry::pause(PAUSE_AFTER_TROUBLE);
     }
 
     fn report(mut self) -> Report {

@@ -1,9 +1,16 @@
 //! Splits a service in two: this process stays behind as init, its child returns and is the service.
 
 use super::{Init, pin_nothing, terminal_that_is_ours};
-use crate::sys::{self, Forked, OnlyThread, Placement, SavedDisposition, Stage};
+use crate::error::Error;
+use crate::exit_status::ExitStatus;
+use crate::inherited::Inherited;
+use crate::parent_death::ParentWatch;
+use crate::pid::Pid;
+use crate::report::Report;
+use crate::signal::Signal;
+use crate::sys;
+use crate::sys::{Forked, OnlyThread, Placement, SavedDisposition, Stage};
 use crate::terminal::Terminal;
-use crate::{Error, ExitStatus, Inherited, ParentWatch, Pid, Report, Signal};
 use std::ffi::OsString;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +21,7 @@ const OWN_FAILURE: u8 = 125;
 /// What an [`Init`] has as its main when that is not a program to start but this process: see [`Init::split`].
 ///
 /// ```
-/// let init: rinit_core::Init<rinit_core::ThisProcess> = rinit_core::Init::splitting();
+/// let init: rinit_core::Init<rinit_core::init::ThisProcess> = rinit_core::Init::splitting();
 /// # let _ = init;
 /// ```
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +46,7 @@ impl Split {
     /// The init's pid: the one that this process had before the split.
     ///
     /// ```no_run
-    /// # fn f(split: rinit_core::Split) {
+    /// # fn f(split: rinit_core::init::Split) {
     /// let is_pid_1 = split.init().get() == 1;
     /// # let _ = is_pid_1;
     /// # }
@@ -198,7 +205,7 @@ impl Init<ThisProcess> {
     }
 }
 
-/// As [`mirror`](crate::mirror), but without exit handlers, and with the status of a main that could not be killed.
+/// As [`mirror`](crate::init::mirror), but without exit handlers, and with the status of a main that could not be killed.
 fn end_as(report: &Report) -> ! {
     if let Some(signal) = report.main.and_then(ExitStatus::signal) {
         sys::die_by(signal);

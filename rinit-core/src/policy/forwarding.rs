@@ -1,11 +1,12 @@
 //! Which signals are passed on, and to whom.
 
-use crate::{Signal, SignalSet};
+use crate::signal::Signal;
+use crate::signal::set::SignalSet;
 
 /// Who gets the signals that arrive at rinit.
 ///
 /// ```
-/// assert_eq!(rinit_core::Target::default(), rinit_core::Target::Main);
+/// assert_eq!(rinit_core::policy::Target::default(), rinit_core::policy::Target::Main);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Target {
@@ -21,7 +22,7 @@ pub enum Target {
 /// Which signals are passed on.
 ///
 /// ```
-/// assert_eq!(rinit_core::Forward::default(), rinit_core::Forward::All);
+/// assert_eq!(rinit_core::policy::Forward::default(), rinit_core::policy::Forward::All);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Forward {

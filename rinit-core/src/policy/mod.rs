@@ -1,9 +1,7 @@
 //! Decisions, as pure functions of what happened and what time it is. No system call, no clock, no allocation.
 
-mod forwarding;
-mod rewrite;
-mod shutdown;
+pub(crate) mod forwarding;
+pub(crate) mod shutdown;
 
 pub use forwarding::{Forward, Target};
-pub use rewrite::{BadRewrite, Rewrite};
 pub use shutdown::{Action, Actions, Happening, OnMainExit, Shutdown, ShutdownConfig};

@@ -12,13 +12,14 @@
 //!                                                                             +--> done <----+
 //! ```
 
-use crate::{Signal, SignalSet};
+use crate::signal::Signal;
+use crate::signal::set::SignalSet;
 use std::time::Duration;
 
 /// What rinit does when main has ended and other processes remain.
 ///
 /// ```
-/// assert_eq!(rinit_core::OnMainExit::default(), rinit_core::OnMainExit::Drain);
+/// assert_eq!(rinit_core::policy::OnMainExit::default(), rinit_core::policy::OnMainExit::Drain);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnMainExit {
@@ -34,7 +35,7 @@ pub enum OnMainExit {
 /// What a stop looks like.
 ///
 /// ```
-/// assert_eq!(rinit_core::ShutdownConfig::default().grace, None);
+/// assert_eq!(rinit_core::policy::ShutdownConfig::default().grace, None);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ShutdownConfig {
@@ -69,7 +70,8 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
 /// What happened.
 ///
 /// ```
-/// use rinit_core::{Happening, Signal};
+/// use rinit_core::Signal;
+/// use rinit_core::policy::Happening;
 /// let _ = Happening::Signal { signal: Signal::TERM, stop: true };
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +106,8 @@ pub enum Happening {
 /// What to do.
 ///
 /// ```
-/// use rinit_core::{Action, Signal, SignalSet};
+/// use rinit_core::{Signal, SignalSet};
+/// use rinit_core::policy::Action;
 /// let _ = Action::Forward(SignalSet::only(Signal::TERM));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +132,7 @@ pub enum Action {
 /// The actions of one step, in order.
 ///
 /// ```
-/// use rinit_core::{Action, Happening, Shutdown, ShutdownConfig};
+/// use rinit_core::policy::{Action, Happening, Shutdown, ShutdownConfig};
 /// use std::time::Duration;
 /// let mut shutdown = Shutdown::new(ShutdownConfig::default());
 /// let actions = shutdown.step(Happening::Ended { main: true, all: true }, Duration::ZERO);
@@ -165,7 +168,8 @@ impl Iterator for Actions {
 /// The state of a shutdown.
 ///
 /// ```
-/// use rinit_core::{Action, Happening, Shutdown, ShutdownConfig, Signal, SignalSet};
+/// use rinit_core::{Signal, SignalSet};
+/// use rinit_core::policy::{Action, Happening, Shutdown, ShutdownConfig};
 /// use std::time::Duration;
 ///
 /// let config = ShutdownConfig { grace: Some(Duration::from_secs(4)), ..ShutdownConfig::default() };
@@ -205,7 +209,7 @@ impl Shutdown {
     /// Before anything has happened.
     ///
     /// ```
-    /// use rinit_core::{Shutdown, ShutdownConfig};
+    /// use rinit_core::policy::{Shutdown, ShutdownConfig};
     /// assert_eq!(Shutdown::new(ShutdownConfig::default()).deadline(), None);
     /// ```
     #[must_use]
@@ -233,7 +237,8 @@ impl Shutdown {
     /// When a [`Happening::Tick`] is due, as time since the start; `None` while nothing is.
     ///
     /// ```
-    /// use rinit_core::{Happening, Shutdown, ShutdownConfig, Signal};
+    /// use rinit_core::Signal;
+    /// use rinit_core::policy::{Happening, Shutdown, ShutdownConfig};
     /// use std::time::Duration;
     /// let mut shutdown = Shutdown::new(ShutdownConfig::default());
     /// let _ = shutdown.step(Happening::Signal { signal: Signal::TERM, stop: true }, Duration::from_secs(1));
@@ -256,7 +261,7 @@ impl Shutdown {
     /// When a stop was requested, as time since the start.
     ///
     /// ```
-    /// use rinit_core::{Shutdown, ShutdownConfig};
+    /// use rinit_core::policy::{Shutdown, ShutdownConfig};
     /// assert_eq!(Shutdown::new(ShutdownConfig::default()).stop_requested(), None);
     /// ```
     #[must_use]
@@ -267,7 +272,7 @@ impl Shutdown {
     /// True once [`Action::Exit`] was given; no action follows.
     ///
     /// ```
-    /// use rinit_core::{Shutdown, ShutdownConfig};
+    /// use rinit_core::policy::{Shutdown, ShutdownConfig};
     /// assert!(!Shutdown::new(ShutdownConfig::default()).is_done());
     /// ```
     #[must_use]
@@ -278,7 +283,7 @@ impl Shutdown {
     /// Takes in what happened at time `now` and says what to do. `now` never goes back.
     ///
     /// ```
-    /// use rinit_core::{Action, Happening, Shutdown, ShutdownConfig};
+    /// use rinit_core::policy::{Action, Happening, Shutdown, ShutdownConfig};
     /// use std::time::Duration;
     /// let mut shutdown = Shutdown::new(ShutdownConfig::default());
     /// let actions = shutdown.step(Happening::Ended { main: true, all: false }, Duration::ZERO);

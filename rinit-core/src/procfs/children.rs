@@ -1,7 +1,7 @@
 //! `/proc/pid/task/tid/children`.
 
 use super::stat::number;
-use crate::Pid;
+use crate::pid::Pid;
 
 /// The pids of the file, in its order. What is no pid is left out.
 ///

@@ -1,6 +1,6 @@
 //! `/proc/pid/stat`.
 
-use crate::Pid;
+use crate::pid::Pid;
 use std::fmt;
 
 /// What a process is doing, as the kernel's letter says.
@@ -8,7 +8,7 @@ use std::fmt;
 /// Source: `proc_pid_stat(5)`, field 3.
 ///
 /// ```
-/// use rinit_core::State;
+/// use rinit_core::process::State;
 /// assert_eq!(State::from_letter(b'D'), State::DiskSleep);
 /// assert_eq!(State::DiskSleep.to_string(), "D");
 /// ```
@@ -39,7 +39,7 @@ impl State {
     /// The state from the kernel's letter.
     ///
     /// ```
-    /// assert_eq!(rinit_core::State::from_letter(b'Z'), rinit_core::State::Zombie);
+    /// assert_eq!(rinit_core::process::State::from_letter(b'Z'), rinit_core::process::State::Zombie);
     /// ```
     #[must_use]
     pub const fn from_letter(letter: u8) -> Self {
@@ -60,7 +60,7 @@ impl State {
     /// The kernel's letter.
     ///
     /// ```
-    /// assert_eq!(rinit_core::State::Running.letter(), b'R');
+    /// assert_eq!(rinit_core::process::State::Running.letter(), b'R');
     /// ```
     #[must_use]
     pub const fn letter(self) -> u8 {

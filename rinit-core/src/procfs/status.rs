@@ -1,7 +1,8 @@
 //! `/proc/pid/status`.
 
 use super::stat::{State, number};
-use crate::{Pid, SignalSet};
+use crate::pid::Pid;
+use crate::signal::set::SignalSet;
 
 /// The lines of `/proc/pid/status` that rinit uses, each as far as the kernel has it: gVisor lacks most of them.
 ///
@@ -85,7 +86,7 @@ fn hexadecimal(value: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Signal;
+    use crate::signal::Signal;
     use proptest::prelude::*;
 
     const REAL: &[u8] = b"Name:\tUid:\\n\t99\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t1\nPid:\t1\nPPid:\t0\n\

@@ -1,9 +1,16 @@
 //! What `/proc` says about one process, gathered for the judgement.
 
+use crate::pid::Pid;
+use crate::process::Process;
+use crate::process::walk;
+use crate::procfs;
+use crate::procfs::cmdline;
+use crate::procfs::reader::Reader;
+use crate::procfs::stat::{Stat, State};
 use crate::procfs::status::Signals;
-use crate::procfs::{self, Reader, Stat, State, Status, cmdline};
-use crate::tree::{self, Process};
-use crate::{Pid, Signal, SignalSet};
+use crate::procfs::status::Status;
+use crate::signal::Signal;
+use crate::signal::set::SignalSet;
 
 /// All that the judgement looks at.
 #[derive(Debug, Clone)]
@@ -107,7 +114,7 @@ fn threads(reader: &mut Reader, stat: &Stat, status: Option<&Status>) -> (Signal
         return (first.unwrap_or_default(), in_kernel);
     }
     let mut threads = Vec::new();
-    let listed = procfs::numbers(&format!("/proc/{}/task", stat.pid), &mut threads);
+    let listed = procfs::reader::numbers(&format!("/proc/{}/task", stat.pid), &mut threads);
     let mut blocked = None;
     if let Ok(Some(())) = listed {
         for thread in threads {
@@ -136,7 +143,7 @@ fn is_shell(reader: &mut Reader, stat: &Stat) -> bool {
 }
 
 fn shell_children(reader: &mut Reader, shell: Pid) -> Vec<ShellChild> {
-    let children = tree::children(shell, reader).unwrap_or_default();
+    let children = walk::children(shell, reader).unwrap_or_default();
     let mut living = Vec::with_capacity(children.len());
     for child in children {
         if child.has_ended() {

@@ -2,8 +2,11 @@
 
 use super::Reason;
 use super::facts::{Facts, ShellChild};
-use crate::procfs::{State, status::Signals};
-use crate::{Pid, Signal, SignalSet};
+use crate::pid::Pid;
+use crate::procfs::stat::State;
+use crate::procfs::status::Signals;
+use crate::signal::Signal;
+use crate::signal::set::SignalSet;
 
 /// The first reason that holds, in an order from what no signal can change to what will pass by itself.
 pub(crate) fn judge(facts: &Facts) -> Reason {
@@ -83,7 +86,8 @@ fn foreground(children: &[ShellChild], ignored_by_shell: SignalSet) -> Option<&S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::procfs::{Stat, Status};
+    use crate::procfs::stat::Stat;
+    use crate::procfs::status::Status;
     use crate::survivor::Credentials;
 
     const TERM: Signal = Signal::TERM;

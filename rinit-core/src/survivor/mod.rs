@@ -2,23 +2,29 @@
 
 mod facts;
 mod judge;
-mod reason;
+pub(crate) mod reason;
 
-pub use reason::Reason;
+use reason::Reason;
 
 pub(crate) use facts::{Credentials, gather};
 pub(crate) use judge::judge;
 
-use crate::procfs::{Reader, State, cmdline};
-use crate::tree::Process;
-use crate::{Pid, Signal, sys};
+use crate::pid::Pid;
+use crate::process::Process;
+use crate::procfs::cmdline;
+use crate::procfs::reader::Reader;
+use crate::procfs::stat::State;
+use crate::signal::Signal;
+use crate::sys;
 use std::fmt;
 use std::time::Duration;
 
 /// A process that has not ended, and why, as one line for people.
 ///
 /// ```
-/// use rinit_core::{Pid, Process, Reason, examine};
+/// use rinit_core::Pid;
+/// use rinit_core::diagnose::{Reason, examine};
+/// use rinit_core::process::Process;
 /// # fn main() -> Result<(), rinit_core::Error> {
 /// let me = Process::read(Pid::new(std::process::id() as i32).expect("a pid"))?.expect("this process lives");
 /// let survivor = examine(&me, None).expect("this process lives");
@@ -65,7 +71,9 @@ impl fmt::Display for Survivor {
 /// blocks it. Source: `proc_pid_status(5)`, `signal(7)`.
 ///
 /// ```
-/// use rinit_core::{Pid, Process, examine};
+/// use rinit_core::Pid;
+/// use rinit_core::diagnose::examine;
+/// use rinit_core::process::Process;
 /// # fn main() -> Result<(), rinit_core::Error> {
 /// let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
 /// let process = Process::read(Pid::new(child.id() as i32).expect("a pid"))?.expect("it lives");

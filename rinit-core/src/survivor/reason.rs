@@ -1,13 +1,15 @@
 //! The reasons, in words.
 
 use super::Quoted;
-use crate::{Pid, Signal};
+use crate::pid::Pid;
+use crate::signal::Signal;
 use std::fmt;
 
 /// Why a process is still there. Displayed as a clause that follows the process's name.
 ///
 /// ```
-/// use rinit_core::{Reason, Signal};
+/// use rinit_core::Signal;
+/// use rinit_core::diagnose::Reason;
 /// assert_eq!(Reason::Ignores(Signal::TERM).to_string(), "ignores SIGTERM");
 /// assert_eq!(Reason::Ignores(Signal::TERM).code(), "ignores");
 /// ```
@@ -69,7 +71,7 @@ impl Reason {
     /// `traced`, `pending`, `namespace-init`, `not-permitted`, `ending`, `zombie`, `unknown`.
     ///
     /// ```
-    /// assert_eq!(rinit_core::Reason::NeverTold.code(), "never-told");
+    /// assert_eq!(rinit_core::diagnose::Reason::NeverTold.code(), "never-told");
     /// ```
     #[must_use]
     pub const fn code(&self) -> &'static str {

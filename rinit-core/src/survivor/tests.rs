@@ -1,8 +1,11 @@
 //! Reasons of real processes.
 
 use super::*;
+use crate::process::signal::{Sent, signal_process};
+use crate::process::walk::descendants;
+use crate::signal::set::SignalSet;
+use crate::sys;
 use crate::test_support::{Family, eventually};
-use crate::{Sent, SignalSet, descendants, signal_process, sys};
 use proptest::prelude::*;
 use std::os::unix::process::CommandExt;
 use std::process::Command;

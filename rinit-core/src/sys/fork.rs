@@ -1,7 +1,7 @@
 //! `fork(2)` of a process whose two copies both go on, and `_exit(2)` for the one that must not end like the other.
 
 use super::OnlyThread;
-use crate::Pid;
+use crate::pid::Pid;
 use std::ffi::OsStr;
 use std::io;
 

@@ -11,49 +11,40 @@
 //! is sound.
 #![allow(unsafe_code)]
 
-mod c_strings;
-mod channel;
 mod clock;
-mod descriptors;
-mod disposition;
 mod entry;
-mod environment;
+mod environ;
+mod fd;
 mod fork;
-mod group;
 mod heap;
-mod kill;
-mod mask;
-mod pass;
-mod shared_memory;
-mod siginfo;
-mod signalfd;
-mod sigwait;
+mod process_group;
+pub(crate) mod retry;
+mod signal;
 mod spawn;
 mod terminal;
 mod threads;
 
-pub(crate) use c_strings::{CStrings, LISTEN_PID_ROOM, c_string};
-pub(crate) use channel::{adopt, peer, signal_on_input};
 pub(crate) use clock::{since_boot, ticks_per_second};
-pub(crate) use descriptors::{close_all_but, close_from};
-pub(crate) use disposition::{Disposition, SavedDisposition, set_disposition};
 #[doc(hidden)]
 pub use entry::arguments;
-pub(crate) use environment::environment;
+pub(crate) use environ::environment;
+pub(crate) use fd::close::{close_all_but, close_from};
+pub(crate) use fd::remap::{Passed, pipe, raise};
+pub(crate) use fd::socket::{adopt, peer, signal_on_input};
 pub(crate) use fork::{Forked, end_now, fork_only_thread, put_variable};
-pub(crate) use group::{is_in_own_group, leads_session, own_group};
 pub(crate) use heap::give_back_free_memory;
-pub(crate) use kill::{
+pub(crate) use process_group::{is_in_own_group, leads_session, own_group};
+pub(crate) use signal::disposition::{Disposition, SavedDisposition, set_disposition};
+pub(crate) use signal::fd::SignalFd;
+pub(crate) use signal::mask::{block, set_mask, unblock};
+pub(crate) use signal::send::{
     die_by, kill, kill_everyone, kill_group, pidfd_send_signal, pidfd_signal_group, queue, set_parent_death_signal,
 };
-pub(crate) use mask::{block, set_mask, unblock};
-pub(crate) use pass::{Passed, pipe, raise};
-pub(crate) use siginfo::SigInfo;
-pub(crate) use signalfd::SignalFd;
-pub(crate) use sigwait::{is_sigtimedwait, sigtimedwait};
+pub(crate) use signal::wait::{is_sigtimedwait, sigtimedwait};
+pub(crate) use spawn::c_strings::{CStrings, LISTEN_PID_ROOM, NulByte, c_string};
 pub(crate) use spawn::{Failure, Ids, Placement, Plan, Stage, place, spawn};
 pub(crate) use terminal::give_up_terminal;
-pub(crate) use threads::{OnlyThread, only_thread};
+pub(crate) use threads::{NotAlone, OnlyThread, only_thread};
 
 /// The result of a system call made through libc: -1 means that `errno` tells why.
 fn check(result: libc::c_long) -> std::io::Result<libc::c_long> {

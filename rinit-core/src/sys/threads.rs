@@ -1,7 +1,6 @@
 //! Whether the calling thread is the only one of its process.
 
 use super::check;
-use crate::Error;
 use rustix::io::Errno;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
@@ -18,12 +17,21 @@ pub(crate) struct OnlyThread {
     _this_thread: PhantomData<*const ()>,
 }
 
-/// The proof, or [`Error::OtherThreads`], or [`Error::ThreadsUnknown`].
-pub(crate) fn only_thread() -> Result<OnlyThread, Error> {
+/// Why there is no proof.
+#[derive(Debug)]
+pub(crate) enum NotAlone {
+    /// Other threads run. The count includes the caller; `None` where there is no `/proc` to count them in.
+    OtherThreads { count: Option<usize> },
+    /// The threads cannot be counted.
+    Unknown(std::io::Error),
+}
+
+/// Checks that the calling thread is the only one.
+pub(crate) fn only_thread() -> Result<OnlyThread, NotAlone> {
     let give_up = Instant::now() + JOINED_IS_GONE;
     loop {
         match look() {
-            Err(Error::OtherThreads { .. }) if Instant::now() < give_up => {
+            Err(NotAlone::OtherThreads { .. }) if Instant::now() < give_up => {
                 std::thread::sleep(Duration::from_millis(1));
             }
             result => return result.map(|()| OnlyThread { _this_thread: PhantomData }),
@@ -31,10 +39,10 @@ pub(crate) fn only_thread() -> Result<OnlyThread, Error> {
     }
 }
 
-fn look() -> Result<(), Error> {
+fn look() -> Result<(), NotAlone> {
     match listed() {
         Some(1) => Ok(()),
-        Some(count) => Err(Error::OtherThreads { count: Some(count) }),
+        Some(count) => Err(NotAlone::OtherThreads { count: Some(count) }),
         None => ask_the_kernel(),
     }
 }
@@ -47,13 +55,13 @@ fn listed() -> Option<usize> {
 
 /// Without /proc: `unshare(CLONE_THREAD)` does nothing in a process of one thread, and is EINVAL in any other
 /// (`unshare(2)`). Not the first choice, since it gives no count and Docker's seccomp filter refuses `unshare`.
-fn ask_the_kernel() -> Result<(), Error> {
+fn ask_the_kernel() -> Result<(), NotAlone> {
     // SAFETY: the flag asks for nothing but the check: it separates nothing of this process, and touches no memory.
     let result = unsafe { libc::syscall(libc::SYS_unshare, libc::CLONE_THREAD) };
     match check(result) {
         Ok(_) => Ok(()),
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => Err(Error::OtherThreads { count: None }),
-        Err(error) => Err(Error::ThreadsUnknown(error)),
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => Err(NotAlone::OtherThreads { count: None }),
+        Err(error) => Err(NotAlone::Unknown(error)),
     }
 }
 
@@ -64,7 +72,7 @@ mod tests {
     #[test]
     fn a_test_is_a_second_thread() {
         // libtest's main thread waits for this one.
-        assert!(matches!(only_thread(), Err(Error::OtherThreads { count: Some(2..) })));
-        assert!(matches!(ask_the_kernel(), Err(Error::OtherThreads { count: None } | Error::ThreadsUnknown(_))));
+        assert!(matches!(only_thread(), Err(NotAlone::OtherThreads { count: Some(2..) })));
+        assert!(matches!(ask_the_kernel(), Err(NotAlone::OtherThreads { count: None } | NotAlone::Unknown(_))));
     }
 }

@@ -1,0 +1,321 @@
+//! The command line, as a plain value. Pure: reads nothing but what it is given.
+
+pub(crate) mod contained;
+pub(crate) mod duration;
+pub(crate) mod help;
+
+use lexopt::{Arg, Parser, ValueExt};
+use rinit_core::Signal;
+use rinit_core::policy::{Forward, OnMainExit, Target};
+use rinit_core::signal::Rewrite;
+use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Run a program.
+    Run(Box<Options>),
+    /// Hold the namespace open and reap.
+    Pause(Box<Options>),
+    /// Report on the container.
+    Diagnose {
+        /// For programs and not for people.
+        json: bool,
+    },
+    /// Print the help text.
+    Help,
+    /// Print the version.
+    Version,
+    /// Print the licence.
+    License,
+    /// Print what another program's persona has to say, and exit.
+    Print(Page),
+}
+
+/// Text to print, and the exit status that goes with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The text, with its line ends.
+    pub text: String,
+    /// Where it goes.
+    pub to: Stream,
+    /// The exit status after it.
+    pub status: u8,
+}
+
+/// A standard stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Error,
+}
+
+/// How to run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Options {
+    /// The program; empty for `--pause`.
+    pub program: OsString,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Signals passed on as others.
+    pub rewrite: Rewrite,
+    /// Who gets signals.
+    pub to: Target,
+    /// Which signals are passed on.
+    pub forward: Forward,
+    /// Further signals that request a stop.
+    pub stop_signals: Vec<Signal>,
+    /// How long the first stop signal is held back.
+    pub stop_delay: Option<Duration>,
+    /// From telling main to killing.
+    pub grace: Option<Duration>,
+    /// From main's end to killing.
+    pub drain: Option<Duration>,
+    /// What happens to others when main has ended.
+    pub on_main_exit: OnMainExit,
+    /// The user to become, `USER[:GROUP]`.
+    pub user: Option<String>,
+    /// The working directory.
+    pub workdir: Option<PathBuf>,
+    /// Variables to set.
+    pub env: Vec<(OsString, OsString)>,
+    /// A session of its own.
+    pub session: bool,
+    /// Main stays in rinit's own process group. Only personas ask for it.
+    pub same_group: bool,
+    /// rinit stops itself whenever it gets a stop signal of the terminal. Only personas ask for it.
+    pub stop_along: bool,
+    /// What rinit gets when its parent ends.
+    pub parent_death_signal: Option<Signal>,
+    /// `-s`, `--no-subreaper`, or neither.
+    pub subreaper: Option<bool>,
+    /// Exit codes reported as 0.
+    pub ok_codes: Vec<u8>,
+    /// Die by main's signal.
+    pub mirror_signal: bool,
+    /// `-v`, up to three times.
+    pub verbosity: u8,
+    /// Say each orphan.
+    pub warn_on_reap: bool,
+}
+
+/// The line that says what is wrong with the command line, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadUsage(pub String);
+
+impl Display for BadUsage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Reads the arguments, the program's own name first, and the variables `RINIT_…`; a flag wins over its variable.
+///
+/// # Errors
+///
+/// [`BadUsage`]: nothing was started.
+pub fn parse(arguments: Vec<OsString>, variable: impl Fn(&str) -> Option<OsString>) -> Result<Command, BadUsage> {
+    let mut options = from_environment(variable)?;
+    let stop_signals_from_environment = std::mem::take(&mut options.stop_signals);
+    let mut parser = Parser::from_iter(arguments);
+    let (mut pause, mut diagnose, mut json) = (false, false, false);
+    while let Some(argument) = parser.next().map_err(bad)? {
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
+            Arg::Short('l' | 'L') | Arg::Long("license") => return Ok(Command::License),
+            Arg::Short('P') | Arg::Long("pause") => pause = true,
+            Arg::Long("diagnose") => diagnose = true,
+            Arg::Long("json") => json = true,
+            Arg::Short('g') => options.to = Target::Group,
+            Arg::Short('c') | Arg::Long("single-child") => options.to = Target::Main,
+            Arg::Short('s') | Arg::Long("subreaper") => options.subreaper = Some(true),
+            Arg::Long("no-subreaper") => options.subreaper = Some(false),
+            Arg::Long("session") => options.session = true,
+            Arg::Long("mirror-signal") => options.mirror_signal = true,
+            Arg::Short('v') | Arg::Long("verbose") => options.verbosity = options.verbosity.saturating_add(1).min(3),
+            Arg::Short('w') | Arg::Long("warn-on-reap") => options.warn_on_reap = true,
+            Arg::Short(short @ ('r' | 'p' | 'e')) => {
+                let value = parser.value().map_err(bad)?;
+                let long = match short {
+                    'r' => "rewrite",
+                    'p' => "parent-death-signal",
+                    _ => "ok-exit",
+                };
+                set(&mut options, long, value).map_err(|BadUsage(why)| BadUsage(format!("-{short}: {why}")))?;
+            }
+            Arg::Long(long) if takes_value(long) => {
+                let long = long.to_owned();
+                let value = parser.value().map_err(bad)?;
+                set(&mut options, &long, value).map_err(|BadUsage(why)| BadUsage(format!("--{long}: {why}")))?;
+            }
+            Arg::Value(program) => {
+                options.program = program;
+                // Everything from here on belongs to the program, dashes and all.
+                options.arguments = parser.raw_args().map_err(bad)?.collect();
+                break;
+            }
+            Arg::Short(_) | Arg::Long(_) => return Err(bad(argument.unexpected())),
+        }
+    }
+    if options.stop_signals.is_empty() {
+        options.stop_signals = stop_signals_from_environment;
+    }
+    let has_program = !options.program.is_empty();
+    if json && !diagnose {
+        return Err(BadUsage("--json goes with --diagnose".into()));
+    }
+    match (pause, diagnose) {
+        (true, true) => Err(BadUsage("give either --pause or --diagnose".into())),
+        (true, false) | (false, true) if has_program => {
+            let name = if pause { "--pause" } else { "--diagnose" };
+            Err(BadUsage(format!("{name} takes no program")))
+        }
+        (true, false) => Ok(Command::Pause(Box::new(options))),
+        (false, true) => Ok(Command::Diagnose { json }),
+        (false, false) if !has_program => {
+            Err(BadUsage("no program given; usage: rinit [OPTIONS] [--] PROGRAM [ARGS...] (see rinit --help)".into()))
+        }
+        (false, false) => Ok(Command::Run(Box::new(options))),
+    }
+}
+
+/// The options that the variables `RINIT_…` ask for.
+pub(crate) fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> Result<Options, BadUsage> {
+    let mut options = Options::default();
+    for (name, option) in VARIABLES {
+        // Set to nothing is not set, as compose files and Helm charts write it.
+        if let Some(value) = variable(name).filter(|value| !value.is_empty()) {
+            set(&mut options, option, value).map_err(|BadUsage(why)| BadUsage(format!("{name}: {why}")))?;
+        }
+    }
+    Ok(options)
+}
+
+/// Every option: short letters, long name, and whether it takes a value. Manual page, help and completions are held to
+/// this list, and the parser too.
+pub const OPTIONS: &[(&str, &str, bool)] = &[
+    ("r", "rewrite", true),
+    ("g", "", false),
+    ("c", "single-child", false),
+    ("", "to", true),
+    ("", "forward", true),
+    ("", "stop-signal", true),
+    ("", "stop-delay", true),
+    ("", "grace", true),
+    ("", "on-main-exit", true),
+    ("", "drain", true),
+    ("", "user", true),
+    ("", "workdir", true),
+    ("", "env", true),
+    ("", "session", false),
+    ("p", "parent-death-signal", true),
+    ("s", "subreaper", false),
+    ("", "no-subreaper", false),
+    ("e", "", true),
+    ("", "mirror-signal", false),
+    ("v", "verbose", false),
+    ("w", "warn-on-reap", false),
+    ("P", "pause", false),
+    ("", "diagnose", false),
+    ("", "json", false),
+    ("h", "help", false),
+    ("V", "version", false),
+    ("lL", "license", false),
+];
+
+fn takes_value(long: &str) -> bool {
+    OPTIONS.iter().any(|(_, name, value)| *value && *name == long)
+}
+
+/// Environment variables and the options they stand for.
+const VARIABLES: &[(&str, &str)] = &[
+    ("RINIT_TO", "to"),
+    ("RINIT_FORWARD", "forward"),
+    ("RINIT_STOP_SIGNAL", "stop-signal"),
+    ("RINIT_STOP_DELAY", "stop-delay"),
+    ("RINIT_GRACE", "grace"),
+    ("RINIT_DRAIN", "drain"),
+    ("RINIT_ON_MAIN_EXIT", "on-main-exit"),
+];
+
+/// Sets one option from its value.
+fn set(options: &mut Options, name: &str, value: OsString) -> Result<(), BadUsage> {
+    match name {
+        "workdir" if value.is_empty() => return Err(BadUsage("give a directory".into())),
+        "workdir" => options.workdir = Some(value.into()),
+        "env" => options.env.push(name_and_value(&value)?),
+        _ => return set_text(options, name, &value.string().map_err(bad)?),
+    }
+    Ok(())
+}
+
+fn set_text(options: &mut Options, name: &str, text: &str) -> Result<(), BadUsage> {
+    match name {
+        "rewrite" => options.rewrite.add(text).map_err(|error| quoted(text, error))?,
+        "to" => options.to = one_of(text, &[("main", Target::Main), ("group", Target::Group), ("all", Target::All)])?,
+        "forward" => options.forward = one_of(text, &[("all", Forward::All), ("handled", Forward::Handled)])?,
+        "on-main-exit" => {
+            let known = [("drain", OnMainExit::Drain), ("wait", OnMainExit::Wait), ("exit", OnMainExit::Exit)];
+            options.on_main_exit = one_of(text, &known)?;
+        }
+        "stop-signal" => {
+            for name in text.split(',') {
+                options.stop_signals.push(signal(name)?);
+            }
+        }
+        "stop-delay" => options.stop_delay = Some(duration::parse(text).map_err(BadUsage)?),
+        "grace" => options.grace = Some(duration::parse(text).map_err(BadUsage)?),
+        "drain" => options.drain = Some(duration::parse(text).map_err(BadUsage)?),
+        "user" if text.is_empty() => return Err(BadUsage("give USER or USER:GROUP".into())),
+        "user" => options.user = Some(text.to_owned()),
+        "parent-death-signal" => options.parent_death_signal = Some(signal(text)?),
+        "ok-exit" => {
+            let code = text.parse().map_err(|_| quoted(text, "not an exit code: give a number from 0 to 255"))?;
+            options.ok_codes.push(code);
+        }
+        _ => return Err(BadUsage(format!("unknown option {name}"))),
+    }
+    Ok(())
+}
+
+fn signal(text: &str) -> Result<Signal, BadUsage> {
+    text.parse().map_err(|error| quoted(text, error))
+}
+
+fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, BadUsage> {
+    let found = known.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
+    found.ok_or_else(|| {
+        let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+        quoted(text, format_args!("give {}", names.join(" or ")))
+    })
+}
+
+fn name_and_value(entry: &OsStr) -> Result<(OsString, OsString), BadUsage> {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    let bytes = entry.as_bytes();
+    match bytes.iter().position(|byte| *byte == b'=') {
+        Some(at) if at > 0 => {
+            let (name, value) = bytes.split_at(at);
+            let value = value.get(1..).unwrap_or_default();
+            Ok((OsString::from_vec(name.to_vec()), OsString::from_vec(value.to_vec())))
+        }
+        _ => Err(quoted(&entry.to_string_lossy(), "not a variable: give NAME=VALUE")),
+    }
+}
+
+fn quoted(text: &str, why: impl Display) -> BadUsage {
+    BadUsage(format!("'{text}': {why}"))
+}
+
+fn bad(error: lexopt::Error) -> BadUsage {
+    BadUsage(format!("{error} (see rinit --help)"))
+}
+
+#[cfg(test)]
+mod tests;

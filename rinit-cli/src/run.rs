@@ -1,0 +1,129 @@
+//! What the program does, from its first instruction to its exit status.
+
+use crate::args::contained::Contained;
+use crate::args::help::{HELP, LICENSE, VERSION};
+use crate::args::{Command, Options, Page, Stream};
+use crate::output::{put, say};
+use crate::persona::{self, Persona, Surroundings};
+use rinit_core::{ChildSpec, Error, Inherited, Init, ProcessGroup, User};
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
+
+/// The whole program. Signals are blocked already: the entry point did that first.
+#[must_use]
+pub fn run(inherited: Result<Inherited, Error>, arguments: Vec<OsString>) -> u8 {
+    if let Some(Contained { channel, program, arguments }) = Contained::parse(&arguments) {
+        let ran = inherited.and_then(|inherited| rinit_core::__contained(inherited, channel, program, arguments));
+        return ran.unwrap_or_else(|error| {
+            say(format_args!("{error}"));
+            persona::FAILED
+        });
+    }
+    let persona = persona::named(arguments.first().map_or(OsStr::new(""), OsString::as_os_str));
+    let is_init = rustix::process::getpid().is_init();
+    let around = Surroundings { variable: &|name| std::env::var_os(name), is_init };
+    match persona.parse(arguments, &around) {
+        Command::Help => print(HELP),
+        Command::Version => print(VERSION),
+        Command::License => print(LICENSE),
+        Command::Print(Page { text, to: Stream::Output, status }) => status.max(print(&text)),
+        Command::Print(Page { text, to: Stream::Error, status }) => {
+            put(Stream::Error, text.as_bytes());
+            status
+        }
+        Command::Diagnose { json } => {
+            diagnose(json).unwrap_or_else(|error| persona.failed(&Options::default(), &error))
+        }
+        Command::Pause(options) => {
+            let paused = inherited.and_then(|inherited| {
+                watch_parent(&options, &inherited)?;
+                rinit_core::init::pause(&inherited).map(|_| 0)
+            });
+            paused.unwrap_or_else(|error| persona.failed(&options, &error))
+        }
+        Command::Run(mut options) => {
+            let ran = inherited.and_then(|inherited| {
+                watch_parent(&options, &inherited)?;
+                run_main(&mut options, persona, inherited)
+            });
+            ran.unwrap_or_else(|error| persona.failed(&options, &error))
+        }
+    }
+}
+
+fn watch_parent(options: &Options, inherited: &Inherited) -> Result<(), Error> {
+    options.parent_death_signal.map_or(Ok(()), |signal| inherited.parent().signal(signal))
+}
+
+// Never inlined, as the two below: what they need for a moment would lie on the stack for as long as main lives.
+#[inline(never)]
+fn run_main(options: &mut Options, persona: &dyn Persona, inherited: Inherited) -> Result<u8, Error> {
+    let report = init(options, persona, inherited)?.run()?;
+    persona.ended(options, &report);
+    let code = report.exit_code();
+    if options.ok_codes.contains(&code) {
+        return Ok(0);
+    }
+    match report.main {
+        Some(status) if options.mirror_signal && status.signal().is_some() => rinit_core::init::mirror(status),
+        _ => Ok(code),
+    }
+}
+
+#[inline(never)]
+fn init(options: &mut Options, persona: &dyn Persona, inherited: Inherited) -> Result<Init, Error> {
+    let arguments = std::mem::take(&mut options.arguments);
+    let mut main = ChildSpec::new(&options.program).args(arguments).signals_of(&inherited);
+    if options.session {
+        main = main.group(ProcessGroup::Session);
+    } else if options.same_group {
+        main = main.group(ProcessGroup::Inherit);
+    }
+    if let Some(user) = &options.user {
+        main = main.user(User::resolve(user)?);
+    }
+    if let Some(directory) = &options.workdir {
+        main = main.directory(directory);
+    }
+    for (name, value) in &options.env {
+        main = main.env(name, value);
+    }
+    let mut init = Init::new(inherited, main)
+        .target(options.to)
+        .forward(options.forward)
+        .rewrite(options.rewrite)
+        .stop_delay(options.stop_delay.unwrap_or_default())
+        .on_main_exit(options.on_main_exit)
+        .stop_along(options.stop_along)
+        .observe_inline(persona.observer(options));
+    for signal in &options.stop_signals {
+        init = init.stop_signal(*signal);
+    }
+    if let Some(subreaper) = options.subreaper {
+        init = init.subreaper(subreaper);
+    }
+    if let Some(grace) = options.grace {
+        init = init.grace(grace);
+    }
+    if let Some(drain) = options.drain {
+        init = init.drain(drain);
+    }
+    Ok(init)
+}
+
+/// Healthy is 0, findings are 1.
+#[inline(never)]
+fn diagnose(json: bool) -> Result<u8, Error> {
+    let diagnosis = rinit_core::diagnose::diagnose()?;
+    let text = if json { diagnosis.to_json() } else { diagnosis.to_string() };
+    let text = text + "\n";
+    let printed = print(&text);
+    Ok(if printed == 0 { u8::from(!diagnosis.is_healthy()) } else { printed })
+}
+
+/// Prints to standard output; a reader that has gone away is rinit's failure to print.
+fn print(text: &str) -> u8 {
+    let mut out = std::io::stdout();
+    let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if printed.is_ok() { 0 } else { persona::FAILED }
+}

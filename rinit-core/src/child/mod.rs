@@ -1,0 +1,245 @@
+//! A started child and how it ended.
+
+pub(crate) mod exec_failure;
+pub(crate) mod output;
+pub(crate) mod path_search;
+pub(crate) mod registry;
+mod signal;
+pub(crate) mod spawn_thread;
+pub(crate) mod spec;
+
+pub use output::Output;
+pub use spec::ProcessGroup;
+
+use crate::child::registry::{Ending, Reserved, Slot};
+use crate::child::spec::ChildSpec;
+use crate::child::spec::start::Started;
+use crate::error::Error;
+use crate::exit_status::ExitStatus;
+use crate::pid::Pid;
+use crate::signal::Signal;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::process::{ChildStderr, ChildStdin, ChildStdout};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A child of the exclusive mode: see [`Reaper::spawn`](crate::Reaper::spawn).
+///
+/// Its status is kept until it is asked for, and forgotten when the handle is dropped; the process itself is neither
+/// ended nor left a zombie by that: a reaper takes it when its time comes. The handle can be used in any thread, also after
+/// the [`Reaper`](crate::Reaper) was dropped; it then reaps its own child. Only a child whose handle was dropped too stays a
+/// zombie until there is a reaper again, or the process ends.
+///
+/// As a descriptor ([`AsFd`]) it becomes readable when the child has ended: its pidfd, or, on kernels before 5.3 and
+/// under seccomp filters that refuse `pidfd_open(2)`, an eventfd that is written to when a reaper, or a wait in another
+/// thread, has reaped the child.
+///
+/// ```
+/// use rinit_core::{ChildSpec, ExitStatus, Reaper};
+/// # fn main() -> Result<(), rinit_core::Error> {
+/// let reaper = Reaper::exclusive()?;
+/// let mut child = reaper.spawn(&ChildSpec::new("true"))?;
+/// assert!(child.pid().get() > 1);
+/// assert_eq!(child.wait()?, ExitStatus::Code(0));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Child {
+    pid: Pid,
+    ending: Ending,
+    slot: Arc<Slot>,
+    stop_signal: Signal,
+    grace: Duration,
+    stdin: Option<ChildStdin>,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+}
+
+/// Without a pidfd nothing tells that the child has ended but a look; from the shortest pause to the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+
+impl Child {
+    /// Starts a child and enters it before anybody can reap it.
+    pub(crate) fn start(spec: &ChildSpec) -> Result<Self, Error> {
+        let reserved = Reserved::new()?;
+        // Held over the fork: a child that ends at once must not be reaped before it is in the list.
+        let mut children = registry::lock();
+        let Started { pid, pipes } = spec.start_for_process()?;
+        let (slot, ending) = children.enter(pid, reserved);
+        Ok(Self {
+            pid,
+            ending,
+            slot,
+            stop_signal: spec.stop_signal,
+            grace: spec.grace,
+            stdin: pipes.stdin.map(Into::into),
+            stdout: pipes.stdout.map(Into::into),
+            stderr: pipes.stderr.map(Into::into),
+        })
+    }
+
+    /// The child's pid. It stays the child's own at least until the status was taken by the reaper.
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Reaper};
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let child = Reaper::exclusive()?.spawn(&ChildSpec::new("true"))?;
+    /// println!("started {}", child.pid());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// How the child ended; `None` while it runs. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StatusTaken`] if something else in this process waits for children too, which breaks the exclusive
+    /// mode's contract; [`Error::Wait`] if the kernel refuses to wait.
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Reaper};
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let mut child = Reaper::exclusive()?.spawn(&ChildSpec::new("sleep").arg("60"))?;
+    /// assert_eq!(child.try_wait()?, None);
+    /// child.signal(rinit_core::Signal::KILL)?;
+    /// assert_eq!(child.wait()?.exit_code(), 137);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn try_wait(&self) -> Result<Option<ExitStatus>, Error> {
+        match self.slot.status() {
+            Some(status) => Ok(Some(status)),
+            None => registry::lock().take(self.pid, &self.slot),
+        }
+    }
+
+    /// Waits for the child to end. The write end of its standard input is closed first, if it was not taken, so that it
+    /// cannot wait for input while this waits for it. The reaper need not be driven meanwhile, and may be.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Child::try_wait`].
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, ExitStatus, Reaper};
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let mut child = Reaper::exclusive()?.spawn(&ChildSpec::new("sh").args(["-c", "exit 3"]))?;
+    /// assert_eq!(child.wait()?, ExitStatus::Code(3));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn wait(&mut self) -> Result<ExitStatus, Error> {
+        drop(self.stdin.take());
+        loop {
+            if let Some(status) = self.try_wait()? {
+                return Ok(status);
+            }
+            self.sleep_until_ended()?;
+        }
+    }
+
+    /// Waits for the child to end, but no longer than the timeout; `None` if it still runs then. As [`Child::wait`] in
+    /// everything else. A timeout of zero is a look.
+    ///
+    /// It sleeps on the pidfd. Where there is none it looks up to every 50 ms, so that it may return that much late.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Child::try_wait`].
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Reaper};
+    /// use std::time::Duration;
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let mut child = Reaper::exclusive()?.spawn(&ChildSpec::new("sleep").arg("60"))?;
+    /// assert_eq!(child.wait_timeout(Duration::from_millis(10))?, None);
+    /// child.kill_group()?;
+    /// assert!(child.wait_timeout(Duration::from_secs(60))?.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Option<ExitStatus>, Error> {
+        drop(self.stdin.take());
+        self.ended_within(timeout)?;
+        self.try_wait()
+    }
+
+    /// Sleeps until the child has ended, without taking and without the lock: somebody in another thread may take the
+    /// child meanwhile, and then this fails with ECHILD and the status is in the slot.
+    fn sleep_until_ended(&self) -> Result<(), Error> {
+        match waitid(WaitId::Pid(self.pid.rustix()), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+            Ok(_) | Err(Errno::INTR | Errno::CHILD) => Ok(()),
+            Err(error) => Err(Error::Wait(error.into())),
+        }
+    }
+
+    /// Waits for the child's end, and leaves it a zombie if nobody else takes it; true if it has ended.
+    fn ended_within(&self, timeout: Duration) -> Result<bool, Error> {
+        // Without an end where that lies beyond what the clock can say.
+        let end = Instant::now().checked_add(timeout);
+        let mut pause = PAUSES.0;
+        loop {
+            if self.has_ended()? {
+                return Ok(true);
+            }
+            let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return Ok(false);
+            }
+            let (fd, sleep) = match &self.ending {
+                Ending::Pidfd(fd) => (fd, left),
+                Ending::Event(fd) => (fd, left.min(pause)),
+            };
+            pause = (pause * 2).min(PAUSES.1);
+            // A day at most, which fits into whatever the kernel counts in; then it is looked at the clock again.
+            let sleep = Timespec::try_from(sleep.min(Duration::from_secs(86_400))).ok();
+            match poll(&mut [PollFd::new(fd, PollFlags::IN)], sleep.as_ref()) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(Error::Wait(error.into())),
+            }
+        }
+    }
+
+    /// True if the child has ended, reaped or not.
+    fn has_ended(&self) -> Result<bool, Error> {
+        if self.slot.status().is_some() {
+            return Ok(true);
+        }
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match rustix::io::retry_on_intr(|| waitid(WaitId::Pid(self.pid.rustix()), options)) {
+            Ok(found) => Ok(found.is_some()),
+            // Taken in this moment by somebody else, whose note the lock waits for.
+            Err(Errno::CHILD) => Ok(true),
+            Err(error) => Err(Error::Wait(error.into())),
+        }
+    }
+}
+
+impl AsFd for Child {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.ending {
+            Ending::Pidfd(fd) | Ending::Event(fd) => fd.as_fd(),
+        }
+    }
+}
+
+/// For event loops that want a number, such as tokio's `AsyncFd`.
+impl AsRawFd for Child {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        registry::lock().forget(self.pid, &self.slot);
+    }
+}

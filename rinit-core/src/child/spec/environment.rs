@@ -1,0 +1,117 @@
+//! The environment that a child gets. Pure but for [`ChildSpec::child_environment`], which reads the inherited one.
+
+use super::ChildSpec;
+use crate::error::Error;
+use crate::sys;
+use crate::sys::{LISTEN_PID_ROOM, c_string};
+use std::borrow::Cow;
+use std::ffi::{CStr, CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+
+/// Entries for `execve(2)`, copied only where they differ from what was inherited, and where the child's own pid is still to
+/// be written.
+#[derive(Debug)]
+pub(crate) struct ChildEnvironment<'a> {
+    pub(crate) entries: Vec<Cow<'a, CStr>>,
+    /// Indexes of entries that are [`LISTEN_PID_ROOM`].
+    pub(crate) listen_pid: Vec<usize>,
+}
+
+impl<'a> ChildEnvironment<'a> {
+    /// Applies the changes in their order, the last one for a name wins; `None` removes a variable.
+    ///
+    /// A socket-activated program checks that LISTEN_PID is its own pid (`sd_listen_fds(3)`). Where it names `own`, this
+    /// process, it was meant for the program, whose pid is known only after the fork.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NulByte`] in a change.
+    pub(crate) fn new<'b>(
+        inherited: Vec<Cow<'a, CStr>>,
+        changes: impl IntoIterator<Item = (&'b OsStr, Option<&'b OsStr>)>,
+        own: u32,
+    ) -> Result<Self, Error> {
+        let mut entries = inherited;
+        for (name, value) in changes {
+            entries.retain(|entry| !is_variable(entry, name));
+            if let Some(value) = value {
+                entries.push(Cow::Owned(variable(name, value)?));
+            }
+        }
+        let ours = variable(OsStr::new("LISTEN_PID"), own.to_string().as_ref())?;
+        let is_ours = |(index, entry): (usize, &Cow<'_, CStr>)| (**entry == *ours).then_some(index);
+        // Nothing forbids an entry to be there twice, and which of them counts is the program's affair.
+        let listen_pid: Vec<usize> = entries.iter().enumerate().filter_map(is_ours).collect();
+        for index in &listen_pid {
+            entries[*index] = Cow::Owned(LISTEN_PID_ROOM.into());
+        }
+        Ok(Self { entries, listen_pid })
+    }
+
+    /// The value of a variable: the first entry for it, as `getenv(3)` has it.
+    pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
+        let entry = self.entries.iter().find(|entry| is_variable(entry, OsStr::new(name)))?;
+        entry.to_bytes().get(name.len() + 1..).map(OsStr::from_bytes)
+    }
+}
+
+fn variable(name: &OsStr, value: &OsStr) -> Result<CString, Error> {
+    Ok(c_string(&[name.as_bytes(), b"=", value.as_bytes()].concat(), "an environment variable")?)
+}
+
+fn is_variable(entry: &CStr, name: &OsStr) -> bool {
+    entry.to_bytes().strip_prefix(name.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'='))
+}
+
+impl ChildSpec {
+    pub(super) fn child_environment(&self) -> Result<ChildEnvironment<'_>, Error> {
+        let inherited = if self.environment_cleared { Vec::new() } else { sys::environment() };
+        let home = self.user.as_ref().filter(|_| !self.environment_cleared);
+        let home = home.map(|user| (OsStr::new("HOME"), Some(user.home().as_os_str())));
+        let changes = self.environment.iter().map(|(name, value)| (name.as_os_str(), value.as_deref()));
+        ChildEnvironment::new(inherited, home.into_iter().chain(changes), std::process::id())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(inherited: &[&str], changes: &[(&str, Option<&str>)]) -> (Vec<String>, Vec<usize>) {
+        let inherited: Vec<_> = inherited.iter().map(|entry| CString::new(*entry).unwrap()).collect();
+        let inherited = inherited.iter().map(Cow::from).collect();
+        let changes = changes.iter().map(|(name, value)| (OsStr::new(name), value.map(OsStr::new)));
+        let ChildEnvironment { entries, listen_pid } = ChildEnvironment::new(inherited, changes, 7).unwrap();
+        (entries.into_iter().map(|entry| entry.to_str().unwrap().to_owned()).collect(), listen_pid)
+    }
+
+    #[test]
+    fn the_last_change_wins_and_the_rest_is_as_it_was() {
+        let inherited = ["A=1", "no equals sign", "B=2", "A=3", "AB=4", "=x"];
+        let (entries, _) = environment(&inherited, &[("A", Some("5")), ("B", None), ("C", Some("")), ("A", Some("6"))]);
+        assert_eq!(entries, ["no equals sign", "AB=4", "=x", "C=", "A=6"]);
+    }
+
+    #[test]
+    fn the_first_entry_counts() {
+        let environment =
+            ChildEnvironment::new([c"PATHS=/x", c"PATH=/a=b", c"PATH=/c"].map(Cow::Borrowed).into(), [], 7).unwrap();
+        assert_eq!(environment.get("PATH"), Some(OsStr::new("/a=b")));
+        assert_eq!(environment.get("HOME"), None);
+    }
+
+    #[test]
+    fn whoever_names_this_process_shall_name_the_child() {
+        let inherited = ["LISTEN_PID=70", "LISTEN_PID=7", "LISTEN_PID=07", "X", "LISTEN_PID=7", "LISTEN_FDS=1"];
+        let (entries, listen_pid) = environment(&inherited, &[]);
+        assert_eq!(listen_pid, [1, 4]);
+        let room = LISTEN_PID_ROOM.to_str().unwrap();
+        assert_eq!(entries, ["LISTEN_PID=70", room, "LISTEN_PID=07", "X", room, "LISTEN_FDS=1"]);
+    }
+
+    #[test]
+    fn zeros_of_somebody_else_s_are_no_room() {
+        let zeros = LISTEN_PID_ROOM.to_str().unwrap();
+        assert_eq!(environment(&[zeros], &[]), (vec![zeros.to_owned()], vec![]));
+    }
+}

@@ -1,0 +1,287 @@
+//! What to start, and in which state.
+
+pub(crate) mod descriptors;
+pub(crate) mod environment;
+mod from_command;
+mod lifetime;
+pub(crate) mod start;
+pub(crate) mod stdio;
+
+use crate::child::spec::stdio::Stdio;
+use crate::inherited::Inherited;
+use crate::signal::Signal;
+use crate::signal::set::SignalSet;
+use crate::user::User;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{OwnedFd, RawFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where a child stands among process groups and sessions.
+///
+/// ```
+/// assert_eq!(rinit_core::ProcessGroup::default(), rinit_core::ProcessGroup::Own);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProcessGroup {
+    /// In the group of the process that starts it.
+    Inherit,
+    /// In a process group of its own, so that it can be signalled with all that it starts (`setpgid(2)`).
+    #[default]
+    Own,
+    /// In a session of its own (`setsid(2)`), without a controlling terminal unless it is given one.
+    Session,
+}
+
+/// A program to start: arguments, environment, directory, user, process group and signal state.
+///
+/// Unlike `std::process::Command` it says all of the signal state: by default the child starts with an empty signal mask
+/// and SIGPIPE at its default action, whatever this process has blocked; [`ChildSpec::signals_of`] hands on what this
+/// process had inherited itself. Descriptors that are not close-on-exec are inherited, standard ones included, unless
+/// [`ChildSpec::stdin`] and the like or [`ChildSpec::pass_fd`] say otherwise.
+///
+/// A relative program without a slash is looked for in PATH, of the child's environment, as `execvp(3)` does.
+///
+/// ```
+/// use rinit_core::{ChildSpec, ExitStatus, Reaper};
+/// # fn main() -> Result<(), rinit_core::Error> {
+/// let reaper = Reaper::exclusive()?;
+/// let mut child = reaper.spawn(&ChildSpec::new("sh").args(["-c", "exit 7"]))?;
+/// assert_eq!(child.wait()?, ExitStatus::Code(7));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct ChildSpec {
+    pub(crate) program: OsString,
+    pub(crate) arguments: Vec<OsString>,
+    /// Whether it starts from nothing.
+    pub(crate) environment_cleared: bool,
+    pub(crate) environment: Vec<(OsString, Option<OsString>)>,
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) user: Option<User>,
+    pub(crate) group: ProcessGroup,
+    /// By number in the child; what is not named is inherited or not, as its close-on-exec flag says.
+    pub(crate) descriptors: Vec<(RawFd, Stdio)>,
+    pub(crate) mask: SignalSet,
+    pub(crate) ignore: SignalSet,
+    pub(crate) default: SignalSet,
+    pub(crate) terminal: Option<Arc<OwnedFd>>,
+    pub(crate) parent_death_signal: Option<Signal>,
+    pub(crate) stop_signal: Signal,
+    pub(crate) grace: Duration,
+    pub(crate) shares_memory: bool,
+}
+
+impl ChildSpec {
+    /// The program, by path or by name.
+    ///
+    /// ```
+    /// let spec = rinit_core::ChildSpec::new("nginx");
+    /// assert_eq!(spec.program(), "nginx");
+    /// ```
+    #[must_use]
+    pub fn new(program: impl Into<OsString>) -> Self {
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            environment_cleared: false,
+            environment: Vec::new(),
+            directory: None,
+            user: None,
+            group: ProcessGroup::Own,
+            descriptors: Vec::new(),
+            mask: SignalSet::empty(),
+            ignore: SignalSet::empty(),
+            default: SignalSet::only(Signal::PIPE),
+            terminal: None,
+            parent_death_signal: None,
+            stop_signal: Signal::TERM,
+            grace: lifetime::DEFAULT_GRACE,
+            shares_memory: false,
+        }
+    }
+
+    /// The program, as given.
+    ///
+    /// ```
+    /// assert_eq!(rinit_core::ChildSpec::new("/bin/sh").program(), "/bin/sh");
+    /// ```
+    #[must_use]
+    pub fn program(&self) -> &OsStr {
+        &self.program
+    }
+
+    /// Adds one argument.
+    ///
+    /// ```
+    /// let _ = rinit_core::ChildSpec::new("sleep").arg("1");
+    /// ```
+    #[must_use]
+    pub fn arg(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Adds arguments.
+    ///
+    /// ```
+    /// let _ = rinit_core::ChildSpec::new("sh").args(["-c", "exit 7"]);
+    /// ```
+    #[must_use]
+    pub fn args<S: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
+        let arguments = arguments.into_iter().map(Into::into);
+        if self.arguments.is_empty() {
+            // A list that is given away becomes this one, without a copy.
+            self.arguments = arguments.collect();
+        } else {
+            self.arguments.extend(arguments);
+        }
+        self
+    }
+
+    /// Sets an environment variable on top of what this process has, or of nothing after [`ChildSpec::env_clear`].
+    ///
+    /// ```
+    /// let _ = rinit_core::ChildSpec::new("env").env("LANG", "C.UTF-8");
+    /// ```
+    #[must_use]
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), Some(value.into())));
+        self
+    }
+
+    /// Removes an environment variable.
+    ///
+    /// ```
+    /// let _ = rinit_core::ChildSpec::new("env").env_remove("LD_PRELOAD");
+    /// ```
+    #[must_use]
+    pub fn env_remove(mut self, name: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), None));
+        self
+    }
+
+    /// Starts from an empty environment: the child has only what [`ChildSpec::env`] sets after this, and no HOME for its
+    /// [user](ChildSpec::user) either. Without a PATH a program is looked for where `execvp(3)` looks then.
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Reaper, Stdio};
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let spec = ChildSpec::new("/usr/bin/env").env_clear().env("LANG", "C").stdout(Stdio::piped());
+    /// assert_eq!(Reaper::exclusive()?.spawn(&spec)?.wait_with_output()?.stdout, b"LANG=C\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn env_clear(mut self) -> Self {
+        self.environment.clear();
+        self.environment_cleared = true;
+        self
+    }
+
+    /// The working directory, entered as the child's user.
+    ///
+    /// ```
+    /// let _ = rinit_core::ChildSpec::new("ls").directory("/");
+    /// ```
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// The user that the child becomes: uid, gid and supplementary groups, for good. HOME is set to the user's home
+    /// unless [`ChildSpec::env`] sets it.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let spec = rinit_core::ChildSpec::new("id").user(rinit_core::User::resolve("0")?);
+    /// # let _ = spec;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn user(mut self, user: User) -> Self {
+        self.user = Some(user);
+        self
+    }
+
+    /// The child's process group or session.
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, ProcessGroup};
+    /// let _ = ChildSpec::new("sleep").arg("1").group(ProcessGroup::Session);
+    /// ```
+    #[must_use]
+    pub const fn group(mut self, group: ProcessGroup) -> Self {
+        self.group = group;
+        self
+    }
+
+    /// The signal mask with which the program starts; empty by default.
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Signal, SignalSet};
+    /// let _ = ChildSpec::new("sleep").mask(SignalSet::only(Signal::HUP));
+    /// ```
+    #[must_use]
+    pub const fn mask(mut self, mask: SignalSet) -> Self {
+        self.mask = mask;
+        self
+    }
+
+    /// Signals that the program starts with ignored, on top of those that this process ignores.
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Signal, SignalSet};
+    /// let _ = ChildSpec::new("sleep").ignore(SignalSet::only(Signal::HUP)); // as nohup(1) does
+    /// ```
+    #[must_use]
+    pub const fn ignore(mut self, signals: SignalSet) -> Self {
+        self.ignore = signals;
+        self
+    }
+
+    /// Signals that the program starts with at their default action, even where this process ignores them: only SIGPIPE
+    /// unless said otherwise, which std's runtime sets to ignored in every Rust program.
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, SignalSet};
+    /// let _ = ChildSpec::new("sleep").default_action(SignalSet::all());
+    /// ```
+    #[must_use]
+    pub const fn default_action(mut self, signals: SignalSet) -> Self {
+        self.default = signals;
+        self
+    }
+
+    /// Starts the child with the signal mask and dispositions that this process inherited, as if it were not there.
+    ///
+    /// Exact in a program whose `main` is [`c_main!`](crate::c_main); under std's runtime SIGPIPE has been changed before
+    /// `main` and is handed on as ignored.
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Inherited};
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let inherited = Inherited::capture()?;
+    /// let spec = ChildSpec::new("sleep").arg("1").signals_of(&inherited);
+    /// # let _ = spec;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn signals_of(mut self, inherited: &Inherited) -> Self {
+        self.mask = inherited.mask();
+        self.ignore = if inherited.child_ignored() { SignalSet::only(Signal::CHLD) } else { SignalSet::empty() };
+        self.default = SignalSet::empty();
+        self
+    }
+
+    /// Lets the child run in this process's memory until it is the program, which is quicker. Only where this process has
+    /// no handler for any signal: one that arrives in that time would run it there.
+    pub(crate) fn share_memory(&mut self) {
+        self.shares_memory = true;
+    }
+}

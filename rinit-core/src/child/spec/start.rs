@@ -1,0 +1,101 @@
+//! From a specification to a running program.
+
+use super::descriptors::{self, Pipes};
+use super::{ChildSpec, ProcessGroup};
+use crate::child::{exec_failure, path_search};
+use crate::error::Error;
+use crate::pid::Pid;
+use crate::sys;
+use crate::sys::{CStrings, Failure, Placement, Plan, Stage};
+use crate::user::User;
+use rustix::fd::BorrowedFd;
+use std::ffi::{CString, OsString};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// How the caller places the child at a terminal; decided by `Init`, which knows who has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum TerminalUse<'a> {
+    None,
+    /// By staying in the caller's group, whatever the child's group was to be.
+    Shared,
+    Foreground(BorrowedFd<'a>),
+    Controlling(BorrowedFd<'a>),
+}
+
+/// A child that runs its program.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) pid: Pid,
+    pub(crate) pipes: Pipes,
+}
+
+impl ChildSpec {
+    /// Starts the child. The caller answers for its being waited for, by exactly one side.
+    pub(crate) fn start(&self, terminal: TerminalUse<'_>) -> Result<Started, Error> {
+        let environment = self.child_environment()?;
+        let candidates = path_search::candidates(&self.program, environment.get("PATH"));
+        let directory = self.directory.as_deref().map(c_path).transpose()?;
+        let ids = self.user.as_ref().filter(|user| !user.is_current()).map(User::ids);
+        let arguments = std::iter::once(self.program.as_os_str()).chain(self.arguments.iter().map(OsString::as_os_str));
+        let arguments = CStrings::new(arguments, "an argument")?;
+        let terminal = self.terminal.as_ref().map_or(terminal, |own| match self.group {
+            ProcessGroup::Inherit => TerminalUse::None,
+            ProcessGroup::Own => TerminalUse::Foreground(own.as_fd()),
+            ProcessGroup::Session => TerminalUse::Controlling(own.as_fd()),
+        });
+        let (passed, pipes) = descriptors::open(&self.descriptors)?;
+        let mut plan = Plan {
+            candidates: CStrings::new(&candidates, "the program's name")?,
+            arguments: &arguments,
+            shell_arguments: arguments.for_shell(),
+            environment: CStrings::of(environment.entries),
+            listen_pid: &environment.listen_pid,
+            directory: directory.as_deref(),
+            ids: ids.as_ref(),
+            placement: match (self.group, terminal) {
+                (ProcessGroup::Inherit, _) | (_, TerminalUse::Shared) => Placement::Inherit,
+                (ProcessGroup::Own, TerminalUse::Foreground(tty)) => Placement::Foreground(tty),
+                (ProcessGroup::Own, _) => Placement::Group,
+                (ProcessGroup::Session, TerminalUse::Controlling(tty)) => Placement::SessionWithTerminal(tty),
+                (ProcessGroup::Session, _) => Placement::Session,
+            },
+            passed: &passed,
+            parent_death: self.parent_death_signal.map(|signal| (signal, rustix::process::getpid().into())),
+            ignore: self.ignore,
+            default: self.default,
+            mask: self.mask,
+            shares_memory: self.shares_memory,
+        };
+        let pid = sys::spawn(&mut plan).map_err(|failure| self.explain(failure, &candidates))?;
+        Ok(Started { pid, pipes })
+    }
+
+    fn explain(&self, Failure { stage, number, source }: Failure, candidates: &[PathBuf]) -> Error {
+        match stage {
+            Stage::Fork => Error::Fork(source),
+            Stage::Pipe => Error::Pipe(source),
+            Stage::Mask => Error::SignalMask(source),
+            Stage::Group => Error::ProcessGroup(source),
+            Stage::Terminal => Error::Terminal(source),
+            Stage::Directory => {
+                Error::WorkingDirectory { directory: self.directory.clone().unwrap_or_default(), source }
+            }
+            Stage::User => Error::User(source),
+            Stage::UserNotFinal => Error::UserNotFinal,
+            Stage::ParentDeath => Error::ParentDeathSignal(source),
+            Stage::Descriptor => Error::Descriptor { number, source },
+            Stage::Exec => {
+                // A relative path was looked up by the child, in its own directory.
+                let directory = self.directory.as_deref().unwrap_or(Path::new(""));
+                let tried: Vec<_> = candidates.iter().map(|candidate| directory.join(candidate)).collect();
+                exec_failure::explain(&self.program, &tried, !path_search::is_path(&self.program), source)
+            }
+        }
+    }
+}
+
+fn c_path(path: &Path) -> Result<CString, Error> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::NulByte { what: "the working directory" })
+}

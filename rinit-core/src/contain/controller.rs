@@ -1,0 +1,181 @@
+//! The side of the contained rinit: what its host wants, and what it is told.
+
+use super::protocol::{self, Inbox, Request, Stop};
+use crate::child::spec::ProcessGroup;
+use crate::error::Error;
+use crate::inherited::Inherited;
+use crate::pid::Pid;
+use crate::report::Report;
+use crate::signal::Signal;
+use crate::signal::received::ReceivedSignal;
+use crate::sys;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+/// The host, as its contained rinit knows it.
+#[derive(Debug)]
+pub(crate) struct Host {
+    channel: OwnedFd,
+    inbox: Inbox,
+    /// `None` where it is in another PID namespace.
+    pid: Option<Pid>,
+    /// What its going means; without one, the end of everything.
+    pub(crate) stop: Option<Stop>,
+    /// It has let go, and nothing more is heard of it.
+    gone: bool,
+}
+
+/// What the host wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// This signal for main.
+    Signal(Signal),
+    /// An orderly stop within this time.
+    Stop(Stop),
+    /// The end of everything, at once.
+    Kill,
+}
+
+/// Sent to this process when something comes over the channel. SIGCHLD is never passed on, and means no more than "look
+/// again": whatever made it, and however many are merged into one, nothing can be mistaken.
+const LOOK: Signal = Signal::CHLD;
+/// Sent when the host, or its thread that has started this process, ends. It wakes up a rinit that somebody has stopped, too.
+const HOST_ENDED: Signal = Signal::CONT;
+
+/// How often an rinit that waits for its first word looks whether its host lives. The word comes at once, or never.
+const LOOK_AFTER: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+
+impl Host {
+    /// Waits for the host's first word.
+    pub(crate) fn meet(inherited: &Inherited, number: RawFd) -> Result<(Self, Request), Error> {
+        if !inherited.owns_no_descriptors() {
+            return Err(Error::Channel(io::ErrorKind::Unsupported.into()));
+        }
+        let channel = sys::adopt(number).map_err(Error::Channel)?;
+        let pid = sys::peer(&channel).map_err(Error::Channel)?;
+        let mut host = Self { channel, inbox: Inbox::default(), pid, stop: None, gone: false };
+        loop {
+            if let Some(request) = host.inbox.next().map_err(|_| garbled())? {
+                return Ok((host, request));
+            }
+            if host.gone {
+                return Err(Error::Channel(io::ErrorKind::UnexpectedEof.into()));
+            }
+            host.wait(PollFlags::IN, Some(&LOOK_AFTER));
+            host.receive();
+            host.gone |= host.is_dead();
+        }
+    }
+
+    fn wait(&self, for_: PollFlags, timeout: Option<&Timespec>) {
+        // Where poll is refused the next try finds nothing, and comes here again: no worse than waiting.
+        let _ = poll(&mut [PollFd::new(&self.channel, for_)], timeout);
+    }
+
+    fn is_dead(&self) -> bool {
+        self.pid.is_some() && self.pid != rustix::process::getppid().map(Pid::from)
+    }
+
+    /// Takes what has come; does not block.
+    fn receive(&mut self) {
+        let mut bytes = [0; 4096];
+        while !self.gone {
+            match recv(&self.channel, &mut bytes[..], RecvFlags::DONTWAIT) {
+                Ok((_, 0)) => self.gone = true,
+                Ok((_, count)) => self.inbox.add(&bytes[..count]),
+                Err(Errno::AGAIN) => return,
+                Err(Errno::INTR) => {}
+                Err(_) => self.gone = true,
+            }
+        }
+    }
+
+    /// From here on a signal comes when the host has something to say, and when it ends. What it has said before, and whether
+    /// it lives, is seen by the first [`Host::wishes`], which comes after this.
+    pub(crate) fn listen(&self) -> Result<(), Error> {
+        // The channel alone would do, were it not for copies of the host's end in processes that it forks without exec.
+        sys::set_parent_death_signal(HOST_ENDED).map_err(Error::ParentDeathSignal)?;
+        sys::signal_on_input(&self.channel, LOOK).map_err(Error::Channel)
+    }
+
+    /// True for a signal that says no more than that the host, or a thread of it, has ended.
+    pub(crate) fn is_note(&self, info: &ReceivedSignal) -> bool {
+        info.signal == HOST_ENDED && info.sender.is_some() && info.sender == self.pid
+    }
+
+    /// What the host wants, in order. Does not block.
+    pub(crate) fn wishes(&mut self) -> Vec<Wish> {
+        if self.gone {
+            return Vec::new();
+        }
+        self.receive();
+        let mut wishes = Vec::new();
+        loop {
+            wishes.push(match self.inbox.next() {
+                Ok(Some(Request::Signal(signal))) => Wish::Signal(signal),
+                Ok(Some(Request::Stop(stop))) => Wish::Stop(stop),
+                Ok(Some(Request::Kill)) => Wish::Kill,
+                Ok(None) => break,
+                // A host that makes no sense is none.
+                Ok(Some(Request::Setup(_) | Request::Foreign)) | Err(_) => {
+                    self.gone = true;
+                    Wish::Kill
+                }
+            });
+            if self.gone {
+                return wishes;
+            }
+        }
+        self.gone |= self.is_dead();
+        if self.gone {
+            wishes.push(self.stop.map_or(Wish::Kill, Wish::Stop));
+        }
+        wishes
+    }
+
+    /// Lets go of everything that keeps a descriptor from its end of file, but not of the channel.
+    pub(crate) fn pin_nothing_else(&self) {
+        sys::close_all_but(3, self.channel.as_raw_fd());
+        let _ = rustix::process::chdir("/");
+    }
+
+    pub(crate) fn say_started(&self, main: Pid) {
+        self.say(&protocol::started(main));
+    }
+
+    pub(crate) fn say_failed(&self, error: &Error) {
+        self.say(&protocol::failed(error));
+    }
+
+    pub(crate) fn say_ended(&self, report: &Report) {
+        self.say(&protocol::report(report));
+    }
+
+    /// Waits for the host to take it, where there is more than the channel holds: nobody is left whom that keeps waiting.
+    pub(crate) fn say(&self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            match send(&self.channel, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+                Ok(count) => bytes = &bytes[count..],
+                Err(Errno::AGAIN) => self.wait(PollFlags::OUT, None),
+                Err(Errno::INTR) => {}
+                // It has gone.
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+fn garbled() -> Error {
+    Error::Channel(io::ErrorKind::InvalidData.into())
+}
+
+/// Leaves the group that main was started in, if that is the host's: what is sent to all of it reaches main once then, and
+/// not a second time by way of this process.
+pub(crate) fn leave_group(main: ProcessGroup) {
+    if main == ProcessGroup::Inherit {
+        let _ = rustix::process::setpgid(None, None);
+    }
+}

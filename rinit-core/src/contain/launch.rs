@@ -1,0 +1,69 @@
+//! What of a specification an rinit is started with, and what it hands on.
+
+use crate::child::spec::ChildSpec;
+use crate::child::spec::stdio::Stdio;
+use crate::contain::spec::ContainSpec;
+use crate::signal::set::SignalSet;
+use rustix::io::fcntl_dupfd_cloexec;
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::path::Path;
+
+impl ChildSpec {
+    /// Runs the child under an `rinit` of its own, so that nothing that it starts outlives the [`Job`](crate::contain::Job): neither
+    /// what leaves its process group or session, nor what is double-forked, nor what forks on while it is killed. See
+    /// [`ContainSpec`].
+    ///
+    /// ```no_run
+    /// use rinit_core::{ChildSpec, Error};
+    /// # fn main() -> Result<(), Error> {
+    /// let mut job = ChildSpec::new("make").arg("test").contain().start()?;
+    /// println!("make {}", job.wait()?.exit_code());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn contain(self) -> ContainSpec {
+        ContainSpec::new(self)
+    }
+
+    /// The rinit for this child: started as the child would be, in its surroundings, but as this process's own user and in
+    /// its own directory, and with every signal blocked from its first instruction on. Returns the number of the terminal
+    /// that it is to hand on, too.
+    pub(crate) fn rinit(&self, path: &Path, channel: OwnedFd) -> io::Result<(Self, Option<RawFd>)> {
+        let mut rinit = Self {
+            program: path.into(),
+            directory: None,
+            user: None,
+            mask: SignalSet::all(),
+            terminal: None,
+            parent_death_signal: None,
+            ..self.clone()
+        };
+        if let Some(user) = self.user.as_ref().filter(|_| !self.environment_cleared) {
+            // As a child of that user has it, and under what the specification says itself.
+            let home = user.home().as_os_str().to_os_string();
+            rinit.environment.insert(0, (OsString::from("HOME"), Some(home)));
+        }
+        let terminal = match &self.terminal {
+            Some(terminal) => Some(rinit.pass(fcntl_dupfd_cloexec(&**terminal, 3)?)?),
+            None => None,
+        };
+        let channel = rinit.pass(channel)?;
+        let words = ["--contained".into(), channel.to_string().into(), "--".into(), self.program.clone()];
+        rinit.arguments.splice(0..0, words);
+        Ok((rinit, terminal))
+    }
+
+    /// Gives the child a descriptor at its number here, which is nobody else's: neither one's that the child inherits nor,
+    /// in the end, one's that it is given.
+    fn pass(&mut self, fd: OwnedFd) -> io::Result<RawFd> {
+        let taken = self.descriptors.iter().any(|(number, _)| *number == fd.as_raw_fd());
+        let highest = self.descriptors.iter().map(|(number, _)| *number).max().unwrap_or(0);
+        let fd = if taken { fcntl_dupfd_cloexec(&fd, highest.saturating_add(1))? } else { fd };
+        let number = fd.as_raw_fd();
+        self.descriptors.push((number, Stdio::fd(fd)));
+        Ok(number)
+    }
+}

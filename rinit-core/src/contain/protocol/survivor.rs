@@ -1,0 +1,147 @@
+//! Processes in a report, as bytes.
+
+use super::codec::{Reader, Writer};
+use crate::pid::Pid;
+use crate::procfs::stat::State;
+use crate::signal::Signal;
+use crate::survivor::Survivor;
+use crate::survivor::reason::Reason;
+
+pub(super) fn write(to: &mut Writer, survivor: &Survivor) {
+    to.i32(survivor.pid.get());
+    to.option(survivor.ppid, |to, pid| to.i32(pid.get()));
+    to.bytes(survivor.command.as_bytes());
+    to.u8(survivor.state.letter());
+    to.duration(survivor.age);
+    to.option(survivor.uid, Writer::u32);
+    write_reason(to, &survivor.reason);
+}
+
+pub(super) fn read(from: &mut Reader<'_>) -> Option<Survivor> {
+    Some(Survivor {
+        pid: pid(from)?,
+        ppid: from.option(pid)?,
+        command: from.text()?,
+        state: State::from_letter(from.u8()?),
+        age: from.duration()?,
+        uid: from.option(Reader::u32)?,
+        reason: read_reason(from)?,
+    })
+}
+
+pub(super) fn pid(from: &mut Reader<'_>) -> Option<Pid> {
+    Pid::new(from.i32()?)
+}
+
+pub(super) fn signal(from: &mut Reader<'_>) -> Option<Signal> {
+    Signal::new(from.u8()?.into())
+}
+
+fn write_reason(to: &mut Writer, reason: &Reason) {
+    // By its word: a reason that one side does not know is a word that it does not know.
+    to.bytes(reason.code().as_bytes());
+    match reason {
+        Reason::Ignores(signal)
+        | Reason::Blocks(signal)
+        | Reason::Handles(signal)
+        | Reason::Stopped(signal)
+        | Reason::Traced(signal)
+        | Reason::Pending(signal)
+        | Reason::NamespaceInit(signal)
+        | Reason::Waits(signal)
+        | Reason::Ending(signal) => write_signal(to, *signal),
+        Reason::ShellWaits { child, command } => {
+            to.i32(child.get());
+            to.bytes(command.as_bytes());
+        }
+        Reason::StuckInKernel { at } => to.option(at.as_deref(), |to, at| to.bytes(at.as_bytes())),
+        Reason::NotPermitted { uid, our_uid } => {
+            to.u32(*uid);
+            to.u32(*our_uid);
+        }
+        Reason::Zombie { parent } => to.option(*parent, |to, pid| to.i32(pid.get())),
+        Reason::NeverTold | Reason::Unknown => {}
+    }
+}
+
+pub(super) fn write_signal(to: &mut Writer, signal: Signal) {
+    to.u8(signal.number() as u8);
+}
+
+fn read_reason(from: &mut Reader<'_>) -> Option<Reason> {
+    Some(match from.text()?.as_str() {
+        "ignores" => Reason::Ignores(signal(from)?),
+        "blocks" => Reason::Blocks(signal(from)?),
+        "handles" => Reason::Handles(signal(from)?),
+        "shell-waits" => Reason::ShellWaits { child: pid(from)?, command: from.text()? },
+        "waits" => Reason::Waits(signal(from)?),
+        "never-told" => Reason::NeverTold,
+        "stuck-in-kernel" => Reason::StuckInKernel { at: from.option(Reader::text)? },
+        "stopped" => Reason::Stopped(signal(from)?),
+        "traced" => Reason::Traced(signal(from)?),
+        "pending" => Reason::Pending(signal(from)?),
+        "namespace-init" => Reason::NamespaceInit(signal(from)?),
+        "not-permitted" => Reason::NotPermitted { uid: from.u32()?, our_uid: from.u32()? },
+        "ending" => Reason::Ending(signal(from)?),
+        "zombie" => Reason::Zombie { parent: from.option(pid)? },
+        "unknown" => Reason::Unknown,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    fn any_signal() -> impl Strategy<Value = Signal> {
+        (1..=64).prop_filter_map("a signal", Signal::new)
+    }
+
+    fn any_pid() -> impl Strategy<Value = Pid> {
+        (1..=i32::MAX).prop_filter_map("a pid", Pid::new)
+    }
+
+    fn any_reason() -> impl Strategy<Value = Reason> {
+        prop_oneof![
+            any_signal().prop_map(Reason::Ignores),
+            any_signal().prop_map(Reason::Blocks),
+            any_signal().prop_map(Reason::Handles),
+            (any_pid(), ".*").prop_map(|(child, command)| Reason::ShellWaits { child, command }),
+            any_signal().prop_map(Reason::Waits),
+            Just(Reason::NeverTold),
+            prop::option::of(".*").prop_map(|at| Reason::StuckInKernel { at }),
+            any_signal().prop_map(Reason::Stopped),
+            any_signal().prop_map(Reason::Traced),
+            any_signal().prop_map(Reason::Pending),
+            any_signal().prop_map(Reason::NamespaceInit),
+            any::<(u32, u32)>().prop_map(|(uid, our_uid)| Reason::NotPermitted { uid, our_uid }),
+            any_signal().prop_map(Reason::Ending),
+            prop::option::of(any_pid()).prop_map(|parent| Reason::Zombie { parent }),
+            Just(Reason::Unknown),
+        ]
+    }
+
+    pub(in crate::contain) fn any_survivor() -> impl Strategy<Value = Survivor> {
+        let facts = (any_pid(), prop::option::of(any_pid()), ".*", any::<u8>());
+        (facts, any::<Duration>(), any::<Option<u32>>(), any_reason()).prop_map(
+            |((pid, ppid, command, letter), age, uid, reason)| {
+                let state = State::from_letter(letter);
+                Survivor { pid, ppid, command, state, age, uid, reason }
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn any_survivor_comes_back(survivor in any_survivor()) {
+            let mut writer = Writer::default();
+            write(&mut writer, &survivor);
+            let bytes = writer.into_bytes();
+            let mut reader = Reader::new(&bytes);
+            let back = read(&mut reader);
+            prop_assert_eq!(back.and_then(|back| reader.end(back)), Some(survivor));
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Ending as the child has ended.
+
+use crate::exit_status::ExitStatus;
+use crate::sys;
+
+/// Ends this process as the status says: by the same signal, so that a caller's `WTERMSIG` sees it, or with the same
+/// code. A core dump is not repeated.
+///
+/// PID 1 cannot be ended by a signal of its own namespace (`pid_namespaces(7)`), and a signal whose default action ends
+/// nothing does not end this process either: then it exits with 128 + n.
+///
+/// ```no_run
+/// # fn f(report: rinit_core::Report) {
+/// if let Some(status) = report.main {
+///     rinit_core::init::mirror(status);
+/// }
+/// # }
+/// ```
+pub fn mirror(status: ExitStatus) -> ! {
+    if let Some(signal) = status.signal() {
+        sys::die_by(signal);
+    }
+    std::process::exit(status.exit_code().into())
+}

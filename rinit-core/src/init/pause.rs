@@ -1,0 +1,38 @@
+//! The pause container's job: hold a PID namespace open and reap.
+
+use crate::error::Error;
+use crate::inherited::Inherited;
+use crate::reaper::subreaper::become_subreaper;
+use crate::reaper::wait::{Reaped, reap_one};
+use crate::signal::Signal;
+use crate::signal::set::SignalSet;
+use crate::sys;
+
+/// Reaps every child until TERM or INT arrives, and returns which one did.
+///
+/// What a Kubernetes pod sandbox does with a shared PID namespace: there is no program to start. Other signals are taken
+/// and forgotten. The [`Inherited`] is proof that the signals are blocked. Where the process is not PID 1 it becomes a
+/// subreaper, for as long as this runs.
+///
+/// # Errors
+///
+/// [`Error::Subreaper`], [`Error::SignalWait`] or [`Error::Wait`], where a seccomp filter refuses the calls.
+///
+/// ```no_run
+/// # fn main() -> Result<(), rinit_core::Error> {
+/// let inherited = rinit_core::Inherited::capture()?;
+/// rinit_core::init::pause(&inherited)?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn pause(_blocked: &Inherited) -> Result<Signal, Error> {
+    let _subreaper = if rustix::process::getpid().is_init() { None } else { Some(become_subreaper()?) };
+    loop {
+        while let Reaped::Ended(..) | Reaped::Stopped(..) = reap_one().map_err(Error::Wait)? {}
+        if let Some(info) = sys::sigtimedwait(SignalSet::all(), None).map_err(Error::SignalWait)? {
+            if info.signal == Signal::TERM || info.signal == Signal::INT {
+                return Ok(info.signal);
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! One reading of every process in `/proc`, put together by the parents' pids.
+
+use super::{PASSES, Process};
+use crate::error::Error;
+use crate::pid::Pid;
+use crate::pid::{PidMap, PidSet};
+use crate::procfs;
+use crate::procfs::reader::Reader;
+use std::io;
+use std::path::PathBuf;
+
+/// The descendants by pid.
+///
+/// What a single look misses, and why the next one finds it:
+/// - a fork behind the reader's back, where the pids have wrapped around: it is there at the next look;
+/// - a process whose parent ended and was waited for between the two readings: it hangs in the air, and at the next look
+///   it has its new parent.
+///
+/// Who was once found stays found, since adoption never leads out of the tree; so further looks read only the strangers,
+/// and cost little where there are few.
+pub(super) fn descendants_of(of: Pid, reader: &mut Reader) -> Result<PidMap<Process>, Error> {
+    let mut known = PidMap::default();
+    let mut listed = Vec::new();
+    for _ in 0..PASSES {
+        let Some(root) = Process::read_with(reader, of)? else { return Ok(PidMap::default()) };
+        list(&mut listed)?;
+        let present: PidSet = listed.iter().copied().collect();
+        known.retain(|pid, _| present.contains(pid));
+        let mut others = Vec::new();
+        for pid in &listed {
+            if *pid != of && !known.contains_key(pid) {
+                others.extend(Process::visible(reader, *pid)?);
+            }
+        }
+        if !join(&root, &mut known, others) {
+            break;
+        }
+    }
+    Ok(known)
+}
+
+/// Every process, in no order, as one look saw them.
+pub(crate) fn everyone(reader: &mut Reader) -> Result<Vec<Process>, Error> {
+    let mut listed = Vec::new();
+    list(&mut listed)?;
+    let mut everyone = Vec::with_capacity(listed.len());
+    for pid in listed {
+        everyone.extend(Process::visible(reader, pid)?);
+    }
+    Ok(everyone)
+}
+
+fn list(into: &mut Vec<Pid>) -> Result<(), Error> {
+    into.clear();
+    let missing = || Error::Proc { path: PathBuf::from("/proc"), source: io::ErrorKind::NotFound.into() };
+    procfs::reader::numbers("/proc", into)?.ok_or_else(missing)
+}
+
+/// Moves to `known` those of `others` that hang below `root` or below someone known. True when another look is needed:
+/// someone was found, or someone's parent was not seen.
+fn join(root: &Process, known: &mut PidMap<Process>, others: Vec<Process>) -> bool {
+    let seen: PidSet = others.iter().map(|process| process.pid).collect();
+    let mut by_parent: PidMap<Vec<Process>> = PidMap::default();
+    let mut again = false;
+    for process in others {
+        let Some(ppid) = process.ppid else { continue };
+        again |= ppid != root.pid && !seen.contains(&ppid) && !known.contains_key(&ppid);
+        by_parent.entry(ppid).or_default().push(process);
+    }
+    // Each process is moved out of the map when it is found, so that parents that seem to form a ring, after a pid was
+    // reused, cannot keep this going.
+    let mut parents: Vec<(Pid, u64)> = known.values().map(|process| (process.pid, process.start_ticks)).collect();
+    parents.push((root.pid, root.start_ticks));
+    while let Some((parent, started)) = parents.pop() {
+        for process in by_parent.remove(&parent).unwrap_or_default() {
+            if started > process.start_ticks {
+                // Not its parent but a stranger with the parent's reused pid: see `Process::is_old_enough_for`.
+                again = true;
+                continue;
+            }
+            again = true;
+            parents.push((process.pid, process.start_ticks));
+            known.insert(process.pid, process);
+        }
+    }
+    again
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::procfs::stat::State;
+    use proptest::prelude::*;
+
+    fn process(pid: i32, ppid: i32, start_ticks: u64) -> Process {
+        let pid = Pid::new(pid).unwrap();
+        Process { pid, ppid: Pid::new(ppid), group: 1, start_ticks, state: State::Sleeping, threads: 1, comm: vec![] }
+    }
+
+    fn pids(known: &PidMap<Process>) -> Vec<i32> {
+        let mut pids: Vec<i32> = known.keys().map(|pid| pid.get()).collect();
+        pids.sort_unstable();
+        pids
+    }
+
+    #[test]
+    fn strangers_stay_out() {
+        let mut known = PidMap::default();
+        let others = vec![process(30, 0, 5), process(31, 30, 6), process(3, 2, 2), process(2, 1, 1)];
+        assert!(join(&process(1, 0, 0), &mut known, others));
+        assert_eq!(pids(&known), [2, 3]);
+        assert!(!join(&process(1, 0, 0), &mut known, vec![process(30, 0, 5), process(31, 30, 6)]));
+    }
+
+    #[test]
+    fn a_missing_parent_asks_for_another_look() {
+        let mut known = PidMap::default();
+        assert!(join(&process(1, 0, 0), &mut known, vec![process(8, 7, 4)]));
+        assert_eq!(pids(&known), [0; 0]);
+        // By then it was adopted.
+        assert!(join(&process(1, 0, 0), &mut known, vec![process(8, 1, 4)]));
+        assert!(!join(&process(1, 0, 0), &mut known, vec![]));
+        assert_eq!(pids(&known), [8]);
+    }
+
+    #[test]
+    fn a_younger_parent_is_a_reused_pid() {
+        let mut known = PidMap::default();
+        assert!(join(&process(5, 1, 0), &mut known, vec![process(9, 5, 50), process(10, 9, 40)]));
+        assert_eq!(pids(&known), [9]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_links_end_and_give_those_below(
+            parents in prop::collection::vec(0..40_i32, 39),
+        ) {
+            let others: Vec<Process> = parents.iter().zip(2..).map(|(ppid, pid)| process(pid, *ppid, 1)).collect();
+            let mut known = PidMap::default();
+            join(&process(1, 0, 0), &mut known, others.clone());
+            for other in &others {
+                let mut at = other.pid.get();
+                for _ in 0..50 {
+                    if at > 1 {
+                        at = parents[at as usize - 2];
+                    }
+                }
+                prop_assert_eq!(known.contains_key(&other.pid), at == 1, "{:?}", other);
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! A signal to one process of the tree, and never to a stranger.
+
+use super::Process;
+use crate::error::Error;
+use crate::pid::Pid;
+use crate::procfs;
+use crate::procfs::reader::Reader;
+use crate::signal::Signal;
+use crate::sys;
+use crate::sys::retry::patiently;
+use rustix::io::Errno;
+use rustix::process::{PidfdFlags, pidfd_open};
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What became of a signal.
+///
+/// ```
+/// assert_ne!(rinit_core::process::Sent::Delivered, rinit_core::process::Sent::Gone);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// The kernel took it for the process.
+    Delivered,
+    /// The process has ended, whether it was waited for or not; nobody got the signal.
+    Gone,
+}
+
+/// Set once pidfds turn out to be missing (Linux before 5.3) or refused (seccomp), so that each of thousands of processes
+/// need not find out again.
+static REFUSED: AtomicBool = AtomicBool::new(false);
+
+/// Sends a signal to the process that was seen, and never to one that got its pid since.
+///
+/// By `pidfd_open(2)` and `pidfd_send_signal(2)`. Where the kernel lacks them or a seccomp filter refuses them (EPERM
+/// counts as ENOSYS) by `kill(2)`, right after a look that it is still the same process. A race of microseconds is left
+/// there: to hit a stranger, the process would have to end, be waited for, and all other pids be used up in that time.
+///
+/// # Errors
+///
+/// [`Error::SendSignal`] with EPERM where the process belongs to another user and this one has no CAP_KILL;
+/// [`Error::Proc`] where `/proc` cannot be read, so that the process cannot be told from a stranger.
+///
+/// ```
+/// use rinit_core::{Pid, Signal};
+/// use rinit_core::process::{Process, Sent, signal_process};
+/// # fn main() -> Result<(), rinit_core::Error> {
+/// let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
+/// let process = Process::read(Pid::new(child.id() as i32).expect("a pid"))?.expect("it lives");
+/// assert_eq!(signal_process(&process, Signal::TERM)?, Sent::Delivered);
+/// child.wait().expect("wait");
+/// assert_eq!(signal_process(&process, Signal::TERM)?, Sent::Gone);
+/// # Ok(())
+/// # }
+/// ```
+pub fn signal_process(process: &Process, signal: Signal) -> Result<Sent, Error> {
+    if !REFUSED.load(Ordering::Relaxed) {
+        if let Some(sent) = through_pidfd(process, signal)? {
+            return Ok(sent);
+        }
+    }
+    by_number(process, signal)
+}
+
+/// `None` where it has to be done without a pidfd.
+fn through_pidfd(process: &Process, signal: Signal) -> Result<Option<Sent>, Error> {
+    // The order makes pid reuse harmless: pidfd first, then the look at /proc by number, then the sending. A number is
+    // given to another process only after its owner was waited for, and a pidfd whose process was waited for sends to
+    // nobody (ESRCH). So where the sending succeeds, the pidfd's process kept its number from the first step to the
+    // last, and the look in between, by that number, was at no one else. It matched: it is the process that was meant.
+    let pidfd = match pidfd_open(process.pid.rustix(), PidfdFlags::empty()) {
+        Ok(pidfd) => pidfd,
+        Err(Errno::SRCH) => return Ok(Some(Sent::Gone)),
+        // EINVAL: the number now belongs to a thread of some process, and to no process.
+        Err(Errno::INVAL) => return Ok(Some(Sent::Gone)),
+        Err(Errno::NOSYS | Errno::PERM) => {
+            REFUSED.store(true, Ordering::Relaxed);
+            return Ok(None);
+        }
+        // Out of descriptors or memory: this time without.
+        Err(_) => return Ok(None),
+    };
+    if !still_lives(process)? {
+        return Ok(Some(Sent::Gone));
+    }
+    match sys::pidfd_send_signal(pidfd.as_fd(), signal) {
+        Ok(()) => Ok(Some(Sent::Delivered)),
+        Err(error) => match Errno::from_io_error(&error) {
+            Some(Errno::SRCH) => Ok(Some(Sent::Gone)),
+            Some(Errno::NOSYS) => {
+                REFUSED.store(true, Ordering::Relaxed);
+                Ok(None)
+            }
+            // A filter's refusal, or a right that is missing, or whatever else: kill(2) knows. Not remembered, since the
+            // next process may belong to another user.
+            _ => Ok(None),
+        },
+    }
+}
+
+fn by_number(process: &Process, signal: Signal) -> Result<Sent, Error> {
+    if !still_lives(process)? {
+        return Ok(Sent::Gone);
+    }
+    match patiently(|| sys::kill(process.pid, signal)) {
+        Ok(()) => Ok(Sent::Delivered),
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::SRCH) => Ok(Sent::Gone),
+        Err(source) => Err(Error::SendSignal { signal, pid: process.pid, source }),
+    }
+}
+
+/// True when the number still means the process that was seen, and it has not ended.
+fn still_lives(process: &Process) -> Result<bool, Error> {
+    let mut reader = Reader::new();
+    match reader.stat(process.pid)? {
+        Some(stat) => Ok(stat.start_ticks == process.start_ticks && !stat.has_ended()),
+        None => {
+            // Without /proc everybody would seem gone.
+            procfs::verify(&mut reader)?;
+            Ok(false)
+        }
+    }
+}
+
+/// Sends to one process as the signal was received: with its value, where it came with one.
+///
+/// The kernel keeps queued values only for processes that may be sent them: where queueing is refused (a full queue,
+/// `RLIMIT_SIGPENDING`), the signal goes without, because a signal that arrives bare is better than none.
+pub(crate) fn send(pid: Pid, signal: Signal, value: Option<usize>) -> io::Result<()> {
+    match value.map(|value| sys::queue(pid, signal, value)) {
+        Some(Ok(())) => Ok(()),
+        Some(Err(_)) | None => patiently(|| sys::kill(pid, signal)),
+    }
+}
+
+/// ESRCH: whom the signal was for has ended, which is nobody's fault.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Child, Command};
+
+    fn sleeper() -> (Child, Process) {
+        let child = Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = Pid::new(child.id().try_into().unwrap()).unwrap();
+        (child, Process::read(pid).unwrap().unwrap())
+    }
+
+    type Way = fn(&Process, Signal) -> Result<Sent, Error>;
+    const WAYS: [Way; 2] = [signal_process, by_number];
+
+    #[test]
+    fn the_process_that_was_seen_gets_it() {
+        for way in WAYS {
+            let (mut child, process) = sleeper();
+            assert_eq!(way(&process, Signal::TERM).unwrap(), Sent::Delivered);
+            assert_eq!(child.wait().unwrap().signal(), Some(15));
+            assert_eq!(way(&process, Signal::TERM).unwrap(), Sent::Gone);
+        }
+    }
+
+    #[test]
+    fn a_stranger_with_the_same_pid_gets_nothing() {
+        for way in WAYS {
+            let (mut child, mut process) = sleeper();
+            process.start_ticks += 1;
+            assert_eq!(way(&process, Signal::KILL).unwrap(), Sent::Gone);
+            assert_eq!(child.try_wait().unwrap(), None);
+            process.start_ticks -= 1;
+            assert_eq!(way(&process, Signal::HUP).unwrap(), Sent::Delivered);
+            assert_eq!(child.wait().unwrap().signal(), Some(1));
+        }
+    }
+}

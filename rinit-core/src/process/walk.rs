@@ -1,0 +1,187 @@
+//! From a process down to its children, by `/proc/pid/task/tid/children`.
+
+use super::{PASSES, Process, scan};
+use crate::error::Error;
+use crate::pid::Pid;
+use crate::pid::{PidMap, PidSet};
+use crate::procfs;
+use crate::procfs::reader::Reader;
+
+/// All descendants of a process, in order of pid: those in other sessions, those that were double-forked and adopted, and
+/// zombies, which [`Process::has_ended`] tells. Not those that merely share the PID namespace, as `docker exec` ones do.
+///
+/// For PID 1 every process is read once from `/proc`, as nearly all are descendants. For another one `/proc/pid/task/*/children`
+/// is walked (`proc_tid_children(5)`), or the parents of all processes are read where the kernel lacks that file. Time
+/// grows with the number of processes, and no faster.
+///
+/// Processes fork, end and are given to other parents while they are read. The reading is repeated until two looks in a
+/// row saw the same, at most ten times: a tree that forks without end is then given as last seen. Orphans are found only
+/// where `of` is PID 1 or a subreaper; elsewhere they leave the tree.
+///
+/// A process that is gone has no descendants.
+///
+/// # Errors
+///
+/// [`Error::Proc`] where `/proc` is missing, cannot be read, or belongs to another PID namespace, where its numbers
+/// would name strangers.
+///
+/// ```
+/// use rinit_core::Pid;
+/// use rinit_core::process::descendants;
+/// # fn main() -> Result<(), rinit_core::Error> {
+/// let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
+/// let me = Pid::new(std::process::id() as i32).expect("a pid");
+/// assert!(descendants(me)?.iter().any(|process| process.pid.get() == child.id() as i32));
+/// # child.kill().expect("kill");
+/// # child.wait().expect("wait");
+/// # Ok(())
+/// # }
+/// ```
+pub fn descendants(of: Pid) -> Result<Vec<Process>, Error> {
+    let mut reader = Reader::new();
+    procfs::verify(&mut reader)?;
+    let found = if of != Pid::INIT && is_possible(&mut reader) {
+        descendants_of(of, &mut reader)?
+    } else {
+        scan::descendants_of(of, &mut reader)?
+    };
+    let mut found: Vec<Process> = found.into_values().collect();
+    found.sort_unstable_by_key(|process| process.pid);
+    Ok(found)
+}
+
+/// True when the kernel has the file (`CONFIG_PROC_CHILDREN`, since Linux 3.5), by asking for that of this process.
+pub(super) fn is_possible(reader: &mut Reader) -> bool {
+    let me = rustix::process::getpid().into();
+    reader.children(me, me, &mut Vec::new()).unwrap_or(false)
+}
+
+/// The descendants by pid.
+///
+/// The race to fear: a process ends between the reading of its parent's list, which still names it, and the reading of its
+/// own, which is then empty: its children have moved to a list that was already read. So each process is read after its
+/// list. Where it is alive then, it was alive while its list was read. Where it is not, the look has missed something and
+/// differs from the one before, in which the process was alive, or not there; and looks are repeated until two agree.
+pub(super) fn descendants_of(of: Pid, reader: &mut Reader) -> Result<PidMap<Process>, Error> {
+    let mut before = None;
+    for _ in 0..PASSES {
+        let Some(look) = Look::take(of, reader)? else { return Ok(PidMap::default()) };
+        let same = !look.disturbed && before.as_ref().is_some_and(|before| agree(before, &look.found));
+        let found = before.insert(look.found);
+        if same {
+            return Ok(std::mem::take(found));
+        }
+    }
+    Ok(before.unwrap_or_default())
+}
+
+fn agree(before: &PidMap<Process>, now: &PidMap<Process>) -> bool {
+    let same = |process: &Process| {
+        let earlier = before.get(&process.pid);
+        earlier.is_some_and(|e| e.start_ticks == process.start_ticks && e.has_ended() == process.has_ended())
+    };
+    before.len() == now.len() && now.values().all(same)
+}
+
+struct Look {
+    found: PidMap<Process>,
+    /// Something moved during the look, so that it may have missed someone.
+    disturbed: bool,
+}
+
+impl Look {
+    /// `None` when the root is gone.
+    fn take(of: Pid, reader: &mut Reader) -> Result<Option<Self>, Error> {
+        let Some(root) = Process::read_with(reader, of)? else { return Ok(None) };
+        let mut look = Self { found: PidMap::default(), disturbed: false };
+        let mut threads = Vec::new();
+        let mut children = Vec::new();
+        // Named once by any list. A process that moves during the look is named by two.
+        let mut named = PidSet::from_iter([of]);
+        let mut waiting = vec![of];
+        while let Some(pid) = waiting.pop() {
+            children.clear();
+            match lists(pid, reader, &mut threads, &mut children) {
+                Ok(complete) => look.disturbed |= !complete,
+                // Who is hidden must not keep the others from being found. But not the root: where it cannot be read,
+                // nobody can, which is not the same as nobody being there.
+                Err(error) if pid != of && is_hidden(&error) => {}
+                Err(error) => return Err(error),
+            }
+            if pid != of {
+                let Some(process) = Process::visible(reader, pid)? else {
+                    look.disturbed = true;
+                    continue;
+                };
+                if !look.belongs(&root, &process) {
+                    look.disturbed = true;
+                    continue;
+                }
+                look.found.insert(pid, process);
+            }
+            waiting.extend(children.drain(..).filter(|child| named.insert(*child)));
+        }
+        Ok(Some(look))
+    }
+
+    /// True when the process still has its place in the tree. The list gave a number, which may have been reused by a
+    /// stranger before it was looked at; a child that has moved hangs below the root, or below another one found.
+    fn belongs(&self, root: &Process, process: &Process) -> bool {
+        let Some(ppid) = process.ppid else { return false };
+        let parent = if ppid == root.pid { Some(root) } else { self.found.get(&ppid) };
+        parent.is_some_and(|parent| parent.is_old_enough_for(process))
+    }
+}
+
+/// Adds the children of all threads; false when a thread ended meanwhile, whose children have moved to another thread that
+/// may have been read before.
+pub(super) fn lists(
+    pid: Pid,
+    reader: &mut Reader,
+    threads: &mut Vec<Pid>,
+    children: &mut Vec<Pid>,
+) -> Result<bool, Error> {
+    threads.clear();
+    if procfs::reader::numbers(&format!("/proc/{pid}/task"), threads)?.is_none() {
+        return Ok(false);
+    }
+    let mut complete = true;
+    for thread in threads {
+        complete &= reader.children(pid, *thread, children)?;
+    }
+    Ok(complete)
+}
+
+/// True where `hidepid` (`proc(5)`) keeps a process from this user.
+fn is_hidden(error: &Error) -> bool {
+    matches!(error, Error::Proc { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied)
+}
+
+/// The pids of this process's own children at one look, which stay theirs until they are waited for.
+pub(crate) fn child_pids(reader: &mut Reader) -> Result<Vec<Pid>, Error> {
+    let me = rustix::process::getpid().into();
+    let mut pids = Vec::new();
+    if is_possible(reader) {
+        lists(me, reader, &mut Vec::new(), &mut pids)?;
+    } else {
+        pids.extend(children(me, reader)?.into_iter().map(|process| process.pid));
+    }
+    Ok(pids)
+}
+
+/// The children of one process at one look, zombies included.
+pub(crate) fn children(of: Pid, reader: &mut Reader) -> Result<Vec<Process>, Error> {
+    let mut found = if is_possible(reader) {
+        let mut pids = Vec::new();
+        lists(of, reader, &mut Vec::new(), &mut pids)?;
+        let mut found = Vec::with_capacity(pids.len());
+        for pid in pids {
+            found.extend(Process::visible(reader, pid)?);
+        }
+        found
+    } else {
+        scan::everyone(reader)?
+    };
+    found.retain(|process| process.ppid == Some(of));
+    Ok(found)
+}

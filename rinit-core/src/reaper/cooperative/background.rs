@@ -1,0 +1,165 @@
+//! The cooperative reaper in a thread of its own.
+
+use super::{Claims, CooperativeReaper, Orphan};
+use crate::error::Error;
+use crate::signal::set::SignalSet;
+use crate::sys;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// So many events are kept for a subscriber that does not read; the oldest go first.
+const EVENTS: usize = 1024;
+
+/// A cooperative reaper that runs in a thread of its own until this is dropped.
+///
+/// Failures do not end it: it tries again within a second, and [`next`](Self::next) tells of the last one.
+///
+/// ```
+/// use std::time::Duration;
+/// # fn main() -> Result<(), rinit_core::Error> {
+/// let reaper = rinit_core::Reaper::cooperative()?.start()?;
+/// while let Some(orphan) = reaper.next(Duration::from_millis(10))? {
+///     println!("reaped {}: {}", orphan.pid, orphan.status);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct BackgroundReaper {
+    claims: Claims,
+    stop: Arc<OwnedFd>,
+    mailbox: Arc<Mailbox>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Mailbox {
+    letters: Mutex<Letters>,
+    arrived: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Letters {
+    orphans: VecDeque<Orphan>,
+    failure: Option<Error>,
+}
+
+impl Mailbox {
+    fn open(&self) -> MutexGuard<'_, Letters> {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl BackgroundReaper {
+    pub(super) fn start(reaper: CooperativeReaper) -> Result<Self, Error> {
+        let claims = reaper.claims();
+        let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+        let stop = Arc::new(stop.map_err(|error| Error::Thread(error.into()))?);
+        let mailbox = Arc::new(Mailbox::default());
+        let (stopped, letters) = (Arc::clone(&stop), Arc::clone(&mailbox));
+        let thread = std::thread::Builder::new().name("rinit-reaper".to_owned());
+        let thread = thread.spawn(move || run(reaper, &stopped, &letters)).map_err(Error::Thread)?;
+        Ok(Self { claims, stop, mailbox, thread: Some(thread) })
+    }
+
+    /// The handle for starting children, and for the statistics. Clone it into every thread.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let reaper = rinit_core::Reaper::cooperative()?.start()?;
+    /// reaper.claims().claim(|| std::process::Command::new("true").spawn())?.wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// The next orphan reaped; `None` if there is none within the time. Nobody needs to call this: the newest 1024 are kept.
+    ///
+    /// # Errors
+    ///
+    /// The last failure of the thread, once: [`Error::Proc`], [`Error::Wait`] or [`Error::Timer`]. It goes on meanwhile.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let reaper = rinit_core::Reaper::cooperative()?.start()?;
+    /// assert_eq!(reaper.next(std::time::Duration::ZERO)?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn next(&self, within: Duration) -> Result<Option<Orphan>, Error> {
+        let started = Instant::now();
+        let mut letters = self.mailbox.open();
+        loop {
+            if let Some(error) = letters.failure.take() {
+                return Err(error);
+            }
+            let left = within.saturating_sub(started.elapsed());
+            if !letters.orphans.is_empty() || left.is_zero() {
+                return Ok(letters.orphans.pop_front());
+            }
+            letters = match self.mailbox.arrived.wait_timeout(letters, left) {
+                Ok((letters, _)) => letters,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+        }
+    }
+}
+
+impl Drop for BackgroundReaper {
+    fn drop(&mut self) {
+        let _ = rustix::io::write(&*self.stop, &1_u64.to_ne_bytes());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(mut reaper: CooperativeReaper, stop: &OwnedFd, mailbox: &Mailbox) {
+    // The host's handlers and signalfds belong to the host's threads.
+    let _ = sys::block(SignalSet::all());
+    loop {
+        match collect(&mut reaper, mailbox) {
+            Ok(()) => {}
+            Err(error) => {
+                mailbox.open().failure = Some(error);
+                mailbox.arrived.notify_all();
+            }
+        }
+        let mut fds = [PollFd::new(stop, PollFlags::IN), PollFd::from_borrowed_fd(reaper.as_fd(), PollFlags::IN)];
+        match poll(&mut fds, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => {
+                // Nothing to sleep on is left: a thread that spins would be worse than one that sleeps blindly.
+                mailbox.open().failure = Some(Error::Timer(error.into()));
+                std::thread::sleep(super::SLOW);
+            }
+        }
+        if fds.first().is_some_and(|stop| !stop.revents().is_empty()) {
+            return;
+        }
+    }
+}
+
+fn collect(reaper: &mut CooperativeReaper, mailbox: &Mailbox) -> Result<(), Error> {
+    while let Some(orphan) = reaper.next()? {
+        let dropped = {
+            let mut letters = mailbox.open();
+            let dropped = letters.orphans.len() >= EVENTS;
+            if dropped {
+                letters.orphans.pop_front();
+            }
+            letters.orphans.push_back(orphan);
+            dropped
+        };
+        reaper.shared.lock().dropped += u64::from(dropped);
+        mailbox.arrived.notify_all();
+    }
+    Ok(())
+}

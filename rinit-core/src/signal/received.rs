@@ -1,0 +1,79 @@
+//! A signal as it was received: who sent it, and with which value.
+
+use crate::pid::Pid;
+use crate::signal::Signal;
+
+/// A signal that arrived.
+///
+/// ```
+/// use rinit_core::Signal;
+/// use rinit_core::signal::ReceivedSignal;
+/// fn log(received: &ReceivedSignal) {
+///     println!("{} from {:?}", received.signal(), received.sender());
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReceivedSignal {
+    pub(crate) signal: Signal,
+    /// `si_pid`, where a process sent it; `None` for a sender in another PID namespace, whose pid reads as 0.
+    pub(crate) sender: Option<Pid>,
+    /// `si_code` is `SI_KERNEL`.
+    pub(crate) from_kernel: bool,
+    /// `si_value`, where the signal was queued with one.
+    pub(crate) value: Option<usize>,
+}
+
+impl ReceivedSignal {
+    /// Which one.
+    ///
+    /// ```
+    /// # fn f(received: rinit_core::signal::ReceivedSignal) {
+    /// let signal = received.signal();
+    /// # let _ = signal;
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn signal(&self) -> Signal {
+        self.signal
+    }
+
+    /// The process that sent it; `None` where the kernel made it, or a process in another PID namespace sent it
+    /// (`pid_namespaces(7)`: its pid reads as 0).
+    ///
+    /// ```
+    /// # fn f(received: rinit_core::signal::ReceivedSignal) {
+    /// let sender = received.sender();
+    /// # let _ = sender;
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn sender(&self) -> Option<Pid> {
+        self.sender
+    }
+
+    /// True if the kernel itself made it: the terminal's ^C, ^\ and ^Z, a resize, a hangup (`sigaction(2)`, `SI_KERNEL`).
+    ///
+    /// ```
+    /// # fn f(received: rinit_core::signal::ReceivedSignal) {
+    /// let from_terminal = received.is_from_kernel();
+    /// # let _ = from_terminal;
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn is_from_kernel(&self) -> bool {
+        self.from_kernel
+    }
+
+    /// The value that came with it, where it was sent by `sigqueue(3)`.
+    ///
+    /// ```
+    /// # fn f(received: rinit_core::signal::ReceivedSignal) {
+    /// let value = received.value();
+    /// # let _ = value;
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn value(&self) -> Option<usize> {
+        self.value
+    }
+}

@@ -1,0 +1,62 @@
+//! A descriptor that was inherited by number, and signals for what comes over it.
+
+use crate::pid::Pid;
+use crate::signal::Signal;
+use crate::sys::check;
+use rustix::io::{FdFlags, fcntl_setfd};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// Takes a descriptor that this process was started with, and keeps it from programs that it starts.
+///
+/// Sound only where nobody owns it yet, which is the caller's part: under `c_main!`, where nothing has been opened, once.
+pub(crate) fn adopt(number: RawFd) -> io::Result<OwnedFd> {
+    if number <= 2 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: the number is not -1; where it is not open the only use made of it fails with EBADF.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    fcntl_setfd(borrowed, FdFlags::CLOEXEC)?;
+    // SAFETY: it is open, as the call has shown, and owned by nobody else in this process, as the caller vouches.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Has the kernel send this process the signal whenever something comes over the socket, or the other end is closed.
+///
+/// Source: `fcntl(2)`, F_SETOWN, F_SETSIG, O_ASYNC; `socket(7)`, "Signals".
+pub(crate) fn signal_on_input(socket: &OwnedFd, signal: Signal) -> io::Result<()> {
+    let me = rustix::process::getpid().as_raw_pid();
+    let flags = rustix::fs::fcntl_getfl(socket)?.bits() as libc::c_int;
+    for (command, argument) in
+        [(libc::F_SETOWN, me), (F_SETSIG, signal.number()), (libc::F_SETFL, flags | libc::O_ASYNC)]
+    {
+        // SAFETY: each of the three takes an integer, and no memory is touched.
+        let result = unsafe { libc::fcntl(socket.as_raw_fd(), command, argument) };
+        check(result.into())?;
+    }
+    Ok(())
+}
+
+/// `F_SETSIG` of the kernel's `include/uapi/asm-generic/fcntl.h`, the same for every architecture; not all of libc's targets
+/// have it.
+const F_SETSIG: libc::c_int = 10;
+
+/// The process that made the socket pair; `None` where it cannot be seen from this PID namespace. It is told by the kernel,
+/// and stays right when that process has ended (`unix(7)`, SO_PEERCRED).
+pub(crate) fn peer(socket: impl AsFd) -> io::Result<Option<Pid>> {
+    // Not rustix's: its pid cannot be 0, which the kernel gives for a process of another namespace.
+    let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut length = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: `credentials` is a live ucred of the length passed, which the kernel fills at most.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut credentials).cast(),
+            &raw mut length,
+        )
+    };
+    check(result.into())?;
+    Ok(Pid::new(credentials.pid))
+}

@@ -1,0 +1,89 @@
+//! `rt_sigaction(2)`: what happens when a signal is delivered.
+
+use super::mask::KERNEL_SET_BYTES;
+use crate::signal::Signal;
+use crate::sys::check;
+use std::io;
+use std::ptr;
+
+/// A signal's disposition, as far as it survives `execve(2)`: handlers do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disposition {
+    Default,
+    Ignore,
+    Handler,
+}
+
+/// The kernel's `struct sigaction`, which is not libc's: order and size differ, and riscv has no restorer.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct KernelSigaction {
+    handler: usize,
+    flags: libc::c_ulong,
+    #[cfg(not(any(target_arch = "riscv64", target_arch = "riscv32", target_arch = "loongarch64")))]
+    restorer: usize,
+    mask: u64,
+}
+
+impl KernelSigaction {
+    const DEFAULT: Self = Self {
+        handler: libc::SIG_DFL,
+        flags: 0,
+        #[cfg(not(any(target_arch = "riscv64", target_arch = "riscv32", target_arch = "loongarch64")))]
+        restorer: 0,
+        mask: 0,
+    };
+
+    fn disposition(&self) -> Disposition {
+        match self.handler {
+            libc::SIG_DFL => Disposition::Default,
+            libc::SIG_IGN => Disposition::Ignore,
+            _ => Disposition::Handler,
+        }
+    }
+}
+
+/// Sets default or ignore; returns what it was. `Handler` cannot be set: it is asked for by nobody and becomes default.
+///
+/// Async-signal-safe: one raw system call, which reaches signals 32 to 34 that libc refuses.
+pub(crate) fn set_disposition(signal: Signal, disposition: Disposition) -> io::Result<Disposition> {
+    let handler = if disposition == Disposition::Ignore { libc::SIG_IGN } else { libc::SIG_DFL };
+    let new = KernelSigaction { handler, ..KernelSigaction::DEFAULT };
+    let mut old = KernelSigaction::DEFAULT;
+    let (number, new) = (signal.number(), ptr::from_ref(&new));
+    // SAFETY: `new` is a live kernel sigaction whose handler is SIG_DFL or SIG_IGN, so that no code pointer is installed;
+    // `old` is a live one to be filled.
+    let result = unsafe { libc::syscall(libc::SYS_rt_sigaction, number, new, &raw mut old, KERNEL_SET_BYTES) };
+    check(result)?;
+    Ok(old.disposition())
+}
+
+/// A disposition with its handler, to be put back in the same program.
+pub(crate) struct SavedDisposition {
+    signal: Signal,
+    action: KernelSigaction,
+}
+
+impl SavedDisposition {
+    /// Reads the signal's disposition.
+    pub(crate) fn of(signal: Signal) -> io::Result<Self> {
+        let mut action = KernelSigaction::DEFAULT;
+        let new = ptr::null::<KernelSigaction>();
+        // SAFETY: without a new action nothing is changed; `action` is a live kernel sigaction to be filled.
+        let result =
+            unsafe { libc::syscall(libc::SYS_rt_sigaction, signal.number(), new, &raw mut action, KERNEL_SET_BYTES) };
+        check(result)?;
+        Ok(Self { signal, action })
+    }
+
+    /// Puts it back.
+    pub(crate) fn restore(&self) -> io::Result<()> {
+        let (action, old) = (ptr::from_ref(&self.action), ptr::null_mut::<KernelSigaction>());
+        // SAFETY: the action is what the kernel itself gave out for this signal, in this process or in the one that it was
+        // forked from, so that handler and restorer are code at the same addresses.
+        let result =
+            unsafe { libc::syscall(libc::SYS_rt_sigaction, self.signal.number(), action, old, KERNEL_SET_BYTES) };
+        check(result)?;
+        Ok(())
+    }
+}

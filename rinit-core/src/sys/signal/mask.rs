@@ -1,0 +1,35 @@
+//! `rt_sigprocmask(2)`: the signal mask of the calling thread, in the kernel's own layout.
+
+use crate::signal::set::SignalSet;
+use crate::sys::check;
+use std::io;
+use std::ptr;
+
+/// Size of the kernel's signal set, which the `rt_` calls insist on.
+pub(super) const KERNEL_SET_BYTES: usize = size_of::<u64>();
+
+fn sigprocmask(how: libc::c_int, set: u64) -> io::Result<SignalSet> {
+    let mut old = 0_u64;
+    // SAFETY: both pointers are to live u64 of exactly the size that is passed; the kernel keeps neither.
+    let result =
+        unsafe { libc::syscall(libc::SYS_rt_sigprocmask, how, ptr::from_ref(&set), &raw mut old, KERNEL_SET_BYTES) };
+    check(result)?;
+    Ok(SignalSet::from_bits_retain(old))
+}
+
+/// Adds to the mask; returns what it was. KILL and STOP are left out by the kernel itself.
+///
+/// The raw call and not libc's: libcs take the signals that they keep to themselves out of the set.
+pub(crate) fn block(set: SignalSet) -> io::Result<SignalSet> {
+    sigprocmask(libc::SIG_BLOCK, set.bits())
+}
+
+/// Takes away from the mask.
+pub(crate) fn unblock(set: SignalSet) -> io::Result<SignalSet> {
+    sigprocmask(libc::SIG_UNBLOCK, set.bits())
+}
+
+/// Replaces the mask.
+pub(crate) fn set_mask(set: SignalSet) -> io::Result<SignalSet> {
+    sigprocmask(libc::SIG_SETMASK, set.bits())
+}

@@ -1,0 +1,47 @@
+//! `rt_sigtimedwait(2)`: takes one pending signal, or sleeps until there is one.
+
+use super::info::{self, zeroed};
+use super::mask::KERNEL_SET_BYTES;
+use crate::signal::received::ReceivedSignal;
+use crate::signal::set::SignalSet;
+use crate::sys::check;
+use std::io;
+use std::ptr;
+use std::time::Duration;
+
+/// True for the number of the call below, as `/proc/pid/syscall` shows it (`proc_pid_syscall(5)`).
+#[allow(clippy::useless_conversion)] // The number is a c_long, which has 32 bits elsewhere.
+pub(crate) fn is_sigtimedwait(call: i64) -> bool {
+    /// The call with 64-bit times, which has this number wherever it is a second one.
+    const TIME64: i64 = 421;
+    call == i64::from(libc::SYS_rt_sigtimedwait) || cfg!(target_pointer_width = "32") && call == TIME64
+}
+
+/// Takes the next pending signal of the set, which must be blocked. `None` timeout waits for ever; `Ok(None)` is the
+/// end of the time, or an interruption by a signal outside the set or a stop and continue, after which callers look at
+/// the clock and come again.
+pub(crate) fn sigtimedwait(set: SignalSet, timeout: Option<Duration>) -> io::Result<Option<ReceivedSignal>> {
+    let mut siginfo = zeroed();
+    let timeout = timeout.map(|timeout| libc::timespec {
+        // More than 68 years is the end of the time as well: callers come again.
+        tv_sec: timeout.as_secs().try_into().unwrap_or(i32::MAX.into()),
+        tv_nsec: timeout.subsec_nanos().into(),
+    });
+    let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
+    // SAFETY: the set is a live u64 of the size passed, `siginfo` a live one to be filled, and `timeout` null or a
+    // live timespec with nanoseconds below one second; the kernel keeps none of them.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigtimedwait,
+            ptr::from_ref(&set.bits()),
+            &raw mut siginfo,
+            timeout,
+            KERNEL_SET_BYTES,
+        )
+    };
+    match check(result) {
+        Ok(_) => Ok(info::read(&siginfo)),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
