@@ -8,7 +8,7 @@ mod scenarios;
 #[path = "support/seccomp.rs"]
 mod seccomp;
 
-use rinit_core::process::Sent;
+use rinit_core::process::Delivery;
 use rinit_core::{Child, ChildSpec, Error, ExitStatus, Pid, ProcessGroup, Reaper, Signal, Stdio, become_subreaper};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
@@ -114,14 +114,14 @@ fn in_a_namespace_of_its_own() {
     let reaper = Reaper::exclusive().expect("reaper");
     let first = reaper.spawn(&shell("exit 1")).expect("spawn");
     poll_on(&first);
-    assert_eq!(reaper.next().expect("next").map(|ended| ended.pid), Some(first.pid()));
+    assert_eq!(reaper.try_next().expect("next").map(|ended| ended.pid), Some(first.pid()));
     // The handle has not asked yet, the number is free, and the next child gets it.
     let last_pid = (first.pid().get() - 1).to_string();
     std::fs::write("/proc/sys/kernel/ns_last_pid", last_pid).expect("choose the next pid");
     let mut second = reaper.spawn(&ChildSpec::new("sleep").arg("1000")).expect("spawn");
     assert_eq!(second.pid(), first.pid());
     // A signal for the first one's group reaches nobody: the group of that number is another one.
-    assert_eq!(first.kill_group().expect("nobody"), Sent::Gone);
+    assert_eq!(first.kill_group().expect("nobody"), Delivery::Gone);
     first.signal(Signal::KILL).expect("nobody");
     assert_eq!(first.try_wait().expect("kept"), Some(ExitStatus::Code(1)));
     assert_eq!(second.try_wait().expect("wait"), None);
@@ -154,16 +154,16 @@ fn a_timeout_is_kept_without_pidfds() {
     let reaper = Reaper::exclusive().expect("reaper");
     let child = reaper.spawn(&shell("exit 5")).expect("spawn");
     poll_on(&reaper);
-    while reaper.next().expect("next").is_some() {}
+    while reaper.try_next().expect("next").is_some() {}
     poll_on(&child);
-    assert_eq!(child.kill_group().expect("nobody"), Sent::Gone, "reaped, and no pidfd: nobody is signalled");
+    assert_eq!(child.kill_group().expect("nobody"), Delivery::Gone, "reaped, and no pidfd: nobody is signalled");
     assert_eq!(child.try_wait().expect("wait"), Some(ExitStatus::Code(5)));
 }
 
 fn a_group_is_ended_whole() {
     let (mut child, helper) = ready(&shell("sleep 1000 >/dev/null & echo $!; wait"));
     assert!(runs(&helper));
-    assert_eq!(child.kill_group().expect("kill"), Sent::Delivered);
+    assert_eq!(child.kill_group().expect("kill"), Delivery::Delivered);
     assert_eq!(child.wait().expect("wait").signal(), Some(Signal::KILL));
     wait_until("the helper's end", || !runs(&helper));
 }
@@ -174,9 +174,9 @@ fn a_group_without_its_leader() {
     assert_eq!(child.wait().expect("wait"), ExitStatus::Code(0));
     assert!(runs(&helper));
     match child.kill_group().expect("kill") {
-        Sent::Delivered => {}
+        Delivery::Delivered => {}
         // Linux before 6.9: what cannot be named for sure is not signalled.
-        Sent::Gone => {
+        Delivery::Gone => {
             assert!(runs(&helper));
             let pid = rustix::process::Pid::from_raw(helper.parse().expect("a number")).expect("a pid");
             rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("kill");
@@ -184,14 +184,14 @@ fn a_group_without_its_leader() {
     }
     wait_until("the helper's end", || !runs(&helper));
     let reaper = Reaper::exclusive().expect("reaper");
-    wait_until("the orphan", || reaper.next().expect("next").is_some());
-    assert_eq!(child.kill_group().expect("nobody"), Sent::Gone);
+    wait_until("the orphan", || reaper.try_next().expect("next").is_some());
+    assert_eq!(child.kill_group().expect("nobody"), Delivery::Gone);
 }
 
 fn a_group_of_the_parent_is_spared() {
-    let mut child = spawn(&ChildSpec::new("sleep").arg("1000").group(ProcessGroup::Inherit));
-    let mut sibling = spawn(&ChildSpec::new("sleep").arg("1000").group(ProcessGroup::Inherit));
-    assert_eq!(child.kill_group().expect("kill"), Sent::Delivered);
+    let mut child = spawn(&ChildSpec::new("sleep").arg("1000").process_group(ProcessGroup::Inherit));
+    let mut sibling = spawn(&ChildSpec::new("sleep").arg("1000").process_group(ProcessGroup::Inherit));
+    assert_eq!(child.kill_group().expect("kill"), Delivery::Delivered);
     assert_eq!(child.wait().expect("wait").signal(), Some(Signal::KILL));
     assert_eq!(sibling.try_wait().expect("wait"), None);
     assert_eq!(sibling.stop().expect("stop").signal(), Some(Signal::TERM));
@@ -199,28 +199,28 @@ fn a_group_of_the_parent_is_spared() {
 
 fn a_stop_in_time() {
     let spec = shell("trap 'exit 7' USR2; echo ready; while :; do sleep 0.01; done");
-    let (mut child, _) = ready(&spec.stop_signal(Signal::USR2).grace(Duration::from_secs(60)));
+    let (mut child, _) = ready(&spec.stop_signal(Signal::USR2).stop_timeout(Duration::from_secs(60)));
     assert_eq!(child.stop().expect("stop"), ExitStatus::Code(7));
     assert_eq!(child.stop().expect("again"), ExitStatus::Code(7));
 }
 
 fn a_stop_by_force() {
     let spec = shell("trap '' TERM; sleep 1000 >/dev/null & echo $!; wait; wait");
-    let (mut child, helper) = ready(&spec.grace(Duration::from_millis(50)));
+    let (mut child, helper) = ready(&spec.stop_timeout(Duration::from_millis(50)));
     assert_eq!(child.stop().expect("stop").signal(), Some(Signal::KILL));
     wait_until("the helper's end", || !runs(&helper));
 }
 
 fn a_stop_ends_what_is_left_in_the_group() {
     let spec = shell("(trap '' TERM; echo $(exec sh -c 'echo $PPID'); exec sleep 1000 >/dev/null) & wait");
-    let (mut child, helper) = ready(&spec.grace(Duration::from_secs(60)));
+    let (mut child, helper) = ready(&spec.stop_timeout(Duration::from_secs(60)));
     assert!(runs(&helper), "{helper}");
     assert_eq!(child.stop().expect("stop").signal(), Some(Signal::TERM));
     wait_until("the helper's end", || !runs(&helper));
 }
 
 fn a_stop_continues_the_stopped() {
-    let mut child = spawn(&ChildSpec::new("sleep").arg("1000").grace(Duration::from_secs(60)));
+    let mut child = spawn(&ChildSpec::new("sleep").arg("1000").stop_timeout(Duration::from_secs(60)));
     child.signal(Signal::STOP).expect("signal");
     wait_until("its being stopped", || state(&child.pid().to_string()) == Some('T'));
     assert_eq!(child.stop().expect("stop").signal(), Some(Signal::TERM));
@@ -273,7 +273,7 @@ fn children_end_with_a_killed_process() {
     let reaper = Reaper::exclusive().expect("reaper");
     let ended = loop {
         poll_on(&reaper);
-        if let Some(ended) = reaper.next().expect("next").filter(|ended| ended.pid.get() == pid) {
+        if let Some(ended) = reaper.try_next().expect("next").filter(|ended| ended.pid.get() == pid) {
             break ended;
         }
     };
@@ -294,7 +294,7 @@ fn handles_outlive_the_reaper_and_change_threads() {
     let reaper = Reaper::exclusive().expect("reaper");
     let mut kept = reaper.spawn(&shell("exit 1")).expect("spawn");
     poll_on(&kept);
-    assert!(reaper.next().expect("next").is_some());
+    assert!(reaper.try_next().expect("next").is_some());
     let mut running = reaper.spawn(&shell("read word; exit 2").stdin(Stdio::piped())).expect("spawn");
     let unasked = reaper.spawn(&shell("exit 3")).expect("spawn");
     let pid = unasked.pid();
@@ -307,7 +307,7 @@ fn handles_outlive_the_reaper_and_change_threads() {
     wait_until("the zombie", || state(&pid.to_string()) == Some('Z'));
     let later = Reaper::exclusive().expect("reaper");
     poll_on(&later);
-    let ended = later.next().expect("next").expect("the zombie");
+    let ended = later.try_next().expect("next").expect("the zombie");
     assert_eq!((ended.pid, ended.status, ended.spawned_here), (pid, ExitStatus::Code(3), false));
 }
 
@@ -336,7 +336,7 @@ fn two_reapers_and_many_waits_lose_nothing() {
         .collect();
     while !spawners.iter().all(std::thread::JoinHandle::is_finished) {
         for reaper in &reapers {
-            while reaper.next().expect("next").is_some() {}
+            while reaper.try_next().expect("next").is_some() {}
         }
     }
     for spawner in spawners {
@@ -362,7 +362,7 @@ fn who_ended_before_the_reaper_is_noticed() {
     waitid(WaitId::Pid(raw), ended).expect("wait");
     let reaper = Reaper::exclusive().expect("reaper");
     poll_on(&reaper);
-    let ended = reaper.next().expect("next").expect("the child");
+    let ended = reaper.try_next().expect("next").expect("the child");
     assert_eq!((ended.pid, ended.status, ended.spawned_here), (pid, ExitStatus::Code(6), false));
 }
 
@@ -391,7 +391,7 @@ fn memory_stays_bounded() {
     let mut reaped = 0;
     let mut take_all = |at_least: usize| {
         wait_until("the children", || {
-            while let Some(ended) = reaper.next().expect("next") {
+            while let Some(ended) = reaper.try_next().expect("next") {
                 assert!(!ended.spawned_here);
                 reaped += 1;
             }

@@ -233,8 +233,8 @@ fn at_terminal(spec: ChildSpec, terminal: OwnedFd) -> ChildSpec {
 
 fn a_session_with_a_terminal() {
     let (mut keyboard, terminal) = pseudoterminal();
-    let spec =
-        shell("trap 'exit 7' INT; echo ready >/dev/tty; while :; do sleep 0.01; done").group(ProcessGroup::Session);
+    let spec = shell("trap 'exit 7' INT; echo ready >/dev/tty; while :; do sleep 0.01; done")
+        .process_group(ProcessGroup::Session);
     let mut child = Reaper::exclusive().expect("reaper").spawn(&at_terminal(spec, terminal)).expect("spawn");
     let mut shown = [0; 5];
     keyboard.read_exact(&mut shown).expect("read");
@@ -247,7 +247,7 @@ fn a_session_with_a_terminal() {
 fn the_foreground_of_a_terminal() {
     let (mut screen, terminal) = pseudoterminal();
     let this = std::env::current_exe().expect("the path of this program");
-    let spec = ChildSpec::new(this).env("RINIT_TEST_ROLE", "job_control").group(ProcessGroup::Session);
+    let spec = ChildSpec::new(this).env("RINIT_TEST_ROLE", "job_control").process_group(ProcessGroup::Session);
     let mut child = Reaper::exclusive().expect("reaper").spawn(&at_terminal(spec, terminal)).expect("spawn");
     let status = child.wait().expect("wait");
     let mut shown = [0; 4096];
@@ -273,7 +273,7 @@ fn as_a_shell() {
 fn no_terminal_is_an_error() {
     let reaper = Reaper::exclusive().expect("reaper");
     for group in [ProcessGroup::Own, ProcessGroup::Session] {
-        let spec = ChildSpec::new("true").group(group).terminal(File::open("/dev/null").expect("/dev/null"));
+        let spec = ChildSpec::new("true").process_group(group).terminal(File::open("/dev/null").expect("/dev/null"));
         let error = reaper.spawn(&spec).expect_err("no terminal");
         assert!(matches!(error, Error::Terminal(_)), "{error:?}");
     }
@@ -297,7 +297,7 @@ fn a_parent_death_signal_survives_a_change_of_user() {
     // alone: PR_GET_PDEATHSIG.
     let user = User::from_ids(65534, 65534, [65534]).expect("nobody");
     let script = "import ctypes; n = ctypes.c_int(); ctypes.CDLL(None).prctl(2, ctypes.byref(n)); print(n.value)";
-    let python = ChildSpec::new("python3").args(["-c", script]).directory("/");
+    let python = ChildSpec::new("python3").args(["-c", script]).current_dir("/");
     assert_eq!(output(&python.clone().user(user.clone())).0, "0\n");
     assert_eq!(output(&python.user(user).parent_death_signal(Signal::TERM)).0, "15\n");
 }

@@ -277,7 +277,7 @@ fn what_cannot_be_started_is_a_typed_error() {
     let error = failed(ChildSpec::new(&script));
     assert!(matches!(error, Error::NotExecutable { .. }) && error.exit_code() == 126, "{error:?}");
     assert!(error.to_string().contains("/no/such/interpreter"), "{error}");
-    let error = failed(ChildSpec::new("true").directory("/no/such/directory"));
+    let error = failed(ChildSpec::new("true").current_dir("/no/such/directory"));
     let is_it = |path: &Path| path == Path::new("/no/such/directory");
     assert!(matches!(&error, Error::WorkingDirectory { directory, .. } if is_it(directory)), "{error:?}");
     assert!(failed(ChildSpec::new("true").arg("a\0b")).to_string().contains("NUL"));
@@ -288,11 +288,14 @@ fn a_missing_rinit_is_named() {
     // SAFETY: this process has one thread.
     unsafe { std::env::set_var("PATH", "/no/such/directory:/bin") };
     let error = ChildSpec::new("true").contain().start().expect_err("there is none");
-    assert!(matches!(error, Error::Rinit { .. }), "{error:?}");
+    assert!(matches!(error, Error::Containment { .. }), "{error:?}");
     let text = error.to_string();
     assert!(text.contains("no rinit in PATH (/no/such/directory:/bin)"), "{text}");
     let error = ChildSpec::new("true").contain().rinit("/no/such/rinit").start().expect_err("there is none");
-    assert!(matches!(error, Error::Rinit { .. }) && error.to_string().contains("/no/such/rinit: not found"), "{error}");
+    assert!(
+        matches!(error, Error::Containment { .. }) && error.to_string().contains("/no/such/rinit: not found"),
+        "{error}"
+    );
     // It is found where it is, whatever PATH the job gets.
     let directory = tempfile::tempdir().expect("a directory");
     std::os::unix::fs::symlink(rinit_path(), directory.path().join("rinit")).expect("a link");
@@ -311,7 +314,7 @@ fn another_program_is_no_rinit() {
         path
     };
     let mistaken = |path: &Path| match ChildSpec::new("true").contain().rinit(path).start() {
-        Err(Error::Rinit { reason }) => reason,
+        Err(Error::Containment { reason }) => reason,
         other => panic!("{other:?}"),
     };
     let slow = script("slow", "exec sleep 1000");
@@ -324,7 +327,7 @@ fn another_program_is_no_rinit() {
     let newer = mistaken(&script("newer", r#"eval "printf '\003\002\000\000\000\011\000' >&$2"; exec sleep 1000"#));
     assert!(newer.contains("version 9") && newer.contains("version 1"), "{newer}");
     let slow = slow.join().expect("the thread").expect_err("a sleep is no rinit");
-    assert!(matches!(&slow, Error::Rinit { reason } if reason.contains("not answered")), "{slow}");
+    assert!(matches!(&slow, Error::Containment { reason } if reason.contains("not answered")), "{slow}");
     assert!(procfs::children(std::process::id() as i32).is_empty(), "a child is left");
 }
 
@@ -342,19 +345,19 @@ fn main_is_started_as_the_specification_says() {
     let (read, _write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("a pipe");
     let spec = || {
         probe(&["state"])
-            .mask(SignalSet::from_iter([Signal::USR1, Signal::RTMAX]))
-            .ignore(SignalSet::only(Signal::HUP))
-            .default_action(SignalSet::from_iter([Signal::PIPE, Signal::INT]))
-            .directory("/usr")
+            .signal_mask(SignalSet::from_iter([Signal::USR1, Signal::RTMAX]))
+            .ignore_signals(SignalSet::only(Signal::HUP))
+            .reset_signals(SignalSet::from_iter([Signal::PIPE, Signal::INT]))
+            .current_dir("/usr")
             .env("OF_THE_JOB", "yes")
             .pass_fd(read.try_clone().expect("a duplicate"), 9)
     };
     for group in [ProcessGroup::Own, ProcessGroup::Session, ProcessGroup::Inherit] {
-        let mut plain = reaper.spawn(&spec().group(group).stdout(Stdio::piped())).expect("spawn");
+        let mut plain = reaper.spawn(&spec().process_group(group).stdout(Stdio::piped())).expect("spawn");
         let out = BufReader::new(plain.take_stdout().expect("a pipe"));
         let expected: Vec<String> = out.lines().map_while(Result::ok).collect();
         plain.wait().expect("wait");
-        let is = state(spec().group(group));
+        let is = state(spec().process_group(group));
         // Processes and pipes have other numbers in each run; groups and sessions are looked at below.
         let comparable = |lines: &[String]| {
             let numbers =
@@ -369,8 +372,8 @@ fn main_is_started_as_the_specification_says() {
     let ids = |group: ProcessGroup| {
         let said = state(
             shell("exec 9<&-; echo $$ $(cut -d' ' -f5,6 /proc/$$/stat) $PWD $OF_THE_JOB")
-                .group(group)
-                .directory("/usr")
+                .process_group(group)
+                .current_dir("/usr")
                 .env("OF_THE_JOB", "yes"),
         );
         said[0].split(' ').map(str::to_owned).collect::<Vec<_>>()
@@ -468,7 +471,7 @@ fn whoever_remains_is_drained() {
 
 fn a_daemon_is_waited_for() {
     let mark = Mark::new();
-    let spec = contained(mark.on(shell("(setsid sleep 1000 &) ; exit 0"))).wait_for_everyone();
+    let spec = contained(mark.on(shell("(setsid sleep 1000 &) ; exit 0"))).wait_for_descendants(true);
     let mut job = spec.start().expect("start");
     wait_until("main's end", || !procfs::is_alive(job.pid().get()));
     assert!(job.wait_timeout(Duration::from_millis(200)).expect("wait").is_none());
@@ -482,7 +485,8 @@ fn a_drop_may_be_orderly_and_a_kill_is_not() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("cleaned");
     let clean = format!("trap 'echo > {}; exit 0' TERM; echo ready; while :; do sleep 0.01; done", file.display());
-    let spec = || contained(shell(&clean).grace(Duration::from_secs(60)).stdout(Stdio::piped())).stop_on_drop();
+    let spec =
+        || contained(shell(&clean).stop_timeout(Duration::from_secs(60)).stdout(Stdio::piped())).stop_on_drop(true);
     let mut job = start_and_read(spec(), &["ready"]);
     job.kill().expect("kill");
     assert_eq!(job.wait().expect("a report").main.and_then(ExitStatus::signal), Some(Signal::KILL));
@@ -522,7 +526,8 @@ fn main_gets_its_terminal() {
     let at = || Stdio::fd(pair.user.try_clone().expect("a duplicate"));
     // Only a session whose terminal it is can open /dev/tty, and only its foreground reads from it unhindered.
     let spec = shell("exec 3<>/dev/tty; read word <&3; exit $word").stdin(at()).stdout(at()).stderr(at());
-    let mut job = start(spec.group(ProcessGroup::Session).terminal(pair.user.try_clone().expect("a duplicate")));
+    let mut job =
+        start(spec.process_group(ProcessGroup::Session).terminal(pair.user.try_clone().expect("a duplicate")));
     rustix::io::write(&pair.controller, b"7\n").expect("type");
     assert_eq!(job.wait().expect("a report").main, Some(ExitStatus::Code(7)));
     // Its rinit keeps the terminal from nobody: with the last user's end the other side reads its end.
@@ -619,12 +624,12 @@ fn an_exclusive_reaper_takes_nothing_away() {
     let mut own = 0;
     while !DONE.load(Ordering::Relaxed) && !jobs.is_finished() {
         let mut child = reaper.spawn(&shell("exit 9")).expect("spawn");
-        while reaper.next().expect("next").is_some() {}
+        while reaper.try_next().expect("next").is_some() {}
         assert_eq!(child.wait().expect("wait"), ExitStatus::Code(9));
         own += 1;
     }
     jobs.join().expect("the jobs");
-    while reaper.next().expect("next").is_some() {}
+    while reaper.try_next().expect("next").is_some() {}
     assert!(own > 0 && procfs::children(std::process::id() as i32).is_empty());
 }
 

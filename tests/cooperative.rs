@@ -127,7 +127,7 @@ fn orphans_by_poll_with_their_status() {
         let mut fds = [PollFd::from_borrowed_fd(reaper.as_fd(), PollFlags::IN)];
         let timeout = rustix::event::Timespec { tv_sec: 30, tv_nsec: 0 };
         assert!(rustix::event::poll(&mut fds, Some(&timeout)).expect("poll") > 0, "only {statuses:?}");
-        while let Some(orphan) = reaper.next().expect("no failure") {
+        while let Some(orphan) = reaper.try_next().expect("no failure") {
             statuses.insert(orphan.status.exit_code());
         }
         let mut fds = [PollFd::from_borrowed_fd(reaper.as_fd(), PollFlags::IN)];

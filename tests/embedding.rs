@@ -9,7 +9,7 @@ mod scenarios;
 use rinit_core::diagnose::Reason;
 use rinit_core::init::Event;
 use rinit_core::policy::OnMainExit;
-use rinit_core::reaper::Ended;
+use rinit_core::reaper::ReapedChild;
 use rinit_core::signal::ReceivedSignal;
 use rinit_core::{
     Child, ChildSpec, ExitStatus, Inherited, Init, Reaper, Recipient, Report, Signal, SignalForwarder, SignalSet,
@@ -79,7 +79,7 @@ fn events_come_in_order() {
     // The orphan has ended, and was reaped, before main asks for its own end.
     let script = "trap 'exit 7' TERM; (true &); until [ -z \"$(pgrep -P $PPID | grep -v $$)\" ]; do :; done
         kill -TERM $PPID; while :; do sleep 0.01; done";
-    let report = run(init(script).observe_inline(observer));
+    let report = run(init(script).observe(observer));
     assert_eq!((report.exit_code(), report.stop_signal), (7, Some(Signal::TERM)));
     assert!(report.stop_took.is_some());
     let events = events.borrow();
@@ -92,7 +92,7 @@ fn events_come_in_order() {
 
 fn a_panicking_observer_stops_nothing() {
     std::panic::set_hook(Box::new(|_| {}));
-    let report = run(init("(true &); exit 5").observe_inline(|_| panic!("observer")));
+    let report = run(init("(true &); exit 5").observe(|_| panic!("observer")));
     assert_eq!((report.exit_code(), report.reaped), (5, 2));
     let report = run(init("(true &); exit 6").observe(|_| panic!("observer")));
     assert_eq!((report.exit_code(), report.reaped), (6, 2));
@@ -130,7 +130,7 @@ fn a_start_that_fails_is_an_error() {
     let failed = |spec: ChildSpec| Init::new(inherited, spec).run().expect_err("does not start");
     assert_eq!(failed(ChildSpec::new("/no/such")).exit_code(), 127);
     assert_eq!(failed(ChildSpec::new("/")).exit_code(), 126);
-    let error = failed(ChildSpec::new("true").directory("/no/such"));
+    let error = failed(ChildSpec::new("true").current_dir("/no/such"));
     assert!(error.to_string().contains("/no/such") && error.exit_code() == 125, "{error}");
     assert!(failed(ChildSpec::new("true").arg("a\0b")).to_string().contains("NUL"));
     assert!(rustix::process::waitpid(None, rustix::process::WaitOptions::NOHANG).is_err(), "a child is left");
@@ -147,10 +147,10 @@ fn a_reaper_by_poll() {
     let _subreaper = become_subreaper().expect("subreaper");
     let reaper = Reaper::exclusive().expect("reaper");
     let child = reaper.spawn(&shell("(true &); (exit 1 &); exit 9")).expect("spawn");
-    let mut ended: Vec<Ended> = Vec::new();
+    let mut ended: Vec<ReapedChild> = Vec::new();
     while ended.len() < 3 {
         poll_on(&[reaper.as_fd()]);
-        while let Some(one) = reaper.next().expect("next") {
+        while let Some(one) = reaper.try_next().expect("next") {
             ended.push(one);
         }
     }
@@ -176,13 +176,13 @@ fn a_status_is_kept_for_who_asks_late() {
     let reaper = Reaper::exclusive().expect("reaper");
     let mut child = reaper.spawn(&shell("exit 8")).expect("spawn");
     poll_on(&[child.as_fd()]);
-    let ended = reaper.next().expect("next").expect("it has ended");
+    let ended = reaper.try_next().expect("next").expect("it has ended");
     assert_eq!((ended.pid, ended.spawned_here), (child.pid(), true));
     assert_eq!(child.wait().expect("kept"), ExitStatus::Code(8));
     // Dropped unasked: reaped all the same, for nobody.
     drop(reaper.spawn(&shell("exit 1")).expect("spawn"));
     poll_on(&[reaper.as_fd()]);
-    while let Some(ended) = reaper.next().expect("next") {
+    while let Some(ended) = reaper.try_next().expect("next") {
         assert!(!ended.spawned_here);
     }
 }
@@ -196,7 +196,7 @@ fn a_forwarder_rewrites_and_restores() {
     let me = rustix::process::getpid();
     rustix::process::kill_process(me, rustix::process::Signal::USR1).expect("kill");
     poll_on(&[forwarder.as_fd()]);
-    let received = forwarder.next().expect("next").expect("a signal");
+    let received = forwarder.try_next().expect("next").expect("a signal");
     assert_eq!((received.signal(), received.sender().map(|pid| pid.get())), (Signal::USR1, Some(me.as_raw_pid())));
     forwarder.forward(&received, child.pid()).expect("forward");
     assert_eq!(child.wait().expect("wait").signal(), Some(Signal::TERM));
@@ -236,7 +236,7 @@ fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 fn received(forwarder: &SignalForwarder) -> ReceivedSignal {
     rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM).expect("kill");
     poll_on(&[forwarder.as_fd()]);
-    forwarder.next().expect("next").expect("a signal")
+    forwarder.try_next().expect("next").expect("a signal")
 }
 
 fn a_forwarder_reaches_each_recipient() {
@@ -284,7 +284,7 @@ fn a_forwarder_keeps_queued_values() {
     let me = std::process::id().to_string();
     let sent = reaper.spawn(&ChildSpec::new("kill").args(["-q", "77", "-s", "40", &me])).expect("kill");
     poll_on(&[forwarder.as_fd()]);
-    let received = forwarder.next().expect("next").expect("a signal");
+    let received = forwarder.try_next().expect("next").expect("a signal");
     assert_eq!((received.value(), received.sender()), (Some(77), Some(sent.pid())));
     forwarder.forward(&received, &child).expect("forward");
     assert_eq!(lines.next().expect("a line").expect("read"), "Some(77)");
@@ -300,7 +300,7 @@ fn receiver() {
     let forwarder = SignalForwarder::new(realtime()).expect("forwarder");
     println!("ready");
     poll_on(&[forwarder.as_fd()]);
-    println!("{:?}", forwarder.next().expect("next").expect("a signal").value());
+    println!("{:?}", forwarder.try_next().expect("next").expect("a signal").value());
 }
 
 fn a_forwarder_covers_threads_that_come_later() {

@@ -41,7 +41,7 @@ fn sleeper() -> Child {
     spawn(&ChildSpec::new("sleep").arg("1000").parent_death_signal(Signal::KILL))
 }
 
-fn raise(signal: rustix::process::Signal) {
+fn move_above_stdio(signal: rustix::process::Signal) {
     rustix::process::kill_process(rustix::process::getpid(), signal).expect("kill");
 }
 
@@ -71,7 +71,7 @@ async fn all_in_tokio() {
     let reaping = tokio::spawn(async move {
         loop {
             let mut guard = reaper.readable().await.expect("readable");
-            while guard.get_inner().next().expect("next").is_some() {}
+            while guard.get_inner().try_next().expect("next").is_some() {}
             guard.clear_ready();
         }
     });
@@ -97,9 +97,9 @@ fn in_tokio() {
         // The forwarder stays in its thread, which this runtime has only one of.
         let mut child = sleeper();
         let forwarder = register(forwarder);
-        raise(rustix::process::Signal::TERM);
+        move_above_stdio(rustix::process::Signal::TERM);
         let mut guard = forwarder.readable().await.expect("readable");
-        let received = guard.get_inner().next().expect("next").expect("a signal");
+        let received = guard.get_inner().try_next().expect("next").expect("a signal");
         forwarder.get_ref().forward(&received, &child).expect("forward");
         guard.clear_ready();
         drop(guard);
@@ -123,7 +123,7 @@ fn in_async_io() {
         let mut left: Vec<_> = (0..MANY).map(|code| (code, spawn(&exits(code)))).collect();
         while !left.is_empty() {
             reaper.readable().await.expect("readable");
-            while let Some(ended) = reaper.get_ref().next().expect("next") {
+            while let Some(ended) = reaper.get_ref().try_next().expect("next") {
                 let at = left.iter().position(|(_, child)| child.pid() == ended.pid).expect("one of them");
                 let (code, child) = left.swap_remove(at);
                 assert_eq!(child.try_wait().expect("wait"), Some(ExitStatus::Code(code)));
@@ -134,9 +134,9 @@ fn in_async_io() {
         assert_eq!(child.get_ref().try_wait().expect("wait"), Some(ExitStatus::Code(9)));
 
         let mut child = sleeper();
-        raise(rustix::process::Signal::INT);
+        move_above_stdio(rustix::process::Signal::INT);
         forwarder.readable().await.expect("readable");
-        let received = forwarder.get_ref().next().expect("next").expect("a signal");
+        let received = forwarder.get_ref().try_next().expect("next").expect("a signal");
         forwarder.get_ref().forward(&received, Recipient::Group(&child)).expect("forward");
         assert_eq!(child.wait().expect("wait").signal(), Some(Signal::INT));
     });
@@ -154,7 +154,7 @@ fn in_a_poll_loop() {
     let mut talker = spawn(&ChildSpec::new("echo").arg("hello").stdout(Stdio::piped()));
     let mut output = talker.take_stdout().expect("a pipe");
     let mut said = String::new();
-    raise(rustix::process::Signal::USR1);
+    move_above_stdio(rustix::process::Signal::USR1);
     let (mut target_ended, mut talker_ended) = (false, false);
     while !left.is_empty() || !target_ended || !talker_ended {
         let fds = [reaper.as_fd(), forwarder.as_fd(), target.as_fd(), talker.as_fd()];
@@ -163,14 +163,14 @@ fn in_a_poll_loop() {
         assert!(poll(&mut fds, Some(&minute)).expect("poll") > 0, "nothing within a minute");
         let [some_ended, signals, of_target, of_talker] = fds.map(|fd| !fd.revents().is_empty());
         if some_ended {
-            while let Some(ended) = reaper.next().expect("next") {
+            while let Some(ended) = reaper.try_next().expect("next") {
                 if let Some(at) = left.iter().position(|(_, child)| child.pid() == ended.pid) {
                     let (code, _) = left.swap_remove(at);
                     assert_eq!(ended.status, ExitStatus::Code(code));
                 }
             }
         }
-        while let Some(received) = signals.then(|| forwarder.next().expect("next")).flatten() {
+        while let Some(received) = signals.then(|| forwarder.try_next().expect("next")).flatten() {
             forwarder.forward(&received, &target).expect("forward");
         }
         if of_target {

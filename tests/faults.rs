@@ -165,11 +165,11 @@ fn one(fault: &Fault) -> Result<u64, String> {
 /// Runs all, a few side by side since each mostly waits; panics with those that failed.
 #[track_caller]
 fn all<T: std::fmt::Debug + Sync>(cases: &[T], one: impl Fn(&T) -> Result<u64, String> + Sync) {
-    const AT_ONCE: usize = 4;
+    const MAX_PER_CHECK: usize = 4;
     let (next, refused) = (AtomicUsize::new(0), AtomicU64::new(0));
     let failures = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..MAX_PER_CHECK {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     // Also what waits in vain is one failure among others.

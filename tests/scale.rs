@@ -15,7 +15,7 @@ use support::running::{Running, kill};
 use support::{deadline, namespace, probe_path, procfs, rinit, skip, wait_for, wait_until};
 
 const TERM: i32 = 15;
-const FEW: usize = 2_000;
+const PRUNE_THRESHOLD: usize = 2_000;
 const MANY: usize = 20_000;
 /// Ten times as many may take thirty times as long: a bound that a busy machine keeps and a quadratic walk does not.
 const BOUND: f64 = 30.0;
@@ -90,10 +90,10 @@ fn room_for(count: usize) -> Result<(), String> {
 
 #[test]
 fn all_are_told_and_reaped_in_time_proportional_to_their_number() {
-    or_skip!(room_for(FEW));
-    let few = stop(FEW);
-    println!("{FEW} descendants: all told and reaped in {:.3} s", few.took.as_secs_f64());
-    assert_eq!(few.told_and_reaped, FEW);
+    or_skip!(room_for(PRUNE_THRESHOLD));
+    let few = stop(PRUNE_THRESHOLD);
+    println!("{PRUNE_THRESHOLD} descendants: all told and reaped in {:.3} s", few.took.as_secs_f64());
+    assert_eq!(few.told_and_reaped, PRUNE_THRESHOLD);
     if std::env::var_os("CI").is_none() && std::env::var_os("RINIT_SCALE").is_none_or(|value| value != "1") {
         println!("{MANY} descendants: not asked for (RINIT_SCALE=1)");
         return;
@@ -105,5 +105,5 @@ fn all_are_told_and_reaped_in_time_proportional_to_their_number() {
     assert_eq!(many.told_and_reaped, MANY);
     let times = many.took.as_secs_f64() / few.took.as_secs_f64();
     println!("{MANY} descendants: all told and reaped in {:.3} s, {times:.1} times as long", many.took.as_secs_f64());
-    assert!(times < BOUND, "{MANY} take {times:.1} times as long as {FEW}");
+    assert!(times < BOUND, "{MANY} take {times:.1} times as long as {PRUNE_THRESHOLD}");
 }

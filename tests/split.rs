@@ -79,7 +79,7 @@ fn run_tests(filter: Option<&str>) {
 fn service(name: &str) {
     let split = Init::split().expect("split");
     // A test that fails sends KILL to the init, and the service is not to stay behind.
-    split.parent_watch().signal(Signal::KILL).expect("prctl");
+    split.parent_watch().send_on_death(Signal::KILL).expect("prctl");
     let (_, run) = SERVICES.iter().find(|(known, _)| *known == name).expect("a known service");
     run();
 }
@@ -148,7 +148,7 @@ fn refused() {
     let (hold, held) = std::sync::mpsc::channel::<()>();
     let threads: Vec<_> = [held].into_iter().map(|held| std::thread::spawn(move || held.recv())).collect();
     match Init::split() {
-        Err(error @ Error::OtherThreads { .. }) => println!("{error}"),
+        Err(error @ Error::MultiThreaded { .. }) => println!("{error}"),
         other => println!("not refused: {other:?}"),
     }
     drop(hold);

@@ -2,7 +2,7 @@
 #![allow(missing_docs)]
 
 use crate::args::Command;
-use crate::persona::{self, Surroundings};
+use crate::persona::{self, Invocation};
 use crate::{args::duration, output};
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Reads a command line as the persona that its first word names.
 pub fn persona(arguments: Vec<OsString>, variable: &dyn Fn(&str) -> Option<OsString>, is_init: bool) -> Command {
     let name = arguments.first().map_or(OsStr::new(""), OsString::as_os_str);
-    persona::named(name).parse(arguments.clone(), &Surroundings { variable, is_init })
+    persona::named(name).parse(arguments.clone(), &Invocation { variable, is_init })
 }
 
 /// # Errors

@@ -1,8 +1,8 @@
 //! Which events become lines, and which lines.
 
 use crate::output::say;
-use rinit_core::init::{Event, Next, Withheld};
-use rinit_core::policy::Target;
+use rinit_core::init::{Event, NextStep, WithheldReason};
+use rinit_core::policy::ForwardTo;
 use std::fmt::Arguments;
 
 /// What the user wants to hear.
@@ -38,7 +38,7 @@ pub(crate) fn warn(event: &Event, say: &mut dyn FnMut(Arguments<'_>)) -> bool {
                  because its memory was used up"
             ));
         }
-        Event::Trouble { what } => say(format_args!("{what}")),
+        Event::Error { what } => say(format_args!("{what}")),
         _ => return false,
     }
     true
@@ -67,36 +67,36 @@ pub(crate) fn observe(wanted: Wanted, event: &Event) {
         Event::Withheld { signal, why } if wanted.verbosity >= 2 => {
             say(format_args!("did not forward {signal}: {}", reason(*why)));
         }
-        Event::Told { pid, signal } if wanted.verbosity >= 2 => say(format_args!("sent {signal} to pid {pid}")),
+        Event::Terminated { pid, signal } if wanted.verbosity >= 2 => say(format_args!("sent {signal} to pid {pid}")),
         Event::Killed { pid } if wanted.verbosity >= 1 => say(format_args!("sent SIGKILL to pid {pid}")),
         _ => {}
     }
 }
 
-fn heading(next: Next, count: usize) -> String {
+fn heading(next: NextStep, count: usize) -> String {
     let those = if count == 1 { "1 process".to_owned() } else { format!("{count} processes") };
     match next {
-        Next::Tell => format!("telling what remains to end (SIGTERM), {those}:"),
-        Next::Kill => format!("time is up, killing (SIGKILL) {those}:"),
-        Next::Leave => format!("leaving {those} that rinit cannot end:"),
+        NextStep::Terminate => format!("telling what remains to end (SIGTERM), {those}:"),
+        NextStep::Kill => format!("time is up, killing (SIGKILL) {those}:"),
+        NextStep::Leave => format!("leaving {those} that rinit cannot end:"),
         _ => format!("still waiting for {those} to end:"),
     }
 }
 
-fn recipient(to: Target) -> &'static str {
+fn recipient(to: ForwardTo) -> &'static str {
     match to {
-        Target::Main => "main",
-        Target::Group => "main's process group",
-        Target::All => "all descendants",
+        ForwardTo::Main => "main",
+        ForwardTo::Group => "main's process group",
+        ForwardTo::All => "all descendants",
     }
 }
 
-fn reason(why: Withheld) -> &'static str {
+fn reason(why: WithheldReason) -> &'static str {
     match why {
-        Withheld::Dropped => "a --rewrite rule drops it",
-        Withheld::Unhandled => "main does not handle it (--forward handled)",
-        Withheld::GivenByTerminal => "the terminal has already sent it to main",
-        Withheld::Delayed => "held back for --stop-delay",
+        WithheldReason::Dropped => "a --rewrite rule drops it",
+        WithheldReason::Unhandled => "main does not handle it (--forward handled)",
+        WithheldReason::SentByTerminal => "the terminal has already sent it to main",
+        WithheldReason::Delayed => "held back for --stop-delay",
         _ => "nobody is left",
     }
 }

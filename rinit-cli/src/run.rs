@@ -4,7 +4,7 @@ use crate::args::contained::Contained;
 use crate::args::help::{HELP, LICENSE, VERSION};
 use crate::args::{Command, Options, Page, Stream};
 use crate::output::{put, say};
-use crate::persona::{self, Persona, Surroundings};
+use crate::persona::{self, Invocation, Persona};
 use rinit_core::{ChildSpec, Error, Inherited, Init, ProcessGroup, User};
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -21,7 +21,7 @@ pub fn run(inherited: Result<Inherited, Error>, arguments: Vec<OsString>) -> u8 
     }
     let persona = persona::named(arguments.first().map_or(OsStr::new(""), OsString::as_os_str));
     let is_init = rustix::process::getpid().is_init();
-    let around = Surroundings { variable: &|name| std::env::var_os(name), is_init };
+    let around = Invocation { variable: &|name| std::env::var_os(name), is_init };
     match persona.parse(arguments, &around) {
         Command::Help => print(HELP),
         Command::Version => print(VERSION),
@@ -37,7 +37,7 @@ pub fn run(inherited: Result<Inherited, Error>, arguments: Vec<OsString>) -> u8 
         Command::Pause(options) => {
             let paused = inherited.and_then(|inherited| {
                 watch_parent(&options, &inherited)?;
-                rinit_core::init::pause(&inherited).map(|_| 0)
+                rinit_core::init::run_pause(&inherited).map(|_| 0)
             });
             paused.unwrap_or_else(|error| persona.failed(&options, &error))
         }
@@ -52,7 +52,7 @@ pub fn run(inherited: Result<Inherited, Error>, arguments: Vec<OsString>) -> u8 
 }
 
 fn watch_parent(options: &Options, inherited: &Inherited) -> Result<(), Error> {
-    options.parent_death_signal.map_or(Ok(()), |signal| inherited.parent().signal(signal))
+    options.parent_death_signal.map_or(Ok(()), |signal| inherited.parent().send_on_death(signal))
 }
 
 // Never inlined, as the two below: what they need for a moment would lie on the stack for as long as main lives.
@@ -65,7 +65,7 @@ fn run_main(options: &mut Options, persona: &dyn Persona, inherited: Inherited) 
         return Ok(0);
     }
     match report.main {
-        Some(status) if options.mirror_signal && status.signal().is_some() => rinit_core::init::mirror(status),
+        Some(status) if options.mirror_signal && status.signal().is_some() => rinit_core::init::exit_as(status),
         _ => Ok(code),
     }
 }
@@ -73,31 +73,31 @@ fn run_main(options: &mut Options, persona: &dyn Persona, inherited: Inherited) 
 #[inline(never)]
 fn init(options: &mut Options, persona: &dyn Persona, inherited: Inherited) -> Result<Init, Error> {
     let arguments = std::mem::take(&mut options.arguments);
-    let mut main = ChildSpec::new(&options.program).args(arguments).signals_of(&inherited);
+    let mut main = ChildSpec::new(&options.program).args(arguments).inherit_signals(&inherited);
     if options.session {
-        main = main.group(ProcessGroup::Session);
+        main = main.process_group(ProcessGroup::Session);
     } else if options.same_group {
-        main = main.group(ProcessGroup::Inherit);
+        main = main.process_group(ProcessGroup::Inherit);
     }
     if let Some(user) = &options.user {
         main = main.user(User::resolve(user)?);
     }
     if let Some(directory) = &options.workdir {
-        main = main.directory(directory);
+        main = main.current_dir(directory);
     }
     for (name, value) in &options.env {
         main = main.env(name, value);
     }
     let mut init = Init::new(inherited, main)
-        .target(options.to)
-        .forward(options.forward)
+        .forward_to(options.to)
+        .forward_filter(options.forward)
         .rewrite(options.rewrite)
         .stop_delay(options.stop_delay.unwrap_or_default())
         .on_main_exit(options.on_main_exit)
         .stop_along(options.stop_along)
-        .observe_inline(persona.observer(options));
+        .observe(persona.observer(options));
     for signal in &options.stop_signals {
-        init = init.stop_signal(*signal);
+        init = init.add_stop_signal(*signal);
     }
     if let Some(subreaper) = options.subreaper {
         init = init.subreaper(subreaper);

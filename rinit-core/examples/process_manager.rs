@@ -93,7 +93,7 @@ impl Program {
     fn new(words: &[String]) -> Self {
         let spec = ChildSpec::new(&words[0]).args(&words[1..]);
         // If this process is killed, they do not run on alone.
-        let spec = spec.stdin(Stdio::null()).grace(GRACE).parent_death_signal(Signal::KILL);
+        let spec = spec.stdin(Stdio::null()).stop_timeout(GRACE).parent_death_signal(Signal::KILL);
         Self { name: words[0].clone(), spec, state: State::Waiting(Instant::now()), pause: FIRST_PAUSE }
     }
 
@@ -187,9 +187,9 @@ impl Manager {
                 return Ok(self.programs.iter().all(|program| matches!(program.state, State::Ended { well: true })));
             }
             let ended = self.sleep()?;
-            while let Some(received) = self.signals.next()? {
+            while let Some(received) = self.signals.try_next()? {
                 println!("received {}", received.signal());
-                if self.stop.holds(received.signal()) {
+                if self.stop.contains(received.signal()) {
                     self.stopping = true;
                 } else {
                     for child in self.programs.iter().filter_map(Program::child) {
@@ -198,7 +198,7 @@ impl Manager {
                 }
             }
             // Orphans; and the programs, whose statuses are kept for their handles.
-            while self.reaper.next()?.is_some() {}
+            while self.reaper.try_next()?.is_some() {}
             for index in ended {
                 let program = &mut self.programs[index];
                 if let Some(status) = program.child().map(Child::try_wait).transpose()?.flatten() {

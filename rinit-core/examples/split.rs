@@ -19,7 +19,7 @@ use std::time::Duration;
 
 fn main() -> Result<(), Box<dyn Error>> {
     // First of all: no thread runs yet, and no descriptor is open that only the service should have.
-    let split = Init::splitting().drain(Duration::from_secs(5)).start()?;
+    let split = Init::split_builder().drain(Duration::from_secs(5)).start()?;
 
     let socket = std::env::args_os().nth(1).ok_or("usage: split SOCKET")?;
     let mut signals = Signals::new([SIGTERM, SIGINT])?;

@@ -87,7 +87,7 @@ async fn reap(mut reaper: CooperativeReaper) -> Result<(), Box<dyn Error + Send 
         let mut ready = timer.readable().await?;
         // Before the reaping, which sets the timer anew: what comes after that is news.
         ready.clear_ready();
-        while let Some(orphan) = reaper.next()? {
+        while let Some(orphan) = reaper.try_next()? {
             if !orphan.status.success() {
                 println!("orphan {}: {}", orphan.pid, orphan.status);
             }

@@ -27,12 +27,12 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// The program is nowhere: not at its path, or in no directory of PATH.
-    #[error("{program}: not found{where_}")]
+    #[error("{program}: not found{searched}")]
     NotFound {
         /// The program as it was asked for.
         program: String,
         /// Where it was looked for, as the end of a sentence; empty for a path.
-        where_: String,
+        searched: String,
         /// The answer of `execve(2)`.
         source: io::Error,
     },
@@ -58,7 +58,7 @@ pub enum Error {
     /// Other threads run already, so that this process cannot be split: `fork(2)` copies one thread alone, and what the
     /// others had locked would stay locked in the copy for ever.
     #[error("cannot split: {}; split first of all in main", other_threads(*.count))]
-    OtherThreads {
+    MultiThreaded {
         /// How many threads there are, this one included; `None` where there is no `/proc` to count them in.
         count: Option<usize>,
     },
@@ -100,7 +100,7 @@ pub enum Error {
         "main could become root again after the change of user, so it was not started: \
          this process's securebits or capabilities outlive the change"
     )]
-    UserNotFinal,
+    PrivilegesRetained,
     /// No such user or group, or a user database that cannot be read.
     #[error("{spec}: {reason}")]
     UnknownUser {
@@ -161,7 +161,7 @@ pub enum Error {
     /// A job could not be contained: there is no `rinit` to run it under, what is there is something else or an older one,
     /// or it could not do its part.
     #[error("cannot contain the job: {reason}")]
-    Rinit {
+    Containment {
         /// Why, in words, with the path of the rinit.
         reason: String,
     },
@@ -203,7 +203,7 @@ impl Error {
     ///
     /// ```
     /// # use rinit_core::Error;
-    /// assert_eq!(Error::UserNotFinal.exit_code(), 125);
+    /// assert_eq!(Error::PrivilegesRetained.exit_code(), 125);
     /// ```
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
@@ -224,7 +224,7 @@ impl From<NulByte> for Error {
 impl From<NotAlone> for Error {
     fn from(error: NotAlone) -> Self {
         match error {
-            NotAlone::OtherThreads { count } => Self::OtherThreads { count },
+            NotAlone::MultiThreaded { count } => Self::MultiThreaded { count },
             NotAlone::Unknown(source) => Self::ThreadsUnknown(source),
         }
     }

@@ -80,7 +80,7 @@ impl<'a> From<&'a Child> for Recipient<'a> {
 /// let forwarder = SignalForwarder::new(SignalSet::only(Signal::HUP))?;
 /// let mut child = Reaper::exclusive()?.spawn(&ChildSpec::new("sleep").arg("60"))?;
 /// # child.signal(Signal::TERM)?;
-/// while let Some(received) = forwarder.next()? { // when poll says that the descriptor is readable
+/// while let Some(received) = forwarder.try_next()? { // when poll says that the descriptor is readable
 ///     forwarder.forward(&received, &child)?;
 /// }
 /// child.wait()?;
@@ -108,7 +108,7 @@ impl SignalForwarder {
     /// use rinit_core::{Signal, SignalForwarder, SignalSet};
     /// # fn main() -> Result<(), rinit_core::Error> {
     /// let forwarder = SignalForwarder::new(SignalSet::only(Signal::USR1))?;
-    /// assert_eq!(forwarder.next()?, None);
+    /// assert_eq!(forwarder.try_next()?, None);
     /// # Ok(())
     /// # }
     /// ```
@@ -150,12 +150,12 @@ impl SignalForwarder {
     /// ```
     /// use rinit_core::{Signal, SignalForwarder, SignalSet};
     /// # fn main() -> Result<(), rinit_core::Error> {
-    /// assert_eq!(SignalForwarder::new(SignalSet::only(Signal::USR2))?.next()?, None);
+    /// assert_eq!(SignalForwarder::new(SignalSet::only(Signal::USR2))?.try_next()?, None);
     /// # Ok(())
     /// # }
     /// ```
-    pub fn next(&self) -> Result<Option<ReceivedSignal>, Error> {
-        Ok(self.fd.read().map_err(Error::SignalWait)?)
+    pub fn try_next(&self) -> Result<Option<ReceivedSignal>, Error> {
+        self.fd.read().map_err(Error::SignalWait)
     }
 
     /// Passes a signal on: rewritten, with its value, or not at all where a rule drops it. A recipient that has ended is no
@@ -169,7 +169,7 @@ impl SignalForwarder {
     /// ```
     /// use rinit_core::{Child, Error, Recipient, SignalForwarder};
     /// fn pass_on(forwarder: &SignalForwarder, child: &Child) -> Result<(), Error> {
-    ///     while let Some(received) = forwarder.next()? {
+    ///     while let Some(received) = forwarder.try_next()? {
     ///         forwarder.forward(&received, Recipient::Group(child))?;
     ///     }
     ///     Ok(())

@@ -32,9 +32,9 @@ use crate::sys::Disposition;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Inherited {
     mask: SignalSet,
-    child_ignored: bool,
+    sigchld_ignored: bool,
     parent: ParentWatch,
-    owns_no_descriptors: bool,
+    descriptors_are_inherited: bool,
 }
 
 impl Inherited {
@@ -60,19 +60,19 @@ impl Inherited {
         let parent = ParentWatch::start();
         let mask = sys::block(SignalSet::all()).map_err(Error::SignalMask)?;
         let before = sys::set_disposition(Signal::CHLD, Disposition::Default).map_err(Error::Disposition)?;
-        Ok(Self { mask, child_ignored: before == Disposition::Ignore, parent, owns_no_descriptors: false })
+        Ok(Self { mask, sigchld_ignored: before == Disposition::Ignore, parent, descriptors_are_inherited: false })
     }
 
     /// As [`Inherited::capture`], by the first instruction of a C `main`: every open descriptor was inherited then, and
     /// none belongs to a value of this process.
     #[doc(hidden)]
     pub fn __capture_first() -> Result<Self, Error> {
-        Self::capture().map(|inherited| Self { owns_no_descriptors: true, ..inherited })
+        Self::capture().map(|inherited| Self { descriptors_are_inherited: true, ..inherited })
     }
 
     /// True if every descriptor from 3 up may be closed: see [`c_main!`](crate::c_main).
-    pub(crate) const fn owns_no_descriptors(&self) -> bool {
-        self.owns_no_descriptors
+    pub(crate) const fn descriptors_are_inherited(&self) -> bool {
+        self.descriptors_are_inherited
     }
 
     /// The mask that was inherited.
@@ -80,7 +80,7 @@ impl Inherited {
     /// ```
     /// # fn main() -> Result<(), rinit_core::Error> {
     /// use rinit_core::{Inherited, Signal};
-    /// assert!(!Inherited::capture()?.mask().holds(Signal::TERM));
+    /// assert!(!Inherited::capture()?.mask().contains(Signal::TERM));
     /// # Ok(())
     /// # }
     /// ```
@@ -93,20 +93,20 @@ impl Inherited {
     ///
     /// ```
     /// # fn main() -> Result<(), rinit_core::Error> {
-    /// assert!(!rinit_core::Inherited::capture()?.child_ignored());
+    /// assert!(!rinit_core::Inherited::capture()?.sigchld_ignored());
     /// # Ok(())
     /// # }
     /// ```
     #[must_use]
-    pub const fn child_ignored(&self) -> bool {
-        self.child_ignored
+    pub const fn sigchld_ignored(&self) -> bool {
+        self.sigchld_ignored
     }
 
     /// The parent of that moment, whose end since then is not missed.
     ///
     /// ```
     /// # fn main() -> Result<(), rinit_core::Error> {
-    /// rinit_core::Inherited::capture()?.parent().signal(rinit_core::Signal::TERM)?;
+    /// rinit_core::Inherited::capture()?.parent().send_on_death(rinit_core::Signal::TERM)?;
     /// # Ok(())
     /// # }
     /// ```
@@ -128,7 +128,7 @@ impl Inherited {
     /// # }
     /// ```
     pub fn restore(&self) -> Result<(), Error> {
-        if self.child_ignored {
+        if self.sigchld_ignored {
             sys::set_disposition(Signal::CHLD, Disposition::Ignore).map_err(Error::Disposition)?;
         }
         sys::set_mask(self.mask).map_err(Error::SignalMask)?;

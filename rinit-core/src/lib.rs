@@ -26,7 +26,7 @@
 //!
 //! # fn main() -> Result<(), rinit_core::Error> {
 //! let inherited = Inherited::capture()?;
-//! let main = ChildSpec::new("redis-server").signals_of(&inherited);
+//! let main = ChildSpec::new("redis-server").inherit_signals(&inherited);
 //! let report = Init::new(inherited, main).run()?;
 //! std::process::exit(report.exit_code().into());
 //! # }

@@ -57,7 +57,7 @@ impl ParentWatch {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn signal(&self, signal: Signal) -> Result<(), Error> {
+    pub fn send_on_death(&self, signal: Signal) -> Result<(), Error> {
         sys::set_parent_death_signal(signal).map_err(Error::ParentDeathSignal)?;
         // The request comes first and the look second: a parent that ends in between is seen by one of the two.
         if parent_now() != self.parent {

@@ -4,7 +4,7 @@
 #![allow(missing_docs)]
 
 use criterion::{BatchSize, Criterion, criterion_group};
-use rinit_core::policy::{Happening, Shutdown, ShutdownConfig};
+use rinit_core::policy::{Shutdown, ShutdownConfig, ShutdownInput};
 use rinit_core::process::descendants;
 use rinit_core::signal::Rewrite;
 use rinit_core::{ChildSpec, Inherited, Pid, Reaper, Signal, fuzzing};
@@ -36,10 +36,10 @@ fn policy(criterion: &mut Criterion) {
             || Shutdown::new(config),
             |mut shutdown| {
                 let at = Duration::from_secs;
-                black_box(shutdown.step(Happening::Signal { signal: Signal::TERM, stop: true }, at(1)).count());
-                black_box(shutdown.step(Happening::Tick, at(2)).count());
-                black_box(shutdown.step(Happening::Ended { main: true, all: false }, at(3)).count());
-                black_box(shutdown.step(Happening::Ended { main: false, all: true }, at(4)).count());
+                black_box(shutdown.step(ShutdownInput::Signal { signal: Signal::TERM, stop: true }, at(1)).len());
+                black_box(shutdown.step(ShutdownInput::Tick, at(2)).len());
+                black_box(shutdown.step(ShutdownInput::ChildrenReaped { main: true, all: false }, at(3)).len());
+                black_box(shutdown.step(ShutdownInput::ChildrenReaped { main: false, all: true }, at(4)).len());
             },
             BatchSize::SmallInput,
         );
@@ -84,7 +84,7 @@ fn processes(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("start and reap");
     let inherited = Inherited::capture().expect("block the signals");
     let mut reaper = Reaper::exclusive().expect("a reaper");
-    let spec = ChildSpec::new("/bin/true").signals_of(&inherited);
+    let spec = ChildSpec::new("/bin/true").inherit_signals(&inherited);
     group.bench_function("ChildSpec", |bencher| {
         bencher.iter(|| {
             let mut child = reaper.spawn(&spec).expect("start true");
@@ -117,7 +117,7 @@ fn reap(reaper: &mut Reaper, count: usize) -> Duration {
     let from = std::time::Instant::now();
     let mut reaped = 0;
     while reaped < count {
-        reaped += usize::from(reaper.next().expect("reap").is_some());
+        reaped += usize::from(reaper.try_next().expect("reap").is_some());
     }
     from.elapsed()
 }

@@ -122,7 +122,7 @@ fn exclusive() {
                 let mut fds = [rustix::event::PollFd::from_borrowed_fd(reaper.as_fd(), rustix::event::PollFlags::IN)];
                 let timeout = rustix::event::Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
                 rustix::event::poll(&mut fds, Some(&timeout)).expect("poll");
-                while let Some(ended) = reaper.next().expect("next") {
+                while let Some(ended) = reaper.try_next().expect("next") {
                     adopted.fetch_add(u64::from(!ended.spawned_here), Ordering::Relaxed);
                 }
             }

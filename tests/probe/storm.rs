@@ -23,7 +23,7 @@ impl Choice {
 }
 
 /// Direct children of main at a time.
-const AT_ONCE: u32 = 8;
+const MAX_PER_CHECK: u32 = 8;
 /// Levels below main.
 const DEEPEST: u32 = 3;
 
@@ -38,7 +38,7 @@ pub(crate) fn storm(words: &[String]) -> i32 {
     let from = Instant::now();
     let mut children = 0;
     while from.elapsed() < length {
-        children -= u32::from(children > 0 && sys::wait_for_any(children >= AT_ONCE));
+        children -= u32::from(children > 0 && sys::wait_for_any(children >= MAX_PER_CHECK));
         let mut child = choice.child();
         match sys::try_fork() {
             Some(0) => live(&mut child, DEEPEST),

@@ -3,7 +3,7 @@
 //! Used by the property tests and by the fuzz target. Arbitrary bytes choose the configuration and the events.
 
 use rinit_core::Signal;
-use rinit_core::policy::{Action, Happening, OnMainExit, Shutdown, ShutdownConfig};
+use rinit_core::policy::{OnMainExit, Shutdown, ShutdownAction, ShutdownConfig, ShutdownInput};
 use std::time::Duration;
 
 /// Takes choices from bytes; when they run out, the choice is always 0.
@@ -81,7 +81,7 @@ pub(crate) fn check(bytes: &[u8]) {
         match choices.below(9) {
             6 if world.main_alive && world.main_told_stop_at.is_some() => {
                 world.main_refused_at.get_or_insert(world.now);
-                world.step(Happening::MainRefused);
+                world.step(ShutdownInput::MainRefused);
                 world.consequences();
             }
             7 => {
@@ -90,12 +90,12 @@ pub(crate) fn check(bytes: &[u8]) {
                 if world.main_told_stop_at.is_some() {
                     world.grace_begins(world.now);
                 }
-                world.step(Happening::Grace(grace));
+                world.step(ShutdownInput::Grace(grace));
                 world.consequences();
             }
             8 if world.alive() > 0 => {
                 world.abandoned = true;
-                world.step(Happening::Abandoned);
+                world.step(ShutdownInput::Abandoned);
                 world.consequences();
             }
             0 => world.signal(Signal::TERM, true),
@@ -113,29 +113,29 @@ impl World {
         self.others.iter().sum::<u32>() + u32::from(self.main_alive)
     }
 
-    fn step(&mut self, happening: Happening) {
-        let actions: Vec<Action> = self.shutdown.step(happening, self.now).collect();
+    fn step(&mut self, happening: ShutdownInput) {
+        let actions: Vec<ShutdownAction> = self.shutdown.step(happening, self.now);
         for action in actions {
             assert!(!self.exited, "{action:?} after the exit");
             self.apply(action);
         }
-        let tick = matches!(happening, Happening::Tick);
+        let tick = matches!(happening, ShutdownInput::Tick);
         let due = self.shutdown.deadline().is_some_and(|at| at <= self.now);
         assert!(!(tick && due), "a tick leaves something due: the loop would spin");
         assert_eq!(self.exited, self.shutdown.is_done());
     }
 
-    fn apply(&mut self, action: Action) {
+    fn apply(&mut self, action: ShutdownAction) {
         match action {
-            Action::Forward(signals) => {
+            ShutdownAction::Forward(signals) => {
                 assert!(!signals.is_empty());
-                let stop = signals.holds(Signal::TERM) || signals.holds(Signal::INT);
+                let stop = signals.contains(Signal::TERM) || signals.contains(Signal::INT);
                 if stop && self.main_told_stop_at.is_none() {
                     self.main_told_stop_at = Some(self.now);
                     self.grace_begins(self.now);
                 }
             }
-            Action::TellEveryone => {
+            ShutdownAction::TerminateAll => {
                 assert!(self.alive() > 0, "told nobody");
                 self.everyone_told = true;
                 if self.main_alive && self.main_refused_at.is_none() {
@@ -144,8 +144,8 @@ impl World {
                     assert!(self.now >= half, "told before half of the grace time");
                 }
             }
-            Action::TellNewcomers => assert!(self.everyone_told),
-            Action::Kill => {
+            ShutdownAction::TerminateOrphans => assert!(self.everyone_told),
+            ShutdownAction::Kill => {
                 assert!(self.everyone_told || self.abandoned, "killed without having been told");
                 assert_eq!(self.killed_at, None, "the second kill is KillAgain");
                 if !self.abandoned {
@@ -153,12 +153,12 @@ impl World {
                 }
                 self.killed_at = Some(self.now);
             }
-            Action::KillAgain => {
+            ShutdownAction::KillRemaining => {
                 let first = self.killed_at.expect("after the first");
                 assert!(self.now > first || self.abandoned);
             }
-            Action::Report => assert!(self.stop_came_at.is_some() || self.killed_at.is_some()),
-            Action::Exit => {
+            ShutdownAction::ReportSurvivors => assert!(self.stop_came_at.is_some() || self.killed_at.is_some()),
+            ShutdownAction::Exit => {
                 let gave_up = self.killed_at.is_some_and(|at| self.now >= at + Duration::from_secs(5));
                 let leaves = self.config.on_main_exit == OnMainExit::Exit && !self.main_alive;
                 assert!(self.alive() == 0 || gave_up || leaves, "left {} behind", self.alive());
@@ -210,7 +210,7 @@ impl World {
         if stop && self.stop_came_at.is_none() {
             self.stop_came_at = Some(self.now);
         }
-        self.step(Happening::Signal { signal, stop });
+        self.step(ShutdownInput::Signal { signal, stop });
         self.consequences();
     }
 
@@ -229,7 +229,7 @@ impl World {
         } else {
             self.others[kind] = 0;
         }
-        self.step(Happening::Ended { main, all: self.alive() == 0 });
+        self.step(ShutdownInput::ChildrenReaped { main, all: self.alive() == 0 });
         if !self.exited {
             self.consequences();
         }
@@ -239,7 +239,7 @@ impl World {
         while let Some(at) = self.shutdown.deadline().filter(|at| *at <= until && !self.exited) {
             assert!(at >= self.now, "a timer in the past");
             self.now = at;
-            self.step(Happening::Tick);
+            self.step(ShutdownInput::Tick);
             if !self.exited {
                 self.consequences();
             }

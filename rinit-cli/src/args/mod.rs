@@ -6,7 +6,7 @@ pub(crate) mod help;
 
 use lexopt::{Arg, Parser, ValueExt};
 use rinit_core::Signal;
-use rinit_core::policy::{Forward, OnMainExit, Target};
+use rinit_core::policy::{ForwardFilter, ForwardTo, OnMainExit};
 use rinit_core::signal::Rewrite;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
@@ -65,9 +65,9 @@ pub struct Options {
     /// Signals passed on as others.
     pub rewrite: Rewrite,
     /// Who gets signals.
-    pub to: Target,
+    pub to: ForwardTo,
     /// Which signals are passed on.
-    pub forward: Forward,
+    pub forward: ForwardFilter,
     /// Further signals that request a stop.
     pub stop_signals: Vec<Signal>,
     /// How long the first stop signal is held back.
@@ -132,8 +132,8 @@ pub fn parse(arguments: Vec<OsString>, variable: impl Fn(&str) -> Option<OsStrin
             Arg::Short('P') | Arg::Long("pause") => pause = true,
             Arg::Long("diagnose") => diagnose = true,
             Arg::Long("json") => json = true,
-            Arg::Short('g') => options.to = Target::Group,
-            Arg::Short('c') | Arg::Long("single-child") => options.to = Target::Main,
+            Arg::Short('g') => options.to = ForwardTo::Group,
+            Arg::Short('c') | Arg::Long("single-child") => options.to = ForwardTo::Main,
             Arg::Short('s') | Arg::Long("subreaper") => options.subreaper = Some(true),
             Arg::Long("no-subreaper") => options.subreaper = Some(false),
             Arg::Long("session") => options.session = true,
@@ -258,8 +258,13 @@ fn set(options: &mut Options, name: &str, value: OsString) -> Result<(), BadUsag
 fn set_text(options: &mut Options, name: &str, text: &str) -> Result<(), BadUsage> {
     match name {
         "rewrite" => options.rewrite.add(text).map_err(|error| quoted(text, error))?,
-        "to" => options.to = one_of(text, &[("main", Target::Main), ("group", Target::Group), ("all", Target::All)])?,
-        "forward" => options.forward = one_of(text, &[("all", Forward::All), ("handled", Forward::Handled)])?,
+        "to" => {
+            options.to =
+                one_of(text, &[("main", ForwardTo::Main), ("group", ForwardTo::Group), ("all", ForwardTo::All)])?
+        }
+        "forward" => {
+            options.forward = one_of(text, &[("all", ForwardFilter::All), ("handled", ForwardFilter::Handled)])?
+        }
         "on-main-exit" => {
             let known = [("drain", OnMainExit::Drain), ("wait", OnMainExit::Wait), ("exit", OnMainExit::Exit)];
             options.on_main_exit = one_of(text, &known)?;

@@ -63,12 +63,12 @@ fn every_flag() {
         "--mirror-signal",
         "p",
     ]);
-    assert_eq!(run.to, Target::Group);
+    assert_eq!(run.to, ForwardTo::Group);
     assert_eq!((run.subreaper, run.verbosity, run.warn_on_reap), (Some(true), 2, true));
     assert_eq!(run.parent_death_signal, Some(Signal::KILL));
     assert_eq!(run.rewrite.apply(Signal::TERM), Some(Signal::QUIT));
     assert_eq!(run.rewrite.apply(Signal::HUP), None);
-    assert_eq!(run.forward, Forward::Handled);
+    assert_eq!(run.forward, ForwardFilter::Handled);
     assert_eq!(run.stop_signals, [Signal::USR1, Signal::WINCH]);
     assert_eq!(run.stop_delay, Some(Duration::from_millis(500)));
     assert_eq!(run.grace, Some(Duration::from_secs(90)));
@@ -78,8 +78,8 @@ fn every_flag() {
     assert_eq!(run.env, [("A".into(), "b=c".into()), ("D".into(), OsString::new())]);
     assert!(run.session && run.mirror_signal);
     assert_eq!(run.ok_codes, [143, 7]);
-    assert_eq!(options(&["--to", "all", "p"]).to, Target::All);
-    assert_eq!(options(&["--to", "all", "-c", "p"]).to, Target::Main);
+    assert_eq!(options(&["--to", "all", "p"]).to, ForwardTo::All);
+    assert_eq!(options(&["--to", "all", "-c", "p"]).to, ForwardTo::Main);
     assert_eq!(options(&["--no-subreaper", "p"]).subreaper, Some(false));
     assert_eq!(options(&["p"]), Options { program: "p".into(), ..Options::default() });
 }
@@ -151,13 +151,13 @@ fn variables_stand_for_flags_and_flags_win() {
     ];
     let Ok(Command::Run(run)) = parse_with(&["p"], &variables) else { panic!() };
     let seconds = |n| Some(Duration::from_secs(n));
-    assert_eq!((run.to, run.forward, run.on_main_exit), (Target::All, Forward::Handled, OnMainExit::Exit));
+    assert_eq!((run.to, run.forward, run.on_main_exit), (ForwardTo::All, ForwardFilter::Handled, OnMainExit::Exit));
     assert_eq!((run.stop_delay, run.grace, run.drain), (seconds(1), seconds(2), seconds(3)));
     assert_eq!(run.stop_signals, [Signal::HUP]);
     let Ok(Command::Run(run)) = parse_with(&["-c", "--grace", "9", "--stop-signal", "USR1", "p"], &variables) else {
         panic!()
     };
-    assert_eq!((run.to, run.grace, run.drain), (Target::Main, seconds(9), seconds(3)));
+    assert_eq!((run.to, run.grace, run.drain), (ForwardTo::Main, seconds(9), seconds(3)));
     assert_eq!(run.stop_signals, [Signal::USR1]);
     let Ok(Command::Run(run)) = parse_with(&["p"], &[("RINIT_GRACE", "")]) else { panic!() };
     assert_eq!(run.grace, None);

@@ -2,14 +2,14 @@
 
 use super::getopt::{Getopt, Syntax};
 use super::{
-    FAULTS, Persona, Surroundings, drop_signals, kept_by_glibc, not_started, options, page, set_program, shown_name,
+    FAULTS, Invocation, Persona, drop_signals, kept_by_glibc, not_started, options, page, set_program, shown_name,
 };
 use crate::args::help::LICENSE;
 use crate::args::{Command, Options, Stream};
 use crate::messages;
 use crate::output::{line, visible};
 use rinit_core::init::Event;
-use rinit_core::policy::Target;
+use rinit_core::policy::ForwardTo;
 use rinit_core::{Error, ExitStatus, Report, Signal};
 use std::ffi::OsString;
 use std::fmt::Arguments;
@@ -53,7 +53,7 @@ fn prefix(level: &str) -> String {
 pub(super) struct Catatonit;
 
 impl Persona for Catatonit {
-    fn parse(&self, arguments: Vec<OsString>, around: &Surroundings<'_>) -> Command {
+    fn parse(&self, arguments: Vec<OsString>, around: &Invocation<'_>) -> Command {
         read(arguments, around).unwrap_or_else(|command| command)
     }
 
@@ -63,7 +63,7 @@ impl Persona for Catatonit {
         Box::new(move |event| {
             let warned = messages::warn(event, &mut |message| log("WARN", message));
             if debug && !warned {
-                narrate(&program, event);
+                log_event(&program, event);
             }
         })
     }
@@ -85,12 +85,12 @@ impl Persona for Catatonit {
     }
 }
 
-fn read(arguments: Vec<OsString>, around: &Surroundings<'_>) -> Result<Command, Command> {
+fn read(arguments: Vec<OsString>, around: &Invocation<'_>) -> Result<Command, Command> {
     let set = |name: &str| (around.variable)(name).is_some();
     let name = shown_name(&arguments);
     let bad_usage = |why: String| page(Stream::Error, FAILED, why + &usage(&name));
     let mut options = options(around, FAILED)?;
-    options.to = Target::Main;
+    options.to = ForwardTo::Main;
     let mut pause = false;
     let mut getopt = Getopt::new(SYNTAX, arguments, set("POSIXLY_CORRECT"));
     while let Some(found) = getopt.next().map_err(bad_usage)? {
@@ -98,7 +98,7 @@ fn read(arguments: Vec<OsString>, around: &Surroundings<'_>) -> Result<Command, 
             b'h' => return Ok(page(Stream::Error, 0, help(&name))),
             b'L' => return Ok(page(Stream::Output, 0, LICENSE)),
             b'V' => return Ok(page(Stream::Output, 0, VERSION)),
-            b'g' => options.to = Target::Group,
+            b'g' => options.to = ForwardTo::Group,
             _ => pause = true,
         }
     }
@@ -117,7 +117,7 @@ fn read(arguments: Vec<OsString>, around: &Surroundings<'_>) -> Result<Command, 
     Ok(Command::Run(Box::new(options)))
 }
 
-fn narrate(program: &str, event: &Event) {
+fn log_event(program: &str, event: &Event) {
     match event {
         Event::Spawned { pid } => log("DEBUG", format_args!("pid1 ({pid}) spawned: {program}")),
         Event::Reaped { pid, status, main: false } => match status {
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn flags() {
-        assert_eq!(run(&["catatonit", "sh", "-g", "--", "-c"], &[]).to, Target::Group);
+        assert_eq!(run(&["catatonit", "sh", "-g", "--", "-c"], &[]).to, ForwardTo::Group);
         assert_eq!(run(&["catatonit", "sh", "--", "-c"], &[]).arguments, ["-c"]);
         assert!(matches!(parse(&["catatonit", "-P", "sh"], &[]), Command::Pause(_)));
         assert_eq!(run(&["catatonit", "sh"], &[("CATATONIT_DEBUG", "")]).verbosity, 1);

@@ -1,12 +1,12 @@
 //! dumb-init 1.2.5.
 
 use super::getopt::{Getopt, Syntax};
-use super::{Persona, Surroundings, drop_signals, kept_by_glibc, not_started, options, page, set_program, shown_name};
+use super::{Invocation, Persona, drop_signals, kept_by_glibc, not_started, options, page, set_program, shown_name};
 use crate::args::{Command, Options, Stream};
 use crate::messages;
 use crate::output::line;
-use rinit_core::init::{Event, Withheld};
-use rinit_core::policy::Target;
+use rinit_core::init::{Event, WithheldReason};
+use rinit_core::policy::ForwardTo;
 use rinit_core::signal::Rewrite;
 use rinit_core::{Error, ExitStatus, Report, Signal};
 use std::ffi::OsString;
@@ -73,7 +73,7 @@ fn number(text: &str) -> Option<(i32, &str)> {
 pub(super) struct DumbInit;
 
 impl Persona for DumbInit {
-    fn parse(&self, arguments: Vec<OsString>, around: &Surroundings<'_>) -> Command {
+    fn parse(&self, arguments: Vec<OsString>, around: &Invocation<'_>) -> Command {
         read(arguments, around).unwrap_or_else(|command| command)
     }
 
@@ -89,7 +89,7 @@ impl Persona for DumbInit {
         Box::new(move |event| {
             let warned = messages::warn(event, &mut say);
             if verbose && !warned {
-                narrate(session, &rewrite, &mut stopping, event);
+                log_event(session, &rewrite, &mut stopping, event);
             }
         })
     }
@@ -115,7 +115,7 @@ const VERBOSE: u8 = 1;
 const DEBUG_BY_VARIABLE: u8 = 2;
 const NO_SESSION_BY_VARIABLE: u8 = 4;
 
-fn read(arguments: Vec<OsString>, around: &Surroundings<'_>) -> Result<Command, Command> {
+fn read(arguments: Vec<OsString>, around: &Invocation<'_>) -> Result<Command, Command> {
     let is = |name: &str, value: &str| (around.variable)(name).is_some_and(|given| given == value);
     let name = shown_name(&arguments);
     let bad_usage = |why: String| page(Stream::Error, FAILED, why);
@@ -153,7 +153,7 @@ fn read(arguments: Vec<OsString>, around: &Surroundings<'_>) -> Result<Command, 
         }
     }
     options.same_group = !options.session;
-    options.to = if options.session { Target::Group } else { Target::Main };
+    options.to = if options.session { ForwardTo::Group } else { ForwardTo::Main };
     options.stop_along = true;
     if around.is_init {
         // Elsewhere these end the original and leave its child alone; there they are passed on.
@@ -170,7 +170,7 @@ fn read(arguments: Vec<OsString>, around: &Surroundings<'_>) -> Result<Command, 
     Ok(Command::Run(Box::new(options)))
 }
 
-fn narrate(session: bool, rewrite: &Rewrite, stopping: &mut bool, event: &Event) {
+fn log_event(session: bool, rewrite: &Rewrite, stopping: &mut bool, event: &Event) {
     let suspend = |stopping: &mut bool| {
         if std::mem::take(stopping) {
             say(format_args!("Suspending self due to TTY signal."));
@@ -197,7 +197,7 @@ fn narrate(session: bool, rewrite: &Rewrite, stopping: &mut bool, event: &Event)
             say(format_args!("Forwarded signal {} to children.", signal.number()));
             suspend(stopping);
         }
-        Event::Withheld { why: Withheld::Dropped, .. } => {
+        Event::Withheld { why: WithheldReason::Dropped, .. } => {
             say(format_args!("Not forwarding signal 0 to children (ignored)."));
             suspend(stopping);
         }
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn a_session_unless_told_otherwise() {
         let options = run(&["dumb-init", "sh", "-c", "x"], &[]);
-        assert_eq!((options.session, options.to, options.same_group), (true, Target::Group, false));
+        assert_eq!((options.session, options.to, options.same_group), (true, ForwardTo::Group, false));
         assert_eq!(options.arguments, ["-c", "x"]);
         assert_eq!(options.rewrite.apply(Signal::TSTP), Some(Signal::STOP));
         for (words, variables) in [
@@ -236,7 +236,7 @@ mod tests {
             (&["dumb-init", "true"], &[("DUMB_INIT_SETSID", "0")]),
         ] {
             let options = run(words, variables);
-            assert_eq!((options.session, options.to, options.same_group), (false, Target::Main, true), "{words:?}");
+            assert_eq!((options.session, options.to, options.same_group), (false, ForwardTo::Main, true), "{words:?}");
             assert_eq!(options.rewrite.apply(Signal::TSTP), Some(Signal::TSTP));
         }
         for value in ["", "00", "no", "1"] {

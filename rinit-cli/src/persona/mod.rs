@@ -22,7 +22,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 /// What of its surroundings a persona's command line depends on.
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct Invocation<'a> {
     /// An environment variable.
     pub(crate) variable: &'a dyn Fn(&str) -> Option<OsString>,
     /// rinit is PID 1 of its namespace.
@@ -32,7 +32,7 @@ pub(crate) struct Surroundings<'a> {
 /// A program that rinit can be.
 pub(crate) trait Persona {
     /// Reads the command line, the program's own name first.
-    fn parse(&self, arguments: Vec<OsString>, around: &Surroundings<'_>) -> Command;
+    fn parse(&self, arguments: Vec<OsString>, around: &Invocation<'_>) -> Command;
 
     /// Says what is worth saying of the events of a run, which is about to begin.
     fn observer(&self, options: &Options) -> Box<dyn FnMut(&Event)>;
@@ -59,7 +59,7 @@ pub(crate) fn named(argv0: &OsStr) -> &'static dyn Persona {
         name if published(name, "tini-") => &tini::Tini,
         name if published(name, "dumb-init_") => &dumb_init::DumbInit,
         name if published(name, "catatonit.") => &catatonit::Catatonit,
-        _ => &rinit::Own,
+        _ => &rinit::Rinit,
     }
 }
 
@@ -77,7 +77,7 @@ fn page(to: Stream, status: u8, text: impl Into<String>) -> Command {
 }
 
 /// The options to start with: rinit's own variables, so that what the originals have no flag for can be set.
-fn options(around: &Surroundings<'_>, bad_usage: u8) -> Result<Options, Command> {
+fn options(around: &Invocation<'_>, bad_usage: u8) -> Result<Options, Command> {
     from_environment(around.variable)
         .map_err(|BadUsage(why)| page(Stream::Error, bad_usage, format!("rinit: {}\n", visible(why.as_ref()))))
 }
@@ -118,7 +118,7 @@ struct NotStarted {
 /// `None` where it was not `execve(2)` that failed.
 fn not_started(error: &Error) -> Option<NotStarted> {
     let (source, cause) = match error {
-        Error::NotFound { source, where_, .. } => (source, where_.trim_start_matches([':', ' ']).to_owned()),
+        Error::NotFound { source, searched, .. } => (source, searched.trim_start_matches([':', ' ']).to_owned()),
         Error::NotExecutable { source, reason, .. } => (source, reason.clone()),
         _ => return None,
     };
@@ -133,13 +133,13 @@ fn not_started(error: &Error) -> Option<NotStarted> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rinit_core::policy::Target;
+    use rinit_core::policy::ForwardTo;
 
     /// A command line under a name, not as PID 1.
     pub(super) fn parse(words: &[&str], variables: &[(&str, &str)]) -> Command {
         let arguments: Vec<OsString> = words.iter().map(OsString::from).collect();
         let variable = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
-        let around = Surroundings { variable: &variable, is_init: false };
+        let around = Invocation { variable: &variable, is_init: false };
         named(arguments.first().map_or(OsStr::new(""), |name| name)).parse(arguments, &around)
     }
 
@@ -161,10 +161,10 @@ mod tests {
 
     #[test]
     fn the_name_decides() {
-        assert_eq!(run(&["/usr/bin/dumb-init", "true"], &[]).to, Target::Group);
-        assert_eq!(run(&["dumb-init_1.2.5_x86_64", "true"], &[]).to, Target::Group);
+        assert_eq!(run(&["/usr/bin/dumb-init", "true"], &[]).to, ForwardTo::Group);
+        assert_eq!(run(&["dumb-init_1.2.5_x86_64", "true"], &[]).to, ForwardTo::Group);
         for name in ["rinit", "/tini/rinit", "", "/", "my-tini", "dumb-init2", "tini/"] {
-            assert_eq!(run(&[name, "true"], &[]).to, Target::Main, "{name}");
+            assert_eq!(run(&[name, "true"], &[]).to, ForwardTo::Main, "{name}");
             assert!(!run(&[name, "true"], &[]).session, "{name}");
         }
         for name in ["tini", "/sbin/docker-init", "tini-static", "tini-amd64"] {
@@ -180,7 +180,7 @@ mod tests {
         let variables = [("RINIT_DRAIN", "3s"), ("RINIT_TO", "all")];
         for name in ["tini", "catatonit", "pidunu"] {
             let options = run(&[name, "true"], &variables);
-            assert_eq!((options.drain.map(|time| time.as_secs()), options.to), (Some(3), Target::Main), "{name}");
+            assert_eq!((options.drain.map(|time| time.as_secs()), options.to), (Some(3), ForwardTo::Main), "{name}");
         }
         let (to, status, text) = printed(&["tini", "true"], &[("RINIT_GRACE", "soon")]);
         assert_eq!((to, status), (Stream::Error, 1));

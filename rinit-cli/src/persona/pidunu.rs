@@ -1,11 +1,11 @@
 //! pidunu, which has no options at all.
 
-use super::{Persona, Surroundings, drop_signals, not_started, options, page, set_program};
+use super::{Invocation, Persona, drop_signals, not_started, options, page, set_program};
 use crate::args::{Command, Options, Stream};
 use crate::messages;
 use crate::output::line;
 use rinit_core::init::Event;
-use rinit_core::policy::Target;
+use rinit_core::policy::ForwardTo;
 use rinit_core::{Error, Signal};
 use std::ffi::OsString;
 use std::fmt::Arguments;
@@ -21,12 +21,12 @@ fn say(message: Arguments<'_>) {
 pub(super) struct Pidunu;
 
 impl Persona for Pidunu {
-    fn parse(&self, mut arguments: Vec<OsString>, around: &Surroundings<'_>) -> Command {
+    fn parse(&self, mut arguments: Vec<OsString>, around: &Invocation<'_>) -> Command {
         let mut options = match options(around, FAILED) {
             Ok(options) => options,
             Err(command) => return command,
         };
-        options.to = Target::Main;
+        options.to = ForwardTo::Main;
         options.same_group = true;
         if !arguments.is_empty() {
             arguments.remove(0);

@@ -1,6 +1,6 @@
 //! rinit itself.
 
-use super::{Persona, Surroundings, page};
+use super::{Invocation, Persona, page};
 use crate::args::{BadUsage, Command, Options, Stream, parse};
 use crate::messages::{Wanted, observe};
 use crate::output::{say, visible};
@@ -11,10 +11,10 @@ use std::ffi::OsString;
 /// rinit's own failures, and bad usage.
 pub(crate) const FAILED: u8 = 125;
 
-pub(crate) struct Own;
+pub(crate) struct Rinit;
 
-impl Persona for Own {
-    fn parse(&self, arguments: Vec<OsString>, around: &Surroundings<'_>) -> Command {
+impl Persona for Rinit {
+    fn parse(&self, arguments: Vec<OsString>, around: &Invocation<'_>) -> Command {
         parse(arguments, around.variable)
             .unwrap_or_else(|BadUsage(why)| page(Stream::Error, FAILED, format!("rinit: {}\n", visible(why.as_ref()))))
     }

@@ -2,14 +2,14 @@
 
 use super::getopt::{Getopt, Syntax};
 use super::{
-    FAULTS, Persona, Surroundings, drop_signals, kept_by_glibc, not_started, options, page, set_program, shown_name,
+    FAULTS, Invocation, Persona, drop_signals, kept_by_glibc, not_started, options, page, set_program, shown_name,
 };
 use crate::args::help::LICENSE;
 use crate::args::{Command, Options, Stream};
 use crate::messages;
 use crate::output::{line, visible};
 use rinit_core::init::Event;
-use rinit_core::policy::Target;
+use rinit_core::policy::ForwardTo;
 use rinit_core::{Error, ExitStatus, Report, Signal};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Arguments;
@@ -111,7 +111,7 @@ fn parent_death_signal(text: &str) -> Option<Signal> {
 pub(super) struct Tini;
 
 impl Persona for Tini {
-    fn parse(&self, arguments: Vec<OsString>, around: &Surroundings<'_>) -> Command {
+    fn parse(&self, arguments: Vec<OsString>, around: &Invocation<'_>) -> Command {
         read(arguments, around).unwrap_or_else(|command| command)
     }
 
@@ -152,7 +152,7 @@ const NOTDIR: i32 = rustix::io::Errno::NOTDIR.raw_os_error();
 const ACCES: i32 = rustix::io::Errno::ACCESS.raw_os_error();
 const NOEXEC: i32 = rustix::io::Errno::NOEXEC.raw_os_error();
 
-fn read(arguments: Vec<OsString>, around: &Surroundings<'_>) -> Result<Command, Command> {
+fn read(arguments: Vec<OsString>, around: &Invocation<'_>) -> Result<Command, Command> {
     let set = |name: &str| (around.variable)(name).is_some();
     let name = shown_name(&arguments);
     if arguments.len() == 2 && arguments.get(1).is_some_and(|word| word == "--version") {
@@ -164,7 +164,7 @@ fn read(arguments: Vec<OsString>, around: &Surroundings<'_>) -> Result<Command, 
         page(Stream::Error, FAILED, message)
     };
     let mut options = options(around, FAILED)?;
-    options.to = Target::Main;
+    options.to = ForwardTo::Main;
     let mut verbosity: i64 = 1;
     let mut getopt = Getopt::new(SYNTAX, arguments, set("POSIXLY_CORRECT"));
     while let Some(found) = getopt.next().map_err(bad_usage)? {
@@ -175,7 +175,7 @@ fn read(arguments: Vec<OsString>, around: &Surroundings<'_>) -> Result<Command, 
             b's' => options.subreaper = Some(true),
             b'v' => verbosity += 1,
             b'w' => options.warn_on_reap = true,
-            b'g' => options.to = Target::Group,
+            b'g' => options.to = ForwardTo::Group,
             b'p' => {
                 let signal = parent_death_signal(&text).ok_or_else(|| invalid('p', &found.value))?;
                 options.parent_death_signal = Some(signal);
@@ -190,7 +190,7 @@ fn read(arguments: Vec<OsString>, around: &Surroundings<'_>) -> Result<Command, 
         options.subreaper = Some(true);
     }
     if set("TINI_KILL_PROCESS_GROUP") {
-        options.to = Target::Group;
+        options.to = ForwardTo::Group;
     }
     if let Some(value) = (around.variable)("TINI_VERBOSITY") {
         verbosity = leading_number(&value.to_string_lossy());
@@ -296,7 +296,7 @@ mod tests {
     fn flags_in_every_place() {
         let options = run(&["tini", "-vwg", "sh", "-s", "-e5", "-e", "143", "-p", "SIGKILL", "--", "-c", "x"], &[]);
         assert_eq!((options.verbosity, options.warn_on_reap, options.subreaper), (2, true, Some(true)));
-        assert_eq!((options.to, options.ok_codes), (Target::Group, vec![5, 143]));
+        assert_eq!((options.to, options.ok_codes), (ForwardTo::Group, vec![5, 143]));
         assert_eq!(options.parent_death_signal, Some(Signal::KILL));
         assert_eq!((options.program.to_str(), options.arguments), (Some("sh"), vec!["-c".into(), "x".into()]));
         assert_eq!(run(&["tini", "sh", "-c"], &[("POSIXLY_CORRECT", "")]).arguments, ["-c"]);
@@ -337,6 +337,6 @@ mod tests {
         }
         // Set to anything, even to nothing, is set.
         let options = run(&["tini", "true"], &[("TINI_SUBREAPER", ""), ("TINI_KILL_PROCESS_GROUP", "0")]);
-        assert_eq!((options.subreaper, options.to), (Some(true), Target::Group));
+        assert_eq!((options.subreaper, options.to), (Some(true), ForwardTo::Group));
     }
 }

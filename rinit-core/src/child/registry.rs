@@ -98,13 +98,13 @@ impl Children {
     }
 
     /// True while the number is the child's own.
-    pub(crate) fn holds(&self, pid: Pid, slot: &Arc<Slot>) -> bool {
+    pub(crate) fn contains(&self, pid: Pid, slot: &Arc<Slot>) -> bool {
         self.0.get(&pid).is_some_and(|held| Arc::ptr_eq(held, slot))
     }
 
     /// Reaps the child if it has ended and nobody has; its status, if it has ended.
     pub(crate) fn take(&mut self, pid: Pid, slot: &Arc<Slot>) -> Result<Option<ExitStatus>, Error> {
-        if slot.status().is_none() && self.holds(pid, slot) {
+        if slot.status().is_none() && self.contains(pid, slot) {
             match rustix::io::retry_on_intr(|| waitpid(Some(pid.rustix()), WaitOptions::NOHANG)) {
                 Ok(Some((_, status))) => {
                     if let Some(status) = ExitStatus::from_wait(status.as_raw()) {
@@ -121,7 +121,7 @@ impl Children {
 
     /// Nobody will ask for the child.
     pub(crate) fn forget(&mut self, pid: Pid, slot: &Arc<Slot>) {
-        if self.holds(pid, slot) {
+        if self.contains(pid, slot) {
             self.0.remove(&pid);
         }
     }

@@ -6,7 +6,7 @@ use crate::child::registry::Ending;
 use crate::error::Error;
 use crate::exit_status::ExitStatus;
 use crate::process::Process;
-use crate::process::signal::Sent;
+use crate::process::signal::Delivery;
 use crate::process::signal::{is_gone, send};
 use crate::procfs::stat::State;
 use crate::signal::Signal;
@@ -38,7 +38,7 @@ impl Child {
     pub(crate) fn send(&self, signal: Signal, value: Option<usize>) -> Result<(), Error> {
         // Under the lock nobody reaps, so that the number of a child in the list is its own.
         let children = registry::lock();
-        if !children.holds(self.pid, &self.slot) {
+        if !children.contains(self.pid, &self.slot) {
             return Ok(());
         }
         send(self.pid, signal, value).map_err(|source| self.not_sent(signal, source))
@@ -52,7 +52,7 @@ impl Child {
     /// **Never to a stranger.** Until the child was reaped, its pid, and so the number of its group, cannot be anybody
     /// else's. Afterwards the number may be given to a new process as soon as the group is empty. So from then on it is sent
     /// through the pidfd, which names this very group for good: that needs Linux 6.9. Before, and where there is no pidfd,
-    /// nothing is sent once the child was reaped, and the answer is [`Sent::Gone`]. [`Child::stop`] does it in the safe order.
+    /// nothing is sent once the child was reaped, and the answer is [`Delivery::Gone`]. [`Child::stop`] does it in the safe order.
     ///
     /// Source: `kill(2)`, `pidfd_send_signal(2)` (PIDFD_SIGNAL_PROCESS_GROUP), `setpgid(2)`.
     ///
@@ -62,17 +62,17 @@ impl Child {
     ///
     /// ```
     /// use rinit_core::{ChildSpec, Reaper, Signal};
-    /// use rinit_core::process::Sent;
+    /// use rinit_core::process::Delivery;
     /// # fn main() -> Result<(), rinit_core::Error> {
     /// let mut child = Reaper::exclusive()?.spawn(&ChildSpec::new("sh").args(["-c", "sleep 60; true"]))?;
-    /// assert_eq!(child.signal_group(Signal::TERM)?, Sent::Delivered);
+    /// assert_eq!(child.signal_group(Signal::TERM)?, Delivery::Delivered);
     /// assert_eq!(child.wait()?.signal(), Some(Signal::TERM));
     /// # Ok(())
     /// # }
     /// ```
-    pub fn signal_group(&self, signal: Signal) -> Result<Sent, Error> {
+    pub fn signal_group(&self, signal: Signal) -> Result<Delivery, Error> {
         let children = registry::lock();
-        let result = if children.holds(self.pid, &self.slot) {
+        let result = if children.contains(self.pid, &self.slot) {
             match sys::kill_group(self.pid, signal) {
                 // It has no group of that number.
                 Err(error) if is_gone(&error) => sys::kill(self.pid, signal),
@@ -81,14 +81,14 @@ impl Child {
         } else {
             match &self.ending {
                 Ending::Pidfd(pidfd) => sys::pidfd_signal_group(pidfd.as_fd(), signal),
-                Ending::Event(_) => return Ok(Sent::Gone),
+                Ending::Event(_) => return Ok(Delivery::Gone),
             }
         };
         match result {
-            Ok(()) => Ok(Sent::Delivered),
+            Ok(()) => Ok(Delivery::Delivered),
             Err(error) => match Errno::from_io_error(&error) {
                 // INVAL: a kernel that does not know the flag.
-                Some(Errno::SRCH | Errno::INVAL | Errno::NOSYS) => Ok(Sent::Gone),
+                Some(Errno::SRCH | Errno::INVAL | Errno::NOSYS) => Ok(Delivery::Gone),
                 _ => Err(self.not_sent(signal, error)),
             },
         }
@@ -109,12 +109,12 @@ impl Child {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn kill_group(&self) -> Result<Sent, Error> {
+    pub fn kill_group(&self) -> Result<Delivery, Error> {
         self.signal_group(Signal::KILL)
     }
 
     /// Ends the child: sends it the [stop signal](crate::ChildSpec::stop_signal), waits up to the
-    /// [grace](crate::ChildSpec::grace), then sends KILL to its process group, and returns how the child ended.
+    /// [grace](crate::ChildSpec::stop_timeout), then sends KILL to its process group, and returns how the child ended.
     ///
     /// The group gets its KILL in any case, also when the child ended in time: what the child left behind in it was to be
     /// ended with it. A child that is stopped (`SIGSTOP`) is continued, because it would not see the signal before its end.
@@ -131,7 +131,7 @@ impl Child {
     /// use rinit_core::{ChildSpec, Reaper, Signal};
     /// use std::time::Duration;
     /// # fn main() -> Result<(), rinit_core::Error> {
-    /// let spec = ChildSpec::new("sleep").arg("60").stop_signal(Signal::INT).grace(Duration::from_secs(5));
+    /// let spec = ChildSpec::new("sleep").arg("60").stop_signal(Signal::INT).stop_timeout(Duration::from_secs(5));
     /// let mut child = Reaper::exclusive()?.spawn(&spec)?;
     /// assert_eq!(child.stop()?.signal(), Some(Signal::INT));
     /// # Ok(())
@@ -143,7 +143,7 @@ impl Child {
         if Process::read(self.pid).is_ok_and(|seen| seen.is_some_and(|seen| seen.state == State::Stopped)) {
             self.signal(Signal::CONT)?;
         }
-        self.ended_within(self.grace)?;
+        self.ended_within(self.stop_timeout)?;
         // Before it is reaped here: until then the group's number is its own on every kernel.
         self.kill_group()?;
         self.wait()

@@ -9,13 +9,13 @@ use crate::signal::Signal;
 use crate::sys;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use rustix::net::{self, RecvFlags, SendFlags, Shutdown, shutdown};
 use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus, pidfd_open, waitid};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct Connection {
     channel: OwnedFd,
     inbox: Inbox,
     /// The other end is closed: rinit has ended, or is just about to.
@@ -31,14 +31,14 @@ pub(super) struct Link {
 }
 
 /// What comes over the channel.
-pub(super) enum Heard {
+pub(super) enum Incoming {
     Reply(Reply),
     Garbled,
     Nothing,
     End,
 }
 
-impl Link {
+impl Connection {
     /// For an rinit that was just started. It cannot have ended and been reaped: it waits for its setup.
     pub(super) fn new(init: Pid, channel: OwnedFd) -> Self {
         let pidfd = pidfd_open(init.rustix(), PidfdFlags::empty()).ok();
@@ -56,21 +56,21 @@ impl Link {
     }
 
     /// Does not block. That the other end has closed is no error: it shows when one listens.
-    pub(super) fn say(&self, request: &Request) -> Result<(), Error> {
+    pub(super) fn send(&self, request: &Request) -> Result<(), Error> {
         let bytes = request.to_bytes();
         // Small, and so sent as a whole or not at all.
-        match send(&self.channel, &bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+        match net::send(&self.channel, &bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
             Ok(_) | Err(Errno::PIPE | Errno::CONNRESET) => Ok(()),
             Err(error) => Err(Error::Channel(error.into())),
         }
     }
 
     /// The same for a request of any length; false when the other end has not read it in time.
-    pub(super) fn say_by(&self, request: &Request, deadline: Instant) -> Result<bool, Error> {
+    pub(super) fn send_by(&self, request: &Request, deadline: Instant) -> Result<bool, Error> {
         let bytes = request.to_bytes();
         let mut rest = &bytes[..];
         while !rest.is_empty() {
-            match send(&self.channel, rest, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+            match net::send(&self.channel, rest, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
                 Ok(count) => rest = &rest[count..],
                 Err(Errno::PIPE | Errno::CONNRESET) => return Ok(true),
                 Err(Errno::INTR) => {}
@@ -83,19 +83,19 @@ impl Link {
     }
 
     /// The next thing that has come. Does not block.
-    pub(super) fn hear(&mut self) -> Result<Heard, Error> {
+    pub(super) fn recv(&mut self) -> Result<Incoming, Error> {
         let mut bytes = [0; 4096];
         loop {
             match self.inbox.next() {
-                Ok(Some(reply)) => return Ok(Heard::Reply(reply)),
-                Err(_) => return Ok(Heard::Garbled),
-                Ok(None) if self.closed => return Ok(Heard::End),
+                Ok(Some(reply)) => return Ok(Incoming::Reply(reply)),
+                Err(_) => return Ok(Incoming::Garbled),
+                Ok(None) if self.closed => return Ok(Incoming::End),
                 Ok(None) => {}
             }
-            match recv(&self.channel, &mut bytes[..], RecvFlags::DONTWAIT) {
+            match net::recv(&self.channel, &mut bytes[..], RecvFlags::DONTWAIT) {
                 Ok((_, 0)) | Err(Errno::CONNRESET) => self.closed = true,
                 Ok((_, count)) => self.inbox.add(&bytes[..count]),
-                Err(Errno::AGAIN) => return Ok(Heard::Nothing),
+                Err(Errno::AGAIN) => return Ok(Incoming::Nothing),
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(Error::Channel(error.into())),
             }
@@ -200,7 +200,7 @@ impl Link {
     }
 }
 
-impl AsFd for Link {
+impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.channel.as_fd()
     }

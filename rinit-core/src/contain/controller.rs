@@ -11,13 +11,13 @@ use crate::signal::received::ReceivedSignal;
 use crate::sys;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{self, RecvFlags, SendFlags};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 /// The host, as its contained rinit knows it.
 #[derive(Debug)]
-pub(crate) struct Host {
+pub(crate) struct Controller {
     channel: OwnedFd,
     inbox: Inbox,
     /// `None` where it is in another PID namespace.
@@ -30,7 +30,7 @@ pub(crate) struct Host {
 
 /// What the host wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum Command {
     /// This signal for main.
     Signal(Signal),
     /// An orderly stop within this time.
@@ -43,30 +43,30 @@ pub(crate) enum Wish {
 /// again": whatever made it, and however many are merged into one, nothing can be mistaken.
 const LOOK: Signal = Signal::CHLD;
 /// Sent when the host, or its thread that has started this process, ends. It wakes up a rinit that somebody has stopped, too.
-const HOST_ENDED: Signal = Signal::CONT;
+const CONTROLLER_EXITED: Signal = Signal::CONT;
 
 /// How often an rinit that waits for its first word looks whether its host lives. The word comes at once, or never.
 const LOOK_AFTER: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
-impl Host {
+impl Controller {
     /// Waits for the host's first word.
-    pub(crate) fn meet(inherited: &Inherited, number: RawFd) -> Result<(Self, Request), Error> {
-        if !inherited.owns_no_descriptors() {
+    pub(crate) fn accept(inherited: &Inherited, number: RawFd) -> Result<(Self, Request), Error> {
+        if !inherited.descriptors_are_inherited() {
             return Err(Error::Channel(io::ErrorKind::Unsupported.into()));
         }
-        let channel = sys::adopt(number).map_err(Error::Channel)?;
+        let channel = sys::take_inherited_fd(number).map_err(Error::Channel)?;
         let pid = sys::peer(&channel).map_err(Error::Channel)?;
-        let mut host = Self { channel, inbox: Inbox::default(), pid, stop: None, gone: false };
+        let mut controller = Self { channel, inbox: Inbox::default(), pid, stop: None, gone: false };
         loop {
-            if let Some(request) = host.inbox.next().map_err(|_| garbled())? {
-                return Ok((host, request));
+            if let Some(request) = controller.inbox.next().map_err(|_| garbled())? {
+                return Ok((controller, request));
             }
-            if host.gone {
+            if controller.gone {
                 return Err(Error::Channel(io::ErrorKind::UnexpectedEof.into()));
             }
-            host.wait(PollFlags::IN, Some(&LOOK_AFTER));
-            host.receive();
-            host.gone |= host.is_dead();
+            controller.wait(PollFlags::IN, Some(&LOOK_AFTER));
+            controller.receive();
+            controller.gone |= controller.is_dead();
         }
     }
 
@@ -83,7 +83,7 @@ impl Host {
     fn receive(&mut self) {
         let mut bytes = [0; 4096];
         while !self.gone {
-            match recv(&self.channel, &mut bytes[..], RecvFlags::DONTWAIT) {
+            match net::recv(&self.channel, &mut bytes[..], RecvFlags::DONTWAIT) {
                 Ok((_, 0)) => self.gone = true,
                 Ok((_, count)) => self.inbox.add(&bytes[..count]),
                 Err(Errno::AGAIN) => return,
@@ -94,70 +94,70 @@ impl Host {
     }
 
     /// From here on a signal comes when the host has something to say, and when it ends. What it has said before, and whether
-    /// it lives, is seen by the first [`Host::wishes`], which comes after this.
+    /// it lives, is seen by the first [`Controller::commands`], which comes after this.
     pub(crate) fn listen(&self) -> Result<(), Error> {
         // The channel alone would do, were it not for copies of the host's end in processes that it forks without exec.
-        sys::set_parent_death_signal(HOST_ENDED).map_err(Error::ParentDeathSignal)?;
+        sys::set_parent_death_signal(CONTROLLER_EXITED).map_err(Error::ParentDeathSignal)?;
         sys::signal_on_input(&self.channel, LOOK).map_err(Error::Channel)
     }
 
     /// True for a signal that says no more than that the host, or a thread of it, has ended.
     pub(crate) fn is_note(&self, info: &ReceivedSignal) -> bool {
-        info.signal == HOST_ENDED && info.sender.is_some() && info.sender == self.pid
+        info.signal == CONTROLLER_EXITED && info.sender.is_some() && info.sender == self.pid
     }
 
     /// What the host wants, in order. Does not block.
-    pub(crate) fn wishes(&mut self) -> Vec<Wish> {
+    pub(crate) fn commands(&mut self) -> Vec<Command> {
         if self.gone {
             return Vec::new();
         }
         self.receive();
-        let mut wishes = Vec::new();
+        let mut commands = Vec::new();
         loop {
-            wishes.push(match self.inbox.next() {
-                Ok(Some(Request::Signal(signal))) => Wish::Signal(signal),
-                Ok(Some(Request::Stop(stop))) => Wish::Stop(stop),
-                Ok(Some(Request::Kill)) => Wish::Kill,
+            commands.push(match self.inbox.next() {
+                Ok(Some(Request::Signal(signal))) => Command::Signal(signal),
+                Ok(Some(Request::Stop(stop))) => Command::Stop(stop),
+                Ok(Some(Request::Kill)) => Command::Kill,
                 Ok(None) => break,
                 // A host that makes no sense is none.
-                Ok(Some(Request::Setup(_) | Request::Foreign)) | Err(_) => {
+                Ok(Some(Request::Setup(_) | Request::NotRinit)) | Err(_) => {
                     self.gone = true;
-                    Wish::Kill
+                    Command::Kill
                 }
             });
             if self.gone {
-                return wishes;
+                return commands;
             }
         }
         self.gone |= self.is_dead();
         if self.gone {
-            wishes.push(self.stop.map_or(Wish::Kill, Wish::Stop));
+            commands.push(self.stop.map_or(Command::Kill, Command::Stop));
         }
-        wishes
+        commands
     }
 
     /// Lets go of everything that keeps a descriptor from its end of file, but not of the channel.
-    pub(crate) fn pin_nothing_else(&self) {
+    pub(crate) fn release_all_but_socket(&self) {
         sys::close_all_but(3, self.channel.as_raw_fd());
         let _ = rustix::process::chdir("/");
     }
 
-    pub(crate) fn say_started(&self, main: Pid) {
-        self.say(&protocol::started(main));
+    pub(crate) fn send_started(&self, main: Pid) {
+        self.send(&protocol::started(main));
     }
 
-    pub(crate) fn say_failed(&self, error: &Error) {
-        self.say(&protocol::failed(error));
+    pub(crate) fn send_failed(&self, error: &Error) {
+        self.send(&protocol::failed(error));
     }
 
-    pub(crate) fn say_ended(&self, report: &Report) {
-        self.say(&protocol::report(report));
+    pub(crate) fn send_report(&self, report: &Report) {
+        self.send(&protocol::report(report));
     }
 
     /// Waits for the host to take it, where there is more than the channel holds: nobody is left whom that keeps waiting.
-    pub(crate) fn say(&self, mut bytes: &[u8]) {
+    pub(crate) fn send(&self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            match send(&self.channel, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+            match net::send(&self.channel, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
                 Ok(count) => bytes = &bytes[count..],
                 Err(Errno::AGAIN) => self.wait(PollFlags::OUT, None),
                 Err(Errno::INTR) => {}

@@ -1,6 +1,6 @@
 //! A contained job that runs.
 
-use super::connection::{Heard, Link};
+use super::connection::{Connection, Incoming};
 use super::protocol::{Reply, Request, Stop};
 use crate::child::spec::start::Started;
 use crate::error::Error;
@@ -42,7 +42,7 @@ const DROP_WITHIN: Duration = Duration::from_secs(30);
 /// ```
 #[derive(Debug)]
 pub struct Job {
-    link: Link,
+    connection: Connection,
     main: Pid,
     stop: Stop,
     stop_on_drop: bool,
@@ -65,10 +65,10 @@ impl Job {
     /// Tells the rinit what it has to do, and waits for its answer.
     pub(super) fn begin(parts: Parts, setup: &Request) -> Result<Self, Error> {
         let Parts { rinit, started: Started { pid, pipes }, channel, stop, stop_on_drop } = parts;
-        let mut link = Link::new(pid, channel);
-        match answer(&mut link, setup, Instant::now() + ANSWER_WITHIN) {
+        let mut connection = Connection::new(pid, channel);
+        match answer(&mut connection, setup, Instant::now() + ANSWER_WITHIN) {
             Ok(Answer::Started(main)) => Ok(Self {
-                link,
+                connection,
                 main,
                 stop,
                 stop_on_drop,
@@ -78,30 +78,30 @@ impl Job {
                 stderr: pipes.stderr.map(Into::into),
             }),
             Ok(Answer::Failed(error)) => {
-                link.wait_for_end()?;
+                connection.wait_for_end()?;
                 Err(error)
             }
-            Ok(Answer::Foreign(what)) => {
-                link.kill_rinit();
-                let ended = link.wait_for_end()?;
+            Ok(Answer::NotRinit(what)) => {
+                connection.kill_rinit();
+                let ended = connection.wait_for_end()?;
                 let ended = ended.map_or_else(String::new, |status| format!(", and {status}"));
                 let rinit = rinit.display();
                 let reason = match what {
-                    Foreign::Silent => {
+                    NotRinit::Silent => {
                         format!("{rinit} has ended without an answer{ended}: it is no rinit, or too old")
                     }
-                    Foreign::Slow => format!("{rinit} has not answered within {} s", ANSWER_WITHIN.as_secs()),
-                    Foreign::Garbled => format!("{rinit} has answered something that no rinit says"),
-                    Foreign::Version(theirs) => {
+                    NotRinit::Slow => format!("{rinit} has not answered within {} s", ANSWER_WITHIN.as_secs()),
+                    NotRinit::Garbled => format!("{rinit} has answered something that no rinit says"),
+                    NotRinit::Version(theirs) => {
                         let ours = super::protocol::VERSION;
                         format!("{rinit} speaks version {theirs} with its host, and this program speaks version {ours}")
                     }
                 };
-                Err(Error::Rinit { reason })
+                Err(Error::Containment { reason })
             }
             Err(error) => {
-                link.kill_rinit();
-                link.wait_for_end()?;
+                connection.kill_rinit();
+                connection.wait_for_end()?;
                 Err(error)
             }
         }
@@ -128,7 +128,7 @@ impl Job {
     /// ```
     #[must_use]
     pub const fn init(&self) -> Pid {
-        self.link.init()
+        self.connection.init()
     }
 
     /// The write end of main's standard input, where that is [`Stdio::piped`](crate::Stdio::piped); once.
@@ -244,11 +244,11 @@ impl Job {
     /// # }
     /// ```
     pub fn signal(&self, signal: Signal) -> Result<(), Error> {
-        self.link.say(&Request::Signal(signal))
+        self.connection.send(&Request::Signal(signal))
     }
 
     /// Stops the job in good order, and waits for its end: main is told by [`ChildSpec::stop_signal`](crate::ChildSpec::stop_signal), at
-    /// half of the [`grace`](crate::ChildSpec::grace) everyone is told TERM, and KILL comes at its end. Whoever remains when main has
+    /// half of the [`grace`](crate::ChildSpec::stop_timeout) everyone is told TERM, and KILL comes at its end. Whoever remains when main has
     /// ended is told at once.
     ///
     /// # Errors
@@ -285,7 +285,7 @@ impl Job {
     /// # }
     /// ```
     pub fn begin_stop(&self, grace: Duration) -> Result<(), Error> {
-        self.link.say(&Request::Stop(Stop { grace, ..self.stop }))
+        self.connection.send(&Request::Stop(Stop { grace, ..self.stop }))
     }
 
     /// Kills everything that the job ever started, at once, and does not wait for it. A rinit that somebody has stopped is
@@ -303,22 +303,22 @@ impl Job {
     /// # }
     /// ```
     pub fn kill(&self) -> Result<(), Error> {
-        self.link.wake_up();
-        self.link.say(&Request::Kill)
+        self.connection.wake_up();
+        self.connection.send(&Request::Kill)
     }
 
     fn is_over(&mut self) -> Result<bool, Error> {
-        self.hear()?;
-        let over = self.link.has_ended(self.report.is_some())?;
+        self.recv()?;
+        let over = self.connection.has_ended(self.report.is_some())?;
         if over {
             // What it has said between the two looks.
-            self.hear()?;
+            self.recv()?;
         }
         Ok(over)
     }
 
-    fn hear(&mut self) -> Result<(), Error> {
-        while let Heard::Reply(reply) = self.link.hear()? {
+    fn recv(&mut self) -> Result<(), Error> {
+        while let Incoming::Reply(reply) = self.connection.recv()? {
             if let Reply::Report(report) = reply {
                 self.report = Some(report);
             }
@@ -329,7 +329,7 @@ impl Job {
     /// True when it is over, false at the end of the time.
     fn wait_until(&mut self, deadline: Option<Instant>) -> Result<bool, Error> {
         while !self.is_over()? {
-            if !self.link.wait_for_input(deadline)? {
+            if !self.connection.wait_for_input(deadline)? {
                 return self.is_over();
             }
         }
@@ -337,20 +337,20 @@ impl Job {
     }
 
     fn outcome(&self) -> Result<&Report, Error> {
-        self.report.as_ref().ok_or(Error::JobLost { init: self.link.init(), status: self.link.status() })
+        self.report.as_ref().ok_or(Error::JobLost { init: self.connection.init(), status: self.connection.status() })
     }
 }
 
 impl AsFd for Job {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.link.as_fd()
+        self.connection.as_fd()
     }
 }
 
 /// For event loops that want a number, such as tokio's `AsyncFd`.
 impl AsRawFd for Job {
     fn as_raw_fd(&self) -> RawFd {
-        self.link.as_fd().as_raw_fd()
+        self.connection.as_fd().as_raw_fd()
     }
 }
 
@@ -365,7 +365,7 @@ impl Drop for Job {
     fn drop(&mut self) {
         drop(self.stdin.take());
         if !self.is_over().unwrap_or(false) {
-            self.link.let_go();
+            self.connection.let_go();
             let grace = if self.stop_on_drop { self.stop.grace } else { Duration::ZERO };
             let time = grace.saturating_add(DROP_WITHIN);
             // One that takes longer than it can is itself stuck in the kernel. The channel closes then, and it does its part
@@ -379,30 +379,30 @@ impl Drop for Job {
 enum Answer {
     Started(Pid),
     Failed(Error),
-    Foreign(Foreign),
+    NotRinit(NotRinit),
 }
 
 /// Why it is none.
-enum Foreign {
+enum NotRinit {
     Silent,
     Slow,
     Garbled,
     Version(u16),
 }
 
-fn answer(link: &mut Link, setup: &Request, deadline: Instant) -> Result<Answer, Error> {
-    if !link.say_by(setup, deadline)? {
-        return Ok(Answer::Foreign(Foreign::Slow));
+fn answer(connection: &mut Connection, setup: &Request, deadline: Instant) -> Result<Answer, Error> {
+    if !connection.send_by(setup, deadline)? {
+        return Ok(Answer::NotRinit(NotRinit::Slow));
     }
     loop {
-        return Ok(match link.hear()? {
-            Heard::Reply(Reply::Started(main)) => Answer::Started(main),
-            Heard::Reply(Reply::Failed(error)) => Answer::Failed(error),
-            Heard::Reply(Reply::Version(version)) => Answer::Foreign(Foreign::Version(version)),
-            Heard::Reply(Reply::Report(_)) | Heard::Garbled => Answer::Foreign(Foreign::Garbled),
-            Heard::End => Answer::Foreign(Foreign::Silent),
-            Heard::Nothing if link.wait_for_input(Some(deadline))? => continue,
-            Heard::Nothing => Answer::Foreign(Foreign::Slow),
+        return Ok(match connection.recv()? {
+            Incoming::Reply(Reply::Started(main)) => Answer::Started(main),
+            Incoming::Reply(Reply::Failed(error)) => Answer::Failed(error),
+            Incoming::Reply(Reply::Version(version)) => Answer::NotRinit(NotRinit::Version(version)),
+            Incoming::Reply(Reply::Report(_)) | Incoming::Garbled => Answer::NotRinit(NotRinit::Garbled),
+            Incoming::End => Answer::NotRinit(NotRinit::Silent),
+            Incoming::Nothing if connection.wait_for_input(Some(deadline))? => continue,
+            Incoming::Nothing => Answer::NotRinit(NotRinit::Slow),
         });
     }
 }

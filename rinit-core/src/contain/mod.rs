@@ -25,7 +25,7 @@ pub(crate) fn read_any(bytes: &[u8]) {
     let mut guest = protocol::Inbox::default();
     guest.add(bytes);
     while let Ok(Some(request)) = guest.next::<protocol::Request>() {
-        if request != protocol::Request::Foreign {
+        if request != protocol::Request::NotRinit {
             let mut again = protocol::Inbox::default();
             again.add(&request.to_bytes());
             assert_eq!(again.next::<protocol::Request>(), Ok(Some(request)));

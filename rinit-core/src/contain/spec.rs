@@ -41,7 +41,7 @@ use std::time::Duration;
 /// use rinit_core::ChildSpec;
 /// use std::time::Duration;
 /// # fn main() -> Result<(), rinit_core::Error> {
-/// let spec = ChildSpec::new("./job.sh").directory("/srv/jobs").contain().drain(Duration::from_secs(1));
+/// let spec = ChildSpec::new("./job.sh").current_dir("/srv/jobs").contain().drain(Duration::from_secs(1));
 /// let report = spec.start()?.wait()?.clone();
 /// println!("{:?}, {} had to be killed", report.main, report.killed.len());
 /// # Ok(())
@@ -88,25 +88,25 @@ impl ContainSpec {
     /// killed or dropped.
     ///
     /// ```
-    /// let _ = rinit_core::ChildSpec::new("some-daemon").contain().wait_for_everyone();
+    /// let _ = rinit_core::ChildSpec::new("some-daemon").contain().wait_for_descendants(true);
     /// ```
     #[must_use]
-    pub const fn wait_for_everyone(mut self) -> Self {
-        self.wait = true;
+    pub const fn wait_for_descendants(mut self, wait: bool) -> Self {
+        self.wait = wait;
         self
     }
 
     /// When the [`Job`] is dropped, or this process ends: an orderly stop by [`ChildSpec::stop_signal`] and
-    /// [`ChildSpec::grace`], as [`Job::stop`] makes it, and not KILL for everything at once.
+    /// [`ChildSpec::stop_timeout`], as [`Job::stop`] makes it, and not KILL for everything at once.
     ///
     /// ```
     /// use rinit_core::ChildSpec;
     /// use std::time::Duration;
-    /// let _ = ChildSpec::new("postgres").grace(Duration::from_secs(30)).contain().stop_on_drop();
+    /// let _ = ChildSpec::new("postgres").stop_timeout(Duration::from_secs(30)).contain().stop_on_drop(true);
     /// ```
     #[must_use]
-    pub const fn stop_on_drop(mut self) -> Self {
-        self.stop_on_drop = true;
+    pub const fn stop_on_drop(mut self, stop: bool) -> Self {
+        self.stop_on_drop = stop;
         self
     }
 
@@ -117,7 +117,7 @@ impl ContainSpec {
     ///
     /// # Errors
     ///
-    /// [`Error::Rinit`] where there is no rinit, or what is there is something else or another version. Main's own failures
+    /// [`Error::Containment`] where there is no rinit, or what is there is something else or another version. Main's own failures
     /// are those of [`Reaper::spawn`](crate::Reaper::spawn): [`Error::NotFound`] (127), [`Error::NotExecutable`] (126),
     /// [`Error::WorkingDirectory`], [`Error::User`] and so on. [`Error::Channel`], [`Error::Fork`], [`Error::Pipe`]. No process
     /// is left then.
@@ -127,7 +127,7 @@ impl ContainSpec {
     /// # fn main() -> Result<(), Error> {
     /// match ChildSpec::new("/no/such/program").contain().start() {
     ///     Err(error @ Error::NotFound { .. }) => assert_eq!(error.exit_code(), 127),
-    ///     Err(Error::Rinit { reason }) => eprintln!("install rinit: {reason}"),
+    ///     Err(Error::Containment { reason }) => eprintln!("install rinit: {reason}"),
     ///     other => panic!("{other:?}"),
     /// }
     /// # Ok(())
@@ -138,12 +138,12 @@ impl ContainSpec {
         let (ours, theirs) = channel()?;
         let (spec, terminal) = self.child.rinit(&rinit, theirs).map_err(Error::Channel)?;
         let started = spec.start(TerminalUse::None).map_err(|error| match error {
-            Error::NotFound { .. } | Error::NotExecutable { .. } => Error::Rinit { reason: error.to_string() },
+            Error::NotFound { .. } | Error::NotExecutable { .. } => Error::Containment { reason: error.to_string() },
             other => other,
         })?;
         // It holds the rinit's end of the channel, whose closing must be seen.
         drop(spec);
-        let stop = Stop { signal: self.child.stop_signal, grace: self.child.grace };
+        let stop = Stop { signal: self.child.stop_signal, grace: self.child.stop_timeout };
         let stop_on_drop = self.stop_on_drop;
         Job::begin(Parts { rinit, started, channel: ours, stop, stop_on_drop }, &self.setup(stop, terminal))
     }
@@ -173,7 +173,7 @@ impl ContainSpec {
         let candidates = path_search::candidates(OsStr::new("rinit"), path.as_deref());
         let executable =
             |path: &PathBuf| path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
-        candidates.into_iter().find(executable).ok_or_else(|| Error::Rinit {
+        candidates.into_iter().find(executable).ok_or_else(|| Error::Containment {
             reason: format!(
                 "there is no rinit in PATH ({}); install it, or give its path to ContainSpec::rinit",
                 path.as_deref().unwrap_or(OsStr::new("not set")).to_string_lossy()
@@ -190,5 +190,5 @@ fn channel() -> Result<(OwnedFd, OwnedFd), Error> {
 }
 
 fn above_stdio(fd: OwnedFd) -> Result<OwnedFd, Error> {
-    crate::sys::raise(fd).map_err(Error::Channel)
+    crate::sys::move_above_stdio(fd).map_err(Error::Channel)
 }

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::pid::Pid;
 use crate::pid::{PidMap, PidSet};
 use crate::process::Process;
-use crate::process::scan::everyone;
+use crate::process::scan::all_processes;
 use crate::procfs;
 use crate::procfs::cmdline;
 use crate::procfs::reader::Reader;
@@ -141,14 +141,14 @@ pub fn diagnose() -> Result<Diagnosis, Error> {
 type Id = (Pid, u64);
 
 /// What one look has seen, by pid in ascending order.
-struct Look {
+struct Scan {
     init: Survivor,
     refusing: Vec<(Id, Survivor)>,
     zombies: Vec<(Id, Zombie)>,
 }
 
-fn look(reader: &mut Reader) -> Result<Look, Error> {
-    let processes: PidMap<Process> = everyone(reader)?.into_iter().map(|process| (process.pid, process)).collect();
+fn look(reader: &mut Reader) -> Result<Scan, Error> {
+    let processes: PidMap<Process> = all_processes(reader)?.into_iter().map(|process| (process.pid, process)).collect();
     let hidden = || {
         let why = "PID 1 cannot be seen: /proc is mounted with hidepid; run this as root";
         Error::Proc { path: PathBuf::from("/proc/1"), source: io::Error::new(io::ErrorKind::PermissionDenied, why) }
@@ -159,7 +159,7 @@ fn look(reader: &mut Reader) -> Result<Look, Error> {
     // The others are told by PID 1, with its rights.
     let sender = Credentials::of(reader, Pid::INIT);
     let own = own_line(&processes);
-    let mut look = Look { init, refusing: Vec::new(), zombies: Vec::new() };
+    let mut look = Scan { init, refusing: Vec::new(), zombies: Vec::new() };
     let below = below_init(&processes);
     for process in processes.values().filter(|process| process.pid != Pid::INIT && !own.contains(&process.pid)) {
         let id = (process.pid, process.start_ticks);

@@ -1,7 +1,7 @@
 //! Diagnoses of real namespaces: this test program runs itself once more inside, as `docker exec` would run rinit.
 
 use super::*;
-use crate::process::signal::{Sent, signal_process};
+use crate::process::signal::{Delivery, signal_process};
 use crate::process::walk::descendants;
 use crate::test_support::{Family, eventually};
 use std::process::Command;
@@ -39,7 +39,7 @@ fn diagnose_script(script: &str, ready: usize) -> Option<(String, String)> {
     assert!(output.status.success(), "{output:?}");
     // Nothing was changed: PID 1 lives as before.
     assert!(!Process::read(init.pid).unwrap().unwrap().has_ended());
-    assert_eq!(signal_process(&init, Signal::KILL).unwrap(), Sent::Delivered);
+    assert_eq!(signal_process(&init, Signal::KILL).unwrap(), Delivery::Delivered);
     let written = std::fs::read_to_string(file).unwrap();
     let (json, text) = written.split_once('\n').unwrap();
     Some((json.to_string(), text.to_string()))

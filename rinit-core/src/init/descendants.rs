@@ -1,11 +1,11 @@
 //! Telling and killing all descendants, each once and by what it is, not by a number that may have been reused.
 
 use crate::error::Error;
-use crate::init::event::{Event, Next};
+use crate::init::event::{Event, NextStep};
 use crate::pid::Pid;
 use crate::pid::{PidMap, PidSet};
 use crate::process::Process;
-use crate::process::signal::Sent;
+use crate::process::signal::Delivery;
 use crate::process::signal::signal_process;
 use crate::process::walk::descendants;
 use crate::process::{kill_tree, walk};
@@ -28,7 +28,7 @@ const PASSES: usize = 10;
 
 /// The descendants of this process, and who of them was told to end.
 #[derive(Debug)]
-pub(crate) struct Everyone {
+pub(crate) struct Descendants {
     me: Pid,
     /// Start time of each process that was told, by pid: together they name a process for good. And the last
     /// signal.
@@ -41,7 +41,7 @@ pub(crate) struct Everyone {
 /// Takes events, for whoever observes.
 pub(crate) type Emit<'a> = dyn FnMut(Event) + 'a;
 
-impl Everyone {
+impl Descendants {
     pub(crate) fn new(me: Pid) -> Self {
         Self { me, told: PidMap::default(), refused: PidSet::default(), told_count: 0, killed: Vec::new() }
     }
@@ -105,13 +105,13 @@ impl Everyone {
     }
 
     /// Names those who remain.
-    pub(crate) fn report(&self, next: Next, emit: &mut Emit<'_>) {
+    pub(crate) fn report(&self, next: NextStep, emit: &mut Emit<'_>) {
         if let Ok(list) = self.living() {
             self.report_list(next, &list, emit);
         }
     }
 
-    fn report_list(&self, next: Next, list: &[Process], emit: &mut Emit<'_>) {
+    fn report_list(&self, next: NextStep, list: &[Process], emit: &mut Emit<'_>) {
         let survivors: Vec<_> = list.iter().take(DESCRIBED).filter_map(|process| self.describe(process)).collect();
         let more = list.len().saturating_sub(DESCRIBED);
         // Those who were seen may have ended before they could be described.
@@ -140,7 +140,7 @@ impl Everyone {
         let mut list = self.living()?;
         let new: Vec<_> = list.iter().filter(|process| !self.was_told(process)).cloned().collect();
         if !new.is_empty() {
-            self.report_list(Next::Tell, &list, emit);
+            self.report_list(NextStep::Terminate, &list, emit);
         }
         list = new;
         for _ in 0..PASSES {
@@ -180,7 +180,7 @@ impl Everyone {
         self.told.insert(process.pid, (process.start_ticks, Signal::TERM));
         if self.send(process, Signal::TERM, emit) {
             self.told_count += 1;
-            emit(Event::Told { pid: process.pid, signal: Signal::TERM });
+            emit(Event::Terminated { pid: process.pid, signal: Signal::TERM });
             if process.state == State::Stopped {
                 // A stopped process acts on TERM only when it goes on (`signal(7)`); without this it would be killed
                 // without having had its chance.
@@ -190,10 +190,10 @@ impl Everyone {
     }
 
     /// Names everyone, then kills each who was told. Who was not told, because it was born since, is told now and killed
-    /// by [`Everyone::kill_again`].
+    /// by [`Descendants::kill_again`].
     pub(crate) fn kill(&mut self, emit: &mut Emit<'_>) -> Result<(), Error> {
         let list = self.living()?;
-        self.report_list(Next::Kill, &list, emit);
+        self.report_list(NextStep::Kill, &list, emit);
         for process in &list {
             if self.was_told(process) { self.kill_one(process, emit) } else { self.tell_one(process, emit) }
         }
@@ -216,13 +216,13 @@ impl Everyone {
         let me = self.me;
         let mut description = None;
         kill_tree::kill_below(me, group, &mut |process, meeting| match meeting {
-            kill_tree::Meeting::Before => description = self.describe_briefly(process),
-            kill_tree::Meeting::After(Ok(Sent::Delivered)) => {
+            kill_tree::KillStep::Before => description = self.describe_briefly(process),
+            kill_tree::KillStep::After(Ok(Delivery::Delivered)) => {
                 self.killed.extend(description.take());
                 emit(Event::Killed { pid: process.pid });
             }
-            kill_tree::Meeting::After(Ok(Sent::Gone)) => {}
-            kill_tree::Meeting::After(Err(error)) => self.not_sent(process.pid, Signal::KILL, error, emit),
+            kill_tree::KillStep::After(Ok(Delivery::Gone)) => {}
+            kill_tree::KillStep::After(Err(error)) => self.not_sent(process.pid, Signal::KILL, error, emit),
         })
     }
 
@@ -250,8 +250,8 @@ impl Everyone {
     /// True if it was delivered.
     fn send(&mut self, process: &Process, signal: Signal, emit: &mut Emit<'_>) -> bool {
         match signal_process(process, signal) {
-            Ok(Sent::Delivered) => true,
-            Ok(Sent::Gone) => false,
+            Ok(Delivery::Delivered) => true,
+            Ok(Delivery::Gone) => false,
             Err(error) => {
                 self.not_sent(process.pid, signal, &error, emit);
                 false
@@ -274,7 +274,7 @@ impl Everyone {
     /// A signal could not be sent. For want of permission it is said once for each process.
     pub(crate) fn not_sent(&mut self, pid: Pid, signal: Signal, error: &Error, emit: &mut Emit<'_>) {
         if !is_refusal(error) {
-            emit(Event::Trouble { what: error.to_string() });
+            emit(Event::Error { what: error.to_string() });
         } else if self.refused.insert(pid) {
             let uid = Reader::new().status(pid).ok().flatten().and_then(|status| status.uid);
             emit(Event::NotPermitted { pid, signal, uid });

@@ -2,13 +2,11 @@
 
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
-use crate::policy::forwarding::Target;
+use crate::policy::forwarding::ForwardTo;
 use crate::signal::Signal;
 use crate::signal::received::ReceivedSignal;
 use crate::survivor::Survivor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread;
 
 /// Something that happened in a running [`Init`](crate::Init).
 ///
@@ -35,14 +33,14 @@ pub enum Event {
         /// As what, after rewriting.
         signal: Signal,
         /// To whom.
-        to: Target,
+        to: ForwardTo,
     },
     /// A signal was not passed on.
     Withheld {
         /// As what it would have gone.
         signal: Signal,
         /// Why not.
-        why: Withheld,
+        why: WithheldReason,
     },
     /// An orphan that this process had adopted has ended; [`Event::Reaped`] follows. The kernel does not say when it was
     /// adopted.
@@ -62,14 +60,14 @@ pub enum Event {
     /// Some processes remain, and this is about to be done about it.
     Remaining {
         /// What comes next.
-        next: Next,
+        next: NextStep,
         /// The first of them, each with the reason why it is still there.
         survivors: Vec<Survivor>,
         /// How many there are beyond those.
         more: usize,
     },
-    /// A process was told to end.
-    Told {
+    /// A process was asked to stop.
+    Terminated {
         /// Its pid.
         pid: Pid,
         /// By which signal.
@@ -101,7 +99,7 @@ pub enum Event {
     },
     /// A step of the loop failed and was passed over: rinit goes on, because its end would be everybody's.
     /// Said once, however long it lasts.
-    Trouble {
+    Error {
         /// What failed, in words.
         what: String,
     },
@@ -110,33 +108,33 @@ pub enum Event {
 /// Why a signal was not passed on.
 ///
 /// ```
-/// assert_ne!(rinit_core::init::Withheld::Dropped, rinit_core::init::Withheld::Unhandled);
+/// assert_ne!(rinit_core::init::WithheldReason::Dropped, rinit_core::init::WithheldReason::Unhandled);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Withheld {
+pub enum WithheldReason {
     /// A rewriting rule drops it.
     Dropped,
-    /// Main neither handles nor ignores it ([`Forward::Handled`](crate::policy::Forward::Handled)).
+    /// Main neither handles nor ignores it ([`ForwardFilter::Handled`](crate::policy::ForwardFilter::Handled)).
     Unhandled,
     /// The terminal has already sent it to main's process group.
-    GivenByTerminal,
+    SentByTerminal,
     /// It is a stop signal within the stop delay: main gets it later.
     Delayed,
     /// Nobody is left to get it.
-    NobodyLeft,
+    NoProcessLeft,
 }
 
 /// What is about to happen to those who remain.
 ///
 /// ```
-/// assert_ne!(rinit_core::init::Next::Tell, rinit_core::init::Next::Kill);
+/// assert_ne!(rinit_core::init::NextStep::Terminate, rinit_core::init::NextStep::Kill);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Next {
-    /// Each who was not told yet is told to end.
-    Tell,
+pub enum NextStep {
+    /// Each process that was not asked to stop yet is sent TERM.
+    Terminate,
     /// They are killed.
     Kill,
     /// Nothing: rinit goes on waiting.
@@ -145,37 +143,21 @@ pub enum Next {
     Leave,
 }
 
-type InlineObserver = Box<dyn FnMut(&Event)>;
+type Observer = Box<dyn FnMut(&Event)>;
 
-/// Who is told.
+/// Hands events to the observer.
 #[derive(Default)]
 pub(super) struct Observers {
-    pub(super) inline: Option<InlineObserver>,
-    pub(super) threaded: Option<SyncSender<Event>>,
+    pub(super) observer: Option<Observer>,
 }
 
 impl Observers {
+    /// Calls the observer. One that panics is not called again: the loop goes on without it.
     pub(super) fn emit(&mut self, event: Event) {
-        if let Some(inline) = &mut self.inline {
-            if catch_unwind(AssertUnwindSafe(|| inline(&event))).is_err() {
-                self.inline = None;
+        if let Some(observer) = &mut self.observer {
+            if catch_unwind(AssertUnwindSafe(|| observer(&event))).is_err() {
+                self.observer = None;
             }
         }
-        if let Some(threaded) = &self.threaded {
-            // Full or closed: the observer's loss, never the loop's.
-            let _ = threaded.try_send(event);
-        }
     }
-}
-
-/// How many events wait for a threaded observer before further ones are left out.
-const QUEUE: usize = 1024;
-
-/// Runs the observer in a thread of its own, behind a bounded queue that never blocks.
-pub(super) fn in_thread(mut observer: impl FnMut(&Event) + Send + 'static) -> Option<SyncSender<Event>> {
-    let (sender, receiver) = sync_channel::<Event>(QUEUE);
-    // The thread inherits the blocked mask, so that it takes no signal from the loop. Where no thread can be started
-    // there are no events, and the reaping goes on. A panic in it ends the thread and disconnects the queue.
-    let observe = move || receiver.iter().for_each(|event| observer(&event));
-    thread::Builder::new().name("rinit-observer".to_owned()).spawn(observe).ok().map(|_| sender)
 }

@@ -12,11 +12,11 @@ use crate::sys;
 /// ```no_run
 /// # fn f(report: rinit_core::Report) {
 /// if let Some(status) = report.main {
-///     rinit_core::init::mirror(status);
+///     rinit_core::init::exit_as(status);
 /// }
 /// # }
 /// ```
-pub fn mirror(status: ExitStatus) -> ! {
+pub fn exit_as(status: ExitStatus) -> ! {
     if let Some(signal) = status.signal() {
         sys::die_by(signal);
     }

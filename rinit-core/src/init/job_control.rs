@@ -1,6 +1,6 @@
 //! Stops and continuations: main's, and this process's own with it.
 
-use super::Running;
+use super::Supervisor;
 use crate::pid::Pid;
 use crate::signal::Signal;
 use crate::signal::set::SignalSet;
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// What the terminal sends to its foreground group.
 const FROM_KEYS_AND_SIZE: [Signal; 4] = [Signal::INT, Signal::QUIT, Signal::TSTP, Signal::WINCH];
 
-impl Running {
+impl Supervisor {
     /// Main was stopped. Where the terminal did it, a shell above sees only this process, which must stop too for ^Z to
     /// give the prompt back.
     pub(super) fn main_stopped(&mut self, signal: Signal) {

@@ -11,9 +11,9 @@ pub(crate) mod split;
 
 use contained::Contained;
 
-pub use event::{Event, Next, Withheld};
-pub use exit::mirror;
-pub use pause::pause;
+pub use event::{Event, NextStep, WithheldReason};
+pub use exit::exit_as;
+pub use pause::run_pause;
 pub use split::{Split, ThisProcess};
 
 use event::Observers;
@@ -23,11 +23,11 @@ use crate::child::spec::{ChildSpec, ProcessGroup};
 use crate::error::Error;
 use crate::exit_status::ExitStatus;
 use crate::inherited::Inherited;
-use crate::init::descendants::{Everyone, REPORTED, signal_blindly};
+use crate::init::descendants::{Descendants, REPORTED, signal_blindly};
 use crate::pid::Pid;
-use crate::policy::forwarding::{Forward, Target};
-use crate::policy::shutdown::{Action, Happening};
+use crate::policy::forwarding::{ForwardFilter, ForwardTo};
 use crate::policy::shutdown::{Shutdown, ShutdownConfig};
+use crate::policy::shutdown::{ShutdownAction, ShutdownInput};
 use crate::process::signal::{is_gone, send};
 use crate::procfs;
 use crate::reaper::subreaper::{Subreaper, become_subreaper};
@@ -38,7 +38,7 @@ use crate::signal::received::ReceivedSignal;
 use crate::signal::rewrite::Rewrite;
 use crate::signal::set::SignalSet;
 use crate::sys;
-use crate::sys::retry::{self, patiently};
+use crate::sys::retry::{self, retry_transient};
 use crate::terminal::Terminal;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -69,7 +69,7 @@ const PAUSE_AFTER_TROUBLE: Duration = Duration::from_millis(100);
 /// # fn main() -> Result<(), rinit_core::Error> {
 /// // First of all, before any thread is started: from here on no signal is lost.
 /// let inherited = Inherited::capture()?;
-/// let main = ChildSpec::new("nginx").args(["-g", "daemon off;"]).signals_of(&inherited);
+/// let main = ChildSpec::new("nginx").args(["-g", "daemon off;"]).inherit_signals(&inherited);
 /// let report = Init::new(inherited, main).drain(Duration::from_secs(5)).run()?;
 /// std::process::exit(report.exit_code().into());
 /// # }
@@ -80,8 +80,8 @@ pub struct Init<M = ChildSpec> {
     main: M,
     shutdown: ShutdownConfig,
     stop_signals: SignalSet,
-    target: Target,
-    forward: Forward,
+    target: ForwardTo,
+    forward: ForwardFilter,
     rewrite: Rewrite,
     subreaper: Adoption,
     stop_along: bool,
@@ -126,21 +126,6 @@ impl Init {
         Self::with_defaults(Some(inherited), main)
     }
 
-    /// Calls the observer for every event, in a thread of its own: it may block and it may panic, and neither stops the
-    /// reaping. While it is more than 1024 events behind, further ones are left out for it.
-    ///
-    /// ```
-    /// # fn f(init: rinit_core::Init) {
-    /// let init = init.observe(|event| println!("{event:?}"));
-    /// # let _ = init;
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn observe(mut self, observer: impl FnMut(&Event) + Send + 'static) -> Self {
-        self.out.threaded = event::in_thread(observer);
-        self
-    }
-
     /// Calls the observer for every event within the loop, without a thread: **it must not block**, because nothing is
     /// reaped or forwarded meanwhile. A panic is caught, and ends the observing; under `panic = "abort"` it ends the
     /// process.
@@ -148,7 +133,7 @@ impl Init {
     /// ```
     /// # fn f(init: rinit_core::Init) {
     /// let mut reaped = 0;
-    /// let init = init.observe_inline(move |event| {
+    /// let init = init.observe(move |event| {
     ///     if let rinit_core::init::Event::Reaped { .. } = event {
     ///         reaped += 1;
     ///     }
@@ -157,8 +142,8 @@ impl Init {
     /// # }
     /// ```
     #[must_use]
-    pub fn observe_inline(mut self, observer: impl FnMut(&Event) + 'static) -> Self {
-        self.out.inline = Some(Box::new(observer));
+    pub fn observe(mut self, observer: impl FnMut(&Event) + 'static) -> Self {
+        self.out.observer = Some(Box::new(observer));
         self
     }
 
@@ -187,13 +172,13 @@ impl Init {
         let _subreaper = self.become_subreaper(me)?;
         let terminal = terminal_that_is_ours();
         // Under `c_main!` nobody has installed a handler either.
-        let is_alone = self.inherited.is_some_and(|inherited| inherited.owns_no_descriptors());
-        if is_alone {
+        let owns_whole_process = self.inherited.is_some_and(|inherited| inherited.descriptors_are_inherited());
+        if owns_whole_process {
             self.main.share_memory();
         }
         let main = start(&self.main, terminal)?;
-        if is_alone {
-            pin_nothing();
+        if owns_whole_process {
+            release_inherited();
             sys::give_back_free_memory();
         }
         Ok(self.into_running(me, main, terminal).run())
@@ -208,8 +193,8 @@ impl<M> Init<M> {
             main,
             shutdown: ShutdownConfig { runtime_has_clock, ..ShutdownConfig::default() },
             stop_signals: SignalSet::from_iter([Signal::TERM, Signal::INT, Signal::QUIT]),
-            target: Target::default(),
-            forward: Forward::default(),
+            target: ForwardTo::default(),
+            forward: ForwardFilter::default(),
             rewrite: Rewrite::default(),
             subreaper: Adoption::IfPossible,
             stop_along: false,
@@ -221,12 +206,12 @@ impl<M> Init<M> {
     ///
     /// ```
     /// # fn f(init: rinit_core::Init) {
-    /// let init = init.target(rinit_core::policy::Target::Group);
+    /// let init = init.forward_to(rinit_core::policy::ForwardTo::Group);
     /// # let _ = init;
     /// # }
     /// ```
     #[must_use]
-    pub fn target(mut self, target: Target) -> Self {
+    pub fn forward_to(mut self, target: ForwardTo) -> Self {
         self.target = target;
         self
     }
@@ -235,12 +220,12 @@ impl<M> Init<M> {
     ///
     /// ```
     /// # fn f(init: rinit_core::Init) {
-    /// let init = init.forward(rinit_core::policy::Forward::Handled);
+    /// let init = init.forward_filter(rinit_core::policy::ForwardFilter::Handled);
     /// # let _ = init;
     /// # }
     /// ```
     #[must_use]
-    pub fn forward(mut self, forward: Forward) -> Self {
+    pub fn forward_filter(mut self, forward: ForwardFilter) -> Self {
         self.forward = forward;
         self
     }
@@ -267,12 +252,12 @@ impl<M> Init<M> {
     ///
     /// ```
     /// # fn f(init: rinit_core::Init) {
-    /// let init = init.stop_signal(rinit_core::Signal::WINCH);
+    /// let init = init.add_stop_signal(rinit_core::Signal::WINCH);
     /// # let _ = init;
     /// # }
     /// ```
     #[must_use]
-    pub fn stop_signal(mut self, signal: Signal) -> Self {
+    pub fn add_stop_signal(mut self, signal: Signal) -> Self {
         self.stop_signals |= signal.into();
         self
     }
@@ -338,7 +323,7 @@ impl<M> Init<M> {
     /// Whether to become a subreaper where this process is not PID 1: yes, unless told otherwise. Without it orphans go
     /// to another process and are neither reaped nor told.
     ///
-    /// Where nothing was said here and the kernel refuses it, the run goes on without, and [`Event::Trouble`] says so. With
+    /// Where nothing was said here and the kernel refuses it, the run goes on without, and [`Event::Error`] says so. With
     /// `true` that is [`Error::Subreaper`], and main is not started.
     ///
     /// ```
@@ -379,7 +364,7 @@ impl<M> Init<M> {
         match become_subreaper() {
             // A container without its init would be worse than one in which orphans go to another process.
             Err(error) if self.subreaper == Adoption::IfPossible => {
-                self.out.emit(Event::Trouble { what: format!("{error}: orphans go to another process") });
+                self.out.emit(Event::Error { what: format!("{error}: orphans go to another process") });
                 Ok(None)
             }
             result => result.map(Some),
@@ -387,8 +372,8 @@ impl<M> Init<M> {
     }
 
     /// The loop, for a main that runs.
-    fn into_running(self, me: Pid, main: Pid, terminal: Option<Terminal>) -> Running {
-        Running {
+    fn into_running(self, me: Pid, main: Pid, terminal: Option<Terminal>) -> Supervisor {
+        Supervisor {
             me,
             main,
             main_status: None,
@@ -396,7 +381,7 @@ impl<M> Init<M> {
             stop_signal: None,
             terminal,
             shutdown: Shutdown::new(self.shutdown),
-            everyone: Everyone::new(me),
+            everyone: Descendants::new(me),
             started: Instant::now(),
             out: self.out,
             target: self.target,
@@ -422,7 +407,7 @@ fn terminal_that_is_ours() -> Option<Terminal> {
 }
 
 /// Lets go of what would keep a descriptor from its end of file and a directory from being unmounted.
-fn pin_nothing() {
+fn release_inherited() {
     sys::close_from(3);
     // From a directory that was deleted or is not ours to enter, `/` can always be reached.
     let _ = rustix::process::chdir("/");
@@ -456,7 +441,7 @@ fn child_has_ended() -> bool {
 }
 
 /// The loop's state. One thread, one blocking wait.
-struct Running {
+struct Supervisor {
     me: Pid,
     main: Pid,
     main_status: Option<ExitStatus>,
@@ -465,11 +450,11 @@ struct Running {
     /// The terminal, if this process had its foreground at the start or was given it since.
     terminal: Option<Terminal>,
     shutdown: Shutdown,
-    everyone: Everyone,
+    everyone: Descendants,
     started: Instant,
     out: Observers,
-    target: Target,
-    forward: Forward,
+    target: ForwardTo,
+    forward: ForwardFilter,
     rewrite: Rewrite,
     stop_signals: SignalSet,
     /// Main could not be told to stop, for lack of permission.
@@ -491,7 +476,7 @@ struct Running {
     contained: Option<Contained>,
 }
 
-impl Running {
+impl Supervisor {
     fn run(mut self) -> Report {
         self.out.emit(Event::Spawned { pid: self.main });
         // Whatever ended before the first wait has left SIGCHLD pending; the first look needs no note.
@@ -499,24 +484,26 @@ impl Running {
         let mut in_a_row = 0;
         while !self.shutdown.is_done() {
             if look_for_ended {
-                self.hear_host();
+                self.handle_commands();
             }
             let more = look_for_ended && self.reap_batch();
             look_for_ended = more;
             if self.shutdown.deadline().is_some_and(|at| at <= self.started.elapsed()) {
-                self.step(Happening::Tick);
+                self.step(ShutdownInput::Tick);
             }
             if self.shutdown.is_done() {
                 break;
             }
             match sys::sigtimedwait(SignalSet::all(), self.timeout(more)) {
-                Ok(Some(info)) if info.signal == Signal::CHLD || self.is_hosts_note(&info) => look_for_ended = true,
+                Ok(Some(info)) if info.signal == Signal::CHLD || self.is_controllers_note(&info) => {
+                    look_for_ended = true
+                }
                 Ok(Some(info)) if self.is_for_own_writing(&info) => {}
                 Ok(Some(info)) => {
                     in_a_row = (in_a_row + 1) % SIGNALS_IN_A_ROW;
                     self.received(info);
                     if in_a_row == 0 {
-                        self.hear_host();
+                        self.handle_commands();
                         look_for_ended |= child_has_ended();
                     }
                 }
@@ -586,7 +573,7 @@ impl Running {
             self.leave_if_out_of_reach();
         }
         if any || nobody_left {
-            self.step(Happening::Ended { main: main_ended, all: nobody_left });
+            self.step(ShutdownInput::ChildrenReaped { main: main_ended, all: nobody_left });
         }
         more
     }
@@ -632,32 +619,32 @@ impl Running {
     fn pass_on(&mut self, received: ReceivedSignal) {
         let signal = received.signal();
         let Some(rewritten) = self.rewrite.apply(signal) else {
-            self.out.emit(Event::Withheld { signal, why: Withheld::Dropped });
+            self.out.emit(Event::Withheld { signal, why: WithheldReason::Dropped });
             return;
         };
         let mut target = self.target;
         if received.is_from_kernel() {
             if self.terminal_gave_it_to_main() {
-                self.out.emit(Event::Withheld { signal: rewritten, why: Withheld::GivenByTerminal });
+                self.out.emit(Event::Withheld { signal: rewritten, why: WithheldReason::SentByTerminal });
                 return;
             }
-            if target == Target::Main && self.is_meant_for_mains_group(signal) {
-                target = Target::Group;
+            if target == ForwardTo::Main && self.is_meant_for_mains_group(signal) {
+                target = ForwardTo::Group;
             }
         }
         if signal == Signal::CONT {
             self.continued();
         }
-        let stop = [signal, rewritten].into_iter().any(|signal| self.stop_signals.holds(signal));
+        let stop = [signal, rewritten].into_iter().any(|signal| self.stop_signals.contains(signal));
         if stop {
             self.stop_signal.get_or_insert(signal);
         }
         let mut delayed = stop;
-        for action in self.shutdown.step(Happening::Signal { signal: rewritten, stop }, self.started.elapsed()) {
+        for action in self.shutdown.step(ShutdownInput::Signal { signal: rewritten, stop }, self.started.elapsed()) {
             delayed = false;
             match action {
-                Action::Forward(signals) => {
-                    for signal in signals.signals() {
+                ShutdownAction::Forward(signals) => {
+                    for signal in signals.iter() {
                         let value = received.value().filter(|_| signal == rewritten);
                         self.forward_one(target, signal, value, stop);
                     }
@@ -666,7 +653,7 @@ impl Running {
             }
         }
         if delayed {
-            self.out.emit(Event::Withheld { signal: rewritten, why: Withheld::Delayed });
+            self.out.emit(Event::Withheld { signal: rewritten, why: WithheldReason::Delayed });
         }
     }
 
@@ -676,41 +663,41 @@ impl Running {
         self.main_status.is_none() && sys::is_in_own_group(self.main)
     }
 
-    fn step(&mut self, happening: Happening) {
+    fn step(&mut self, happening: ShutdownInput) {
         for action in self.shutdown.step(happening, self.started.elapsed()) {
             self.act(action);
         }
     }
 
-    fn act(&mut self, action: Action) {
-        self.has_killed |= matches!(action, Action::Kill | Action::KillAgain);
+    fn act(&mut self, action: ShutdownAction) {
+        self.has_killed |= matches!(action, ShutdownAction::Kill | ShutdownAction::KillRemaining);
         let Self { everyone, out, contained, .. } = self;
         let emit = &mut |event| out.emit(event);
         let (result, blind) = match action {
             // Who is contained does not get another chance to fork.
-            Action::Kill | Action::KillAgain if contained.is_some() => {
+            ShutdownAction::Kill | ShutdownAction::KillRemaining if contained.is_some() => {
                 let group = contained.as_ref().and_then(|contained| contained.group);
                 (everyone.kill_all(group, emit), Some(Signal::KILL))
             }
             // Outside of `received` only stop signals that were held back are forwarded.
-            Action::Forward(signals) => {
-                for signal in signals.signals() {
+            ShutdownAction::Forward(signals) => {
+                for signal in signals.iter() {
                     self.forward_one(self.target, signal, None, true);
                 }
                 return;
             }
-            Action::TellEveryone => (everyone.tell(emit), Some(Signal::TERM)),
-            Action::TellNewcomers => (everyone.tell_newcomers(emit), None),
-            Action::Kill => (everyone.kill(emit), Some(Signal::KILL)),
-            Action::KillAgain => (everyone.kill_again(emit), Some(Signal::KILL)),
-            Action::Report => {
-                let next = if self.shutdown.is_done() { Next::Leave } else { Next::Wait };
+            ShutdownAction::TerminateAll => (everyone.tell(emit), Some(Signal::TERM)),
+            ShutdownAction::TerminateOrphans => (everyone.tell_newcomers(emit), None),
+            ShutdownAction::Kill => (everyone.kill(emit), Some(Signal::KILL)),
+            ShutdownAction::KillRemaining => (everyone.kill_again(emit), Some(Signal::KILL)),
+            ShutdownAction::ReportSurvivors => {
+                let next = if self.shutdown.is_done() { NextStep::Leave } else { NextStep::Wait };
                 everyone.report(next, emit);
                 self.refused_main_had_time = self.main_refused;
                 self.leave_if_out_of_reach();
                 return;
             }
-            Action::Exit => return,
+            ShutdownAction::Exit => return,
         };
         if let (Err(_), Some(signal)) = (result, blind) {
             signal_blindly(self.me == Pid::INIT, self.main, signal);
@@ -718,24 +705,24 @@ impl Running {
     }
 
     /// `stop` says that the signal requests a stop, so that whoever gets it counts as told.
-    fn forward_one(&mut self, target: Target, signal: Signal, value: Option<usize>, stop: bool) {
+    fn forward_one(&mut self, target: ForwardTo, signal: Signal, value: Option<usize>, stop: bool) {
         let main_lives = self.main_status.is_none();
         if main_lives && !self.forward.lets_pass(signal, self.known_to_main()) {
-            self.out.emit(Event::Withheld { signal, why: Withheld::Unhandled });
+            self.out.emit(Event::Withheld { signal, why: WithheldReason::Unhandled });
             return;
         }
-        let target = if main_lives { target } else { Target::All };
+        let target = if main_lives { target } else { ForwardTo::All };
         self.has_killed |= signal == Signal::KILL;
         let Self { everyone, out, .. } = self;
         let result = match target {
             // Main is this process's own unreaped child, so that its pid cannot be a stranger's.
-            Target::Main => send(self.main, signal, value),
-            Target::Group => match patiently(|| sys::kill_group(self.main, signal)) {
+            ForwardTo::Main => send(self.main, signal, value),
+            ForwardTo::Group => match retry_transient(|| sys::kill_group(self.main, signal)) {
                 // Main has left its group, for example by setsid.
                 Err(error) if is_gone(&error) => send(self.main, signal, value),
                 result => result,
             },
-            Target::All => {
+            ForwardTo::All => {
                 if everyone.forward(signal, stop, &mut |event| out.emit(event)).is_err() {
                     signal_blindly(self.me == Pid::INIT, self.main, signal);
                 }
@@ -746,9 +733,9 @@ impl Running {
             Ok(()) => {
                 if stop {
                     match target {
-                        Target::Main => self.everyone.mark_told(self.main, signal),
-                        Target::Group => self.everyone.mark_group_told(self.main, signal),
-                        Target::All => {}
+                        ForwardTo::Main => self.everyone.mark_told(self.main, signal),
+                        ForwardTo::Group => self.everyone.mark_group_told(self.main, signal),
+                        ForwardTo::All => {}
                     }
                 }
                 self.out.emit(Event::Forwarded { signal, to: target });
@@ -761,7 +748,7 @@ impl Running {
         }
         if stop && self.main_status.is_none() && self.everyone.was_refused(self.main) {
             self.main_refused = true;
-            self.step(Happening::MainRefused);
+            self.step(ShutdownInput::MainRefused);
         }
     }
 
@@ -769,13 +756,13 @@ impl Running {
     /// time, waiting on would only make this process as unstoppable as main. As PID 1 the exit makes the kernel end them.
     fn leave_if_out_of_reach(&mut self) {
         if self.main_refused && !self.shutdown.is_done() && self.everyone.is_out_of_reach() {
-            self.step(Happening::OutOfReach);
+            self.step(ShutdownInput::OutOfReach);
         }
     }
 
     /// The signals that main handles, ignores, or blocks to take them by `sigwait`.
     fn known_to_main(&self) -> Option<SignalSet> {
-        if self.forward == Forward::All {
+        if self.forward == ForwardFilter::All {
             return None;
         }
         let mut reader = procfs::reader::Reader::new();
@@ -790,9 +777,9 @@ impl Running {
         let trouble = (doing, error.raw_os_error());
         if !self.troubles.contains(&trouble) {
             self.troubles.push(trouble);
-            self.out.emit(Event::Trouble { what: format!("{doing}: {error}") });
+            self.out.emit(Event::Error { what: format!("{doing}: {error}") });
         }
-        retry::pause(PAUSE_AFTER_TROUBLE);
+        retry::sleep(PAUSE_AFTER_TROUBLE);
     }
 
     fn report(mut self) -> Report {
@@ -816,8 +803,8 @@ impl Running {
             stop_signal: self.stop_signal,
             stop_took,
         };
-        if let Some(Contained { host, .. }) = &self.contained {
-            host.say_ended(&report);
+        if let Some(Contained { controller, .. }) = &self.contained {
+            controller.send_report(&report);
         }
         report
     }

@@ -21,11 +21,11 @@ use crate::sys;
 /// ```no_run
 /// # fn main() -> Result<(), rinit_core::Error> {
 /// let inherited = rinit_core::Inherited::capture()?;
-/// rinit_core::init::pause(&inherited)?;
+/// rinit_core::init::run_pause(&inherited)?;
 /// # Ok(())
 /// # }
 /// ```
-pub fn pause(_blocked: &Inherited) -> Result<Signal, Error> {
+pub fn run_pause(_blocked: &Inherited) -> Result<Signal, Error> {
     let _subreaper = if rustix::process::getpid().is_init() { None } else { Some(become_subreaper()?) };
     loop {
         while let Reaped::Ended(..) | Reaped::Stopped(..) = reap_one().map_err(Error::Wait)? {}

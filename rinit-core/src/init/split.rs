@@ -1,6 +1,6 @@
 //! Splits a service in two: this process stays behind as init, its child returns and is the service.
 
-use super::{Init, pin_nothing, terminal_that_is_ours};
+use super::{Init, release_inherited, terminal_that_is_ours};
 use crate::error::Error;
 use crate::exit_status::ExitStatus;
 use crate::inherited::Inherited;
@@ -21,7 +21,7 @@ const OWN_FAILURE: u8 = 125;
 /// What an [`Init`] has as its main when that is not a program to start but this process: see [`Init::split`].
 ///
 /// ```
-/// let init: rinit_core::Init<rinit_core::init::ThisProcess> = rinit_core::Init::splitting();
+/// let init: rinit_core::Init<rinit_core::init::ThisProcess> = rinit_core::Init::split_builder();
 /// # let _ = init;
 /// ```
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +62,7 @@ impl Split {
     /// ```no_run
     /// # fn main() -> Result<(), rinit_core::Error> {
     /// use rinit_core::{Init, Signal};
-    /// Init::split()?.parent_watch().signal(Signal::TERM)?;
+    /// Init::split()?.parent_watch().send_on_death(Signal::TERM)?;
     /// # Ok(())
     /// # }
     /// ```
@@ -73,7 +73,7 @@ impl Split {
 }
 
 impl Init<ThisProcess> {
-    /// Splits this process, with every option at its default: the same as [`Init::splitting`] and [`Init::start`].
+    /// Splits this process, with every option at its default: the same as [`Init::split_builder`] and [`Init::start`].
     ///
     /// As the first line of `main` it makes a service fit to be PID 1. The process forks. The parent, which keeps the pid,
     /// stays behind as init: it forwards every signal, reaps the orphans, ends everyone in good order when the service has
@@ -97,7 +97,7 @@ impl Init<ThisProcess> {
     /// }
     /// ```
     pub fn split() -> Result<Split, Error> {
-        Self::splitting().start()
+        Self::split_builder().start()
     }
 
     /// An init for this very process, with every option at its default; [`Init::start`] then splits the process.
@@ -106,12 +106,12 @@ impl Init<ThisProcess> {
     /// use rinit_core::Init;
     /// use std::time::Duration;
     /// # fn main() -> Result<(), rinit_core::Error> {
-    /// Init::splitting().grace(Duration::from_secs(8)).drain(Duration::from_secs(2)).start()?;
+    /// Init::split_builder().grace(Duration::from_secs(8)).drain(Duration::from_secs(2)).start()?;
     /// # Ok(())
     /// # }
     /// ```
     #[must_use]
-    pub fn splitting() -> Self {
+    pub fn split_builder() -> Self {
         Self::with_defaults(None, ThisProcess)
     }
 
@@ -122,12 +122,12 @@ impl Init<ThisProcess> {
     /// # fn main() -> Result<(), rinit_core::Error> {
     /// use rinit_core::{Inherited, Init};
     /// let inherited = Inherited::capture()?;
-    /// Init::splitting().signals_of(inherited).start()?;
+    /// Init::split_builder().inherit_signals(inherited).start()?;
     /// # Ok(())
     /// # }
     /// ```
     #[must_use]
-    pub const fn signals_of(mut self, inherited: Inherited) -> Self {
+    pub const fn inherit_signals(mut self, inherited: Inherited) -> Self {
         self.inherited = Some(inherited);
         self
     }
@@ -149,15 +149,15 @@ impl Init<ThisProcess> {
     ///
     /// # Errors
     ///
-    /// Before the fork, with nothing changed: [`Error::OtherThreads`], [`Error::ThreadsUnknown`], [`Error::SignalMask`],
+    /// Before the fork, with nothing changed: [`Error::MultiThreaded`], [`Error::ThreadsUnknown`], [`Error::SignalMask`],
     /// [`Error::Disposition`], [`Error::Subreaper`], [`Error::Fork`]. In the child, whose end the init then reports like any
     /// other: [`Error::ProcessGroup`], [`Error::Terminal`], [`Error::SignalMask`], [`Error::Disposition`].
     ///
     /// ```no_run
     /// use rinit_core::{Error, Init};
-    /// match Init::splitting().start() {
+    /// match Init::split_builder().start() {
     ///     Ok(split) => println!("this is the service, {} is its init", split.init()),
-    ///     Err(Error::OtherThreads { count }) => panic!("too late: {count:?} threads"),
+    ///     Err(Error::MultiThreaded { count }) => panic!("too late: {count:?} threads"),
     ///     Err(error) => panic!("{error}"),
     /// }
     /// ```
@@ -193,7 +193,7 @@ impl Init<ThisProcess> {
         let run = AssertUnwindSafe(|| {
             // The service does it too, whoever comes first: a signal for its group must not miss it.
             let _ = rustix::process::setpgid(Some(service.rustix()), Some(service.rustix()));
-            pin_nothing();
+            release_inherited();
             let report = self.into_running(me, service, terminal).run();
             end_as(&report)
         });
@@ -205,7 +205,7 @@ impl Init<ThisProcess> {
     }
 }
 
-/// As [`mirror`](crate::init::mirror), but without exit handlers, and with the status of a main that could not be killed.
+/// As [`mirror`](crate::init::exit_as), but without exit handlers, and with the status of a main that could not be killed.
 fn end_as(report: &Report) -> ! {
     if let Some(signal) = report.main.and_then(ExitStatus::signal) {
         sys::die_by(signal);

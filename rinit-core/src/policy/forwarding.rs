@@ -6,10 +6,10 @@ use crate::signal::set::SignalSet;
 /// Who gets the signals that arrive at rinit.
 ///
 /// ```
-/// assert_eq!(rinit_core::policy::Target::default(), rinit_core::policy::Target::Main);
+/// assert_eq!(rinit_core::policy::ForwardTo::default(), rinit_core::policy::ForwardTo::Main);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Target {
+pub enum ForwardTo {
     /// The program that rinit started, and nobody else.
     #[default]
     Main,
@@ -22,10 +22,10 @@ pub enum Target {
 /// Which signals are passed on.
 ///
 /// ```
-/// assert_eq!(rinit_core::policy::Forward::default(), rinit_core::policy::Forward::All);
+/// assert_eq!(rinit_core::policy::ForwardFilter::default(), rinit_core::policy::ForwardFilter::All);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Forward {
+pub enum ForwardFilter {
     /// Every signal that arrives.
     #[default]
     All,
@@ -34,13 +34,13 @@ pub enum Forward {
     Handled,
 }
 
-impl Forward {
+impl ForwardFilter {
     /// True if the signal is to be passed on to a main that handles, ignores or blocks the signals of `known`; `None`
     /// where that cannot be seen, and then everything goes.
     #[must_use]
     pub(crate) fn lets_pass(self, signal: Signal, known: Option<SignalSet>) -> bool {
         let always = [Signal::TERM, Signal::INT, Signal::CONT].contains(&signal);
-        self == Self::All || always || known.is_none_or(|known| known.holds(signal))
+        self == Self::All || always || known.is_none_or(|known| known.contains(signal))
     }
 }
 
@@ -51,10 +51,10 @@ mod tests {
     #[test]
     fn handled_keeps_back_only_what_main_does_not_know() {
         let known = Some(SignalSet::only(Signal::HUP));
-        assert!(Forward::Handled.lets_pass(Signal::HUP, known));
-        assert!(!Forward::Handled.lets_pass(Signal::USR1, known));
-        assert!(Forward::Handled.lets_pass(Signal::TERM, known));
-        assert!(Forward::Handled.lets_pass(Signal::USR1, None));
-        assert!(Forward::All.lets_pass(Signal::USR1, known));
+        assert!(ForwardFilter::Handled.lets_pass(Signal::HUP, known));
+        assert!(!ForwardFilter::Handled.lets_pass(Signal::USR1, known));
+        assert!(ForwardFilter::Handled.lets_pass(Signal::TERM, known));
+        assert!(ForwardFilter::Handled.lets_pass(Signal::USR1, None));
+        assert!(ForwardFilter::All.lets_pass(Signal::USR1, known));
     }
 }

@@ -3,5 +3,5 @@
 pub(crate) mod forwarding;
 pub(crate) mod shutdown;
 
-pub use forwarding::{Forward, Target};
-pub use shutdown::{Action, Actions, Happening, OnMainExit, Shutdown, ShutdownConfig};
+pub use forwarding::{ForwardFilter, ForwardTo};
+pub use shutdown::{OnMainExit, Shutdown, ShutdownAction, ShutdownConfig, ShutdownInput};

@@ -71,11 +71,11 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
 ///
 /// ```
 /// use rinit_core::Signal;
-/// use rinit_core::policy::Happening;
-/// let _ = Happening::Signal { signal: Signal::TERM, stop: true };
+/// use rinit_core::policy::ShutdownInput;
+/// let _ = ShutdownInput::Signal { signal: Signal::TERM, stop: true };
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Happening {
+pub enum ShutdownInput {
     /// A signal arrived and is to be passed on.
     Signal {
         /// As what: after rewriting.
@@ -84,7 +84,7 @@ pub enum Happening {
         stop: bool,
     },
     /// Children were reaped.
-    Ended {
+    ChildrenReaped {
         /// Main was among them.
         main: bool,
         /// No child is left, and so no descendant.
@@ -107,78 +107,42 @@ pub enum Happening {
 ///
 /// ```
 /// use rinit_core::{Signal, SignalSet};
-/// use rinit_core::policy::Action;
-/// let _ = Action::Forward(SignalSet::only(Signal::TERM));
+/// use rinit_core::policy::ShutdownAction;
+/// let _ = ShutdownAction::Forward(SignalSet::only(Signal::TERM));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub enum ShutdownAction {
     /// Pass these signals on: to main, or to whoever remains when main has ended.
     Forward(SignalSet),
-    /// Name everyone who remains, then tell TERM to each who was not told yet.
-    TellEveryone,
-    /// Tell TERM to orphans that turned up since everyone was told.
-    TellNewcomers,
+    /// Name the descendants that remain, then send TERM to each that was not asked to stop yet.
+    TerminateAll,
+    /// Send TERM to orphans that appeared since all descendants were asked to stop.
+    TerminateOrphans,
     /// Name everyone who remains, then KILL each who was told TERM before; tell TERM to the others. After
-    /// [`Happening::Abandoned`] KILL everyone.
+    /// [`ShutdownInput::Abandoned`] KILL everyone.
     Kill,
-    /// KILL everyone who is still there.
-    KillAgain,
-    /// Name everyone who remains.
-    Report,
+    /// Send KILL to every descendant that remains.
+    KillRemaining,
+    /// Name the descendants that remain.
+    ReportSurvivors,
     /// Exit, with main's status.
     Exit,
-}
-
-/// The actions of one step, in order.
-///
-/// ```
-/// use rinit_core::policy::{Action, Happening, Shutdown, ShutdownConfig};
-/// use std::time::Duration;
-/// let mut shutdown = Shutdown::new(ShutdownConfig::default());
-/// let actions = shutdown.step(Happening::Ended { main: true, all: true }, Duration::ZERO);
-/// assert_eq!(actions.collect::<Vec<_>>(), [Action::Exit]);
-/// ```
-#[derive(Debug, Clone, Default)]
-pub struct Actions {
-    list: [Option<Action>; 8],
-    length: usize,
-    next: usize,
-}
-
-impl Actions {
-    fn push(&mut self, action: Action) {
-        // Eight are more than any step makes: each timer gives one or two, and each once.
-        if let Some(place) = self.list.get_mut(self.length) {
-            *place = Some(action);
-            self.length += 1;
-        }
-    }
-}
-
-impl Iterator for Actions {
-    type Item = Action;
-
-    fn next(&mut self) -> Option<Action> {
-        let action = self.list.get(self.next).copied().flatten();
-        self.next += 1;
-        action
-    }
 }
 
 /// The state of a shutdown.
 ///
 /// ```
 /// use rinit_core::{Signal, SignalSet};
-/// use rinit_core::policy::{Action, Happening, Shutdown, ShutdownConfig};
+/// use rinit_core::policy::{ShutdownAction, ShutdownInput, Shutdown, ShutdownConfig};
 /// use std::time::Duration;
 ///
 /// let config = ShutdownConfig { grace: Some(Duration::from_secs(4)), ..ShutdownConfig::default() };
 /// let mut shutdown = Shutdown::new(config);
-/// let mut step = |happening, seconds| shutdown.step(happening, Duration::from_secs(seconds)).collect::<Vec<_>>();
-/// assert_eq!(step(Happening::Signal { signal: Signal::TERM, stop: true }, 10), [Action::Forward(SignalSet::only(Signal::TERM))]);
-/// assert_eq!(step(Happening::Tick, 12), [Action::TellEveryone]);
-/// assert_eq!(step(Happening::Tick, 14), [Action::Kill]);
-/// assert_eq!(step(Happening::Ended { main: true, all: true }, 15), [Action::Exit]);
+/// let mut step = |happening, seconds| shutdown.step(happening, Duration::from_secs(seconds));
+/// assert_eq!(step(ShutdownInput::Signal { signal: Signal::TERM, stop: true }, 10), [ShutdownAction::Forward(SignalSet::only(Signal::TERM))]);
+/// assert_eq!(step(ShutdownInput::Tick, 12), [ShutdownAction::TerminateAll]);
+/// assert_eq!(step(ShutdownInput::Tick, 14), [ShutdownAction::Kill]);
+/// assert_eq!(step(ShutdownInput::ChildrenReaped { main: true, all: true }, 15), [ShutdownAction::Exit]);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Shutdown {
@@ -234,14 +198,14 @@ impl Shutdown {
         }
     }
 
-    /// When a [`Happening::Tick`] is due, as time since the start; `None` while nothing is.
+    /// When a [`ShutdownInput::Tick`] is due, as time since the start; `None` while nothing is.
     ///
     /// ```
     /// use rinit_core::Signal;
-    /// use rinit_core::policy::{Happening, Shutdown, ShutdownConfig};
+    /// use rinit_core::policy::{ShutdownInput, Shutdown, ShutdownConfig};
     /// use std::time::Duration;
     /// let mut shutdown = Shutdown::new(ShutdownConfig::default());
-    /// let _ = shutdown.step(Happening::Signal { signal: Signal::TERM, stop: true }, Duration::from_secs(1));
+    /// let _ = shutdown.step(ShutdownInput::Signal { signal: Signal::TERM, stop: true }, Duration::from_secs(1));
     /// assert_eq!(shutdown.deadline(), Some(Duration::from_secs(6)), "time to say who is left");
     /// ```
     #[must_use]
@@ -269,7 +233,7 @@ impl Shutdown {
         self.stop_requested
     }
 
-    /// True once [`Action::Exit`] was given; no action follows.
+    /// True once [`ShutdownAction::Exit`] was given; no action follows.
     ///
     /// ```
     /// use rinit_core::policy::{Shutdown, ShutdownConfig};
@@ -283,45 +247,45 @@ impl Shutdown {
     /// Takes in what happened at time `now` and says what to do. `now` never goes back.
     ///
     /// ```
-    /// use rinit_core::policy::{Action, Happening, Shutdown, ShutdownConfig};
+    /// use rinit_core::policy::{ShutdownAction, ShutdownInput, Shutdown, ShutdownConfig};
     /// use std::time::Duration;
     /// let mut shutdown = Shutdown::new(ShutdownConfig::default());
-    /// let actions = shutdown.step(Happening::Ended { main: true, all: false }, Duration::ZERO);
-    /// assert_eq!(actions.collect::<Vec<_>>(), [Action::TellEveryone]);
+    /// let actions = shutdown.step(ShutdownInput::ChildrenReaped { main: true, all: false }, Duration::ZERO);
+    /// assert_eq!(actions, [ShutdownAction::TerminateAll]);
     /// ```
     #[must_use = "the actions are the policy's answer"]
-    pub fn step(&mut self, happening: Happening, now: Duration) -> Actions {
-        let mut actions = Actions::default();
+    pub fn step(&mut self, happening: ShutdownInput, now: Duration) -> Vec<ShutdownAction> {
+        let mut actions = Vec::new();
         if self.done {
             return actions;
         }
         match happening {
-            Happening::Signal { signal, stop: true } => self.stop_signal(signal, now, &mut actions),
-            Happening::Signal { signal, stop: false } => actions.push(Action::Forward(signal.into())),
-            Happening::Ended { main, all } => self.ended(main, all, now, &mut actions),
-            Happening::MainRefused => {
+            ShutdownInput::Signal { signal, stop: true } => self.stop_signal(signal, now, &mut actions),
+            ShutdownInput::Signal { signal, stop: false } => actions.push(ShutdownAction::Forward(signal.into())),
+            ShutdownInput::ChildrenReaped { main, all } => self.ended(main, all, now, &mut actions),
+            ShutdownInput::MainRefused => {
                 // It cannot go first then; the others are told as if it had ended.
                 if !self.everyone_told && !self.main_ended {
                     self.drain(now, &mut actions);
                 }
             }
-            Happening::OutOfReach => {
-                actions.push(Action::Report);
+            ShutdownInput::OutOfReach => {
+                actions.push(ShutdownAction::ReportSurvivors);
                 self.exit(&mut actions);
             }
-            Happening::Grace(grace) => {
+            ShutdownInput::Grace(grace) => {
                 self.config.grace = Some(grace);
                 if self.stop_requested.is_some() && self.tell_main_at.is_none() {
                     self.start_clock(now);
                 }
             }
-            Happening::Abandoned => self.abandon(now, &mut actions),
-            Happening::Tick => self.tick(now, &mut actions),
+            ShutdownInput::Abandoned => self.abandon(now, &mut actions),
+            ShutdownInput::Tick => self.tick(now, &mut actions),
         }
         actions
     }
 
-    fn stop_signal(&mut self, signal: Signal, now: Duration, actions: &mut Actions) {
+    fn stop_signal(&mut self, signal: Signal, now: Duration, actions: &mut Vec<ShutdownAction>) {
         self.held |= signal.into();
         let first = self.stop_requested.is_none();
         if first {
@@ -338,13 +302,13 @@ impl Shutdown {
         }
     }
 
-    fn forward_held(&mut self, actions: &mut Actions) {
-        actions.push(Action::Forward(self.held));
+    fn forward_held(&mut self, actions: &mut Vec<ShutdownAction>) {
+        actions.push(ShutdownAction::Forward(self.held));
         self.held = SignalSet::empty();
     }
 
     /// The stop begins: main is told, or whoever remains where main has ended.
-    fn tell_main(&mut self, now: Duration, actions: &mut Actions) {
+    fn tell_main(&mut self, now: Duration, actions: &mut Vec<ShutdownAction>) {
         self.tell_main_at = None;
         self.forward_held(actions);
         if self.kill_at_is_default && self.config.runtime_has_clock {
@@ -371,7 +335,7 @@ impl Shutdown {
         }
     }
 
-    fn ended(&mut self, main: bool, all: bool, now: Duration, actions: &mut Actions) {
+    fn ended(&mut self, main: bool, all: bool, now: Duration, actions: &mut Vec<ShutdownAction>) {
         if main {
             self.main_ended = true;
             // A stop that was still held back has nobody to go to first.
@@ -396,7 +360,7 @@ impl Shutdown {
     }
 
     /// No time is left for anybody.
-    fn abandon(&mut self, now: Duration, actions: &mut Actions) {
+    fn abandon(&mut self, now: Duration, actions: &mut Vec<ShutdownAction>) {
         if self.abandoned {
             return;
         }
@@ -413,12 +377,12 @@ impl Shutdown {
         } else {
             // They are being killed already.
             self.kill_again_at = now.checked_add(self.kill_again_after);
-            actions.push(Action::KillAgain);
+            actions.push(ShutdownAction::KillRemaining);
         }
     }
 
     /// Main has ended and others remain.
-    fn drain(&mut self, now: Duration, actions: &mut Actions) {
+    fn drain(&mut self, now: Duration, actions: &mut Vec<ShutdownAction>) {
         self.tell_everyone(actions);
         let under_runtime_clock = self.stop_requested.is_some() && self.config.runtime_has_clock;
         match self.config.drain {
@@ -431,10 +395,10 @@ impl Shutdown {
         }
     }
 
-    fn tell_everyone(&mut self, actions: &mut Actions) {
+    fn tell_everyone(&mut self, actions: &mut Vec<ShutdownAction>) {
         self.tell_everyone_at = None;
         self.everyone_told = true;
-        actions.push(Action::TellEveryone);
+        actions.push(ShutdownAction::TerminateAll);
     }
 
     fn kill_no_later_than(&mut self, at: Option<Duration>) {
@@ -443,7 +407,7 @@ impl Shutdown {
         }
     }
 
-    fn tick(&mut self, now: Duration, actions: &mut Actions) {
+    fn tick(&mut self, now: Duration, actions: &mut Vec<ShutdownAction>) {
         let due = |timer: &mut Option<Duration>| timer.take_if(|at| *at <= now).is_some();
         if due(&mut self.tell_main_at) {
             self.tell_main(now, actions);
@@ -454,34 +418,34 @@ impl Shutdown {
         if due(&mut self.kill_at) {
             self.kill(now, actions);
         } else if due(&mut self.kill_again_at) {
-            actions.push(Action::KillAgain);
+            actions.push(ShutdownAction::KillRemaining);
             self.kill_again_after *= 2;
             self.kill_again_at = now.checked_add(self.kill_again_after);
         }
         if due(&mut self.newcomers_at) && self.give_up_at.is_none() {
-            actions.push(Action::TellNewcomers);
+            actions.push(ShutdownAction::TerminateOrphans);
         }
         if due(&mut self.report_at) {
-            actions.push(Action::Report);
+            actions.push(ShutdownAction::ReportSurvivors);
         }
         if due(&mut self.give_up_at) {
-            actions.push(Action::Report);
+            actions.push(ShutdownAction::ReportSurvivors);
             self.exit(actions);
         }
     }
 
-    fn kill(&mut self, now: Duration, actions: &mut Actions) {
+    fn kill(&mut self, now: Duration, actions: &mut Vec<ShutdownAction>) {
         if !self.everyone_told {
             self.tell_everyone(actions);
         }
-        actions.push(Action::Kill);
+        actions.push(ShutdownAction::Kill);
         self.report_at = None;
         self.kill_again_at = now.checked_add(KILL_AGAIN_AFTER);
         self.give_up_at = now.checked_add(GIVE_UP_AFTER);
     }
 
-    fn exit(&mut self, actions: &mut Actions) {
+    fn exit(&mut self, actions: &mut Vec<ShutdownAction>) {
         *self = Self { done: true, stop_requested: self.stop_requested, ..Self::new(self.config) };
-        actions.push(Action::Exit);
+        actions.push(ShutdownAction::Exit);
     }
 }

@@ -1,7 +1,7 @@
 //! KILL for everyone below this process, also for those who fork on meanwhile.
 
 use super::Process;
-use super::signal::{Sent, signal_process};
+use super::signal::{Delivery, signal_process};
 use super::walk::descendants;
 use super::walk::{is_possible, lists};
 use crate::error::Error;
@@ -42,7 +42,11 @@ const CROWD: usize = 512;
 /// # Errors
 ///
 /// [`Error::Proc`] where `/proc` cannot be read.
-pub(crate) fn kill_below(me: Pid, group: Option<Pid>, met: &mut dyn FnMut(&Process, Meeting<'_>)) -> Result<(), Error> {
+pub(crate) fn kill_below(
+    me: Pid,
+    group: Option<Pid>,
+    met: &mut dyn FnMut(&Process, KillStep<'_>),
+) -> Result<(), Error> {
     let mut reader = Reader::new();
     procfs::verify(&mut reader)?;
     let walks = is_possible(&mut reader);
@@ -59,11 +63,11 @@ pub(crate) fn kill_below(me: Pid, group: Option<Pid>, met: &mut dyn FnMut(&Proce
 }
 
 /// What happens to a process.
-pub(crate) enum Meeting<'a> {
+pub(crate) enum KillStep<'a> {
     /// It is about to be sent KILL.
     Before,
     /// It was sent KILL, or that was refused.
-    After(&'a Result<Sent, Error>),
+    After(&'a Result<Delivery, Error>),
 }
 
 struct Sweep {
@@ -79,7 +83,7 @@ struct Sweep {
 
 impl Sweep {
     /// Parents before their children. True if somebody new was met.
-    fn top_down(&mut self, met: &mut dyn FnMut(&Process, Meeting<'_>)) -> Result<bool, Error> {
+    fn top_down(&mut self, met: &mut dyn FnMut(&Process, KillStep<'_>)) -> Result<bool, Error> {
         let mut found = false;
         let mut named = PidSet::from_iter([self.me]);
         let mut waiting = vec![self.me];
@@ -138,7 +142,7 @@ impl Sweep {
     }
 
     /// Without `CONFIG_PROC_CHILDREN`.
-    fn over_the_list(&mut self, met: &mut dyn FnMut(&Process, Meeting<'_>)) -> Result<bool, Error> {
+    fn over_the_list(&mut self, met: &mut dyn FnMut(&Process, KillStep<'_>)) -> Result<bool, Error> {
         let mut found = false;
         for process in descendants(self.me)?.iter().filter(|process| !process.has_ended()) {
             found |= self.strike(process, met);
@@ -147,18 +151,18 @@ impl Sweep {
     }
 
     /// True if it was not struck before.
-    fn strike(&mut self, process: &Process, met: &mut dyn FnMut(&Process, Meeting<'_>)) -> bool {
+    fn strike(&mut self, process: &Process, met: &mut dyn FnMut(&Process, KillStep<'_>)) -> bool {
         if self.struck.get(&process.pid) == Some(&process.start_ticks) {
             return false;
         }
-        met(process, Meeting::Before);
+        met(process, KillStep::Before);
         let sent = signal_process(process, Signal::KILL);
         // One that may not be signalled is struck too: once is enough to know, and its children may be within reach.
         self.struck.insert(process.pid, process.start_ticks);
         if self.whole_groups {
             self.strike_group(process);
         }
-        met(process, Meeting::After(&sent));
+        met(process, KillStep::After(&sent));
         true
     }
 

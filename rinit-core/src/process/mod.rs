@@ -6,7 +6,7 @@ pub(crate) mod signal;
 pub(crate) mod walk;
 
 pub use crate::procfs::stat::State;
-pub use signal::{Sent, signal_process};
+pub use signal::{Delivery, signal_process};
 pub use walk::descendants;
 
 use crate::error::Error;

@@ -40,7 +40,7 @@ pub(super) fn descendants_of(of: Pid, reader: &mut Reader) -> Result<PidMap<Proc
 }
 
 /// Every process, in no order, as one look saw them.
-pub(crate) fn everyone(reader: &mut Reader) -> Result<Vec<Process>, Error> {
+pub(crate) fn all_processes(reader: &mut Reader) -> Result<Vec<Process>, Error> {
     let mut listed = Vec::new();
     list(&mut listed)?;
     let mut everyone = Vec::with_capacity(listed.len());

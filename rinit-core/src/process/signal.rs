@@ -7,7 +7,7 @@ use crate::procfs;
 use crate::procfs::reader::Reader;
 use crate::signal::Signal;
 use crate::sys;
-use crate::sys::retry::patiently;
+use crate::sys::retry::retry_transient;
 use rustix::io::Errno;
 use rustix::process::{PidfdFlags, pidfd_open};
 use std::io;
@@ -17,10 +17,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// What became of a signal.
 ///
 /// ```
-/// assert_ne!(rinit_core::process::Sent::Delivered, rinit_core::process::Sent::Gone);
+/// assert_ne!(rinit_core::process::Delivery::Delivered, rinit_core::process::Delivery::Gone);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
+pub enum Delivery {
     /// The kernel took it for the process.
     Delivered,
     /// The process has ended, whether it was waited for or not; nobody got the signal.
@@ -44,17 +44,17 @@ static REFUSED: AtomicBool = AtomicBool::new(false);
 ///
 /// ```
 /// use rinit_core::{Pid, Signal};
-/// use rinit_core::process::{Process, Sent, signal_process};
+/// use rinit_core::process::{Process, Delivery, signal_process};
 /// # fn main() -> Result<(), rinit_core::Error> {
 /// let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
 /// let process = Process::read(Pid::new(child.id() as i32).expect("a pid"))?.expect("it lives");
-/// assert_eq!(signal_process(&process, Signal::TERM)?, Sent::Delivered);
+/// assert_eq!(signal_process(&process, Signal::TERM)?, Delivery::Delivered);
 /// child.wait().expect("wait");
-/// assert_eq!(signal_process(&process, Signal::TERM)?, Sent::Gone);
+/// assert_eq!(signal_process(&process, Signal::TERM)?, Delivery::Gone);
 /// # Ok(())
 /// # }
 /// ```
-pub fn signal_process(process: &Process, signal: Signal) -> Result<Sent, Error> {
+pub fn signal_process(process: &Process, signal: Signal) -> Result<Delivery, Error> {
     if !REFUSED.load(Ordering::Relaxed) {
         if let Some(sent) = through_pidfd(process, signal)? {
             return Ok(sent);
@@ -64,16 +64,16 @@ pub fn signal_process(process: &Process, signal: Signal) -> Result<Sent, Error> 
 }
 
 /// `None` where it has to be done without a pidfd.
-fn through_pidfd(process: &Process, signal: Signal) -> Result<Option<Sent>, Error> {
+fn through_pidfd(process: &Process, signal: Signal) -> Result<Option<Delivery>, Error> {
     // The order makes pid reuse harmless: pidfd first, then the look at /proc by number, then the sending. A number is
     // given to another process only after its owner was waited for, and a pidfd whose process was waited for sends to
     // nobody (ESRCH). So where the sending succeeds, the pidfd's process kept its number from the first step to the
     // last, and the look in between, by that number, was at no one else. It matched: it is the process that was meant.
     let pidfd = match pidfd_open(process.pid.rustix(), PidfdFlags::empty()) {
         Ok(pidfd) => pidfd,
-        Err(Errno::SRCH) => return Ok(Some(Sent::Gone)),
+        Err(Errno::SRCH) => return Ok(Some(Delivery::Gone)),
         // EINVAL: the number now belongs to a thread of some process, and to no process.
-        Err(Errno::INVAL) => return Ok(Some(Sent::Gone)),
+        Err(Errno::INVAL) => return Ok(Some(Delivery::Gone)),
         Err(Errno::NOSYS | Errno::PERM) => {
             REFUSED.store(true, Ordering::Relaxed);
             return Ok(None);
@@ -82,12 +82,12 @@ fn through_pidfd(process: &Process, signal: Signal) -> Result<Option<Sent>, Erro
         Err(_) => return Ok(None),
     };
     if !still_lives(process)? {
-        return Ok(Some(Sent::Gone));
+        return Ok(Some(Delivery::Gone));
     }
     match sys::pidfd_send_signal(pidfd.as_fd(), signal) {
-        Ok(()) => Ok(Some(Sent::Delivered)),
+        Ok(()) => Ok(Some(Delivery::Delivered)),
         Err(error) => match Errno::from_io_error(&error) {
-            Some(Errno::SRCH) => Ok(Some(Sent::Gone)),
+            Some(Errno::SRCH) => Ok(Some(Delivery::Gone)),
             Some(Errno::NOSYS) => {
                 REFUSED.store(true, Ordering::Relaxed);
                 Ok(None)
@@ -99,13 +99,13 @@ fn through_pidfd(process: &Process, signal: Signal) -> Result<Option<Sent>, Erro
     }
 }
 
-fn by_number(process: &Process, signal: Signal) -> Result<Sent, Error> {
+fn by_number(process: &Process, signal: Signal) -> Result<Delivery, Error> {
     if !still_lives(process)? {
-        return Ok(Sent::Gone);
+        return Ok(Delivery::Gone);
     }
-    match patiently(|| sys::kill(process.pid, signal)) {
-        Ok(()) => Ok(Sent::Delivered),
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::SRCH) => Ok(Sent::Gone),
+    match retry_transient(|| sys::kill(process.pid, signal)) {
+        Ok(()) => Ok(Delivery::Delivered),
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::SRCH) => Ok(Delivery::Gone),
         Err(source) => Err(Error::SendSignal { signal, pid: process.pid, source }),
     }
 }
@@ -130,7 +130,7 @@ fn still_lives(process: &Process) -> Result<bool, Error> {
 pub(crate) fn send(pid: Pid, signal: Signal, value: Option<usize>) -> io::Result<()> {
     match value.map(|value| sys::queue(pid, signal, value)) {
         Some(Ok(())) => Ok(()),
-        Some(Err(_)) | None => patiently(|| sys::kill(pid, signal)),
+        Some(Err(_)) | None => retry_transient(|| sys::kill(pid, signal)),
     }
 }
 
@@ -151,16 +151,16 @@ mod tests {
         (child, Process::read(pid).unwrap().unwrap())
     }
 
-    type Way = fn(&Process, Signal) -> Result<Sent, Error>;
+    type Way = fn(&Process, Signal) -> Result<Delivery, Error>;
     const WAYS: [Way; 2] = [signal_process, by_number];
 
     #[test]
     fn the_process_that_was_seen_gets_it() {
         for way in WAYS {
             let (mut child, process) = sleeper();
-            assert_eq!(way(&process, Signal::TERM).unwrap(), Sent::Delivered);
+            assert_eq!(way(&process, Signal::TERM).unwrap(), Delivery::Delivered);
             assert_eq!(child.wait().unwrap().signal(), Some(15));
-            assert_eq!(way(&process, Signal::TERM).unwrap(), Sent::Gone);
+            assert_eq!(way(&process, Signal::TERM).unwrap(), Delivery::Gone);
         }
     }
 
@@ -169,10 +169,10 @@ mod tests {
         for way in WAYS {
             let (mut child, mut process) = sleeper();
             process.start_ticks += 1;
-            assert_eq!(way(&process, Signal::KILL).unwrap(), Sent::Gone);
+            assert_eq!(way(&process, Signal::KILL).unwrap(), Delivery::Gone);
             assert_eq!(child.try_wait().unwrap(), None);
             process.start_ticks -= 1;
-            assert_eq!(way(&process, Signal::HUP).unwrap(), Sent::Delivered);
+            assert_eq!(way(&process, Signal::HUP).unwrap(), Delivery::Delivered);
             assert_eq!(child.wait().unwrap().signal(), Some(1));
         }
     }

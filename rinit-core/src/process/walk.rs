@@ -1,6 +1,7 @@
 //! From a process down to its children, by `/proc/pid/task/tid/children`.
 
-use super::{PASSES, Process, scan};
+use super::scan;
+use super::{PASSES, Process};
 use crate::error::Error;
 use crate::pid::Pid;
 use crate::pid::{PidMap, PidSet};
@@ -65,9 +66,9 @@ pub(super) fn is_possible(reader: &mut Reader) -> bool {
 pub(super) fn descendants_of(of: Pid, reader: &mut Reader) -> Result<PidMap<Process>, Error> {
     let mut before = None;
     for _ in 0..PASSES {
-        let Some(look) = Look::take(of, reader)? else { return Ok(PidMap::default()) };
-        let same = !look.disturbed && before.as_ref().is_some_and(|before| agree(before, &look.found));
-        let found = before.insert(look.found);
+        let Some(scan) = Scan::take(of, reader)? else { return Ok(PidMap::default()) };
+        let same = !scan.disturbed && before.as_ref().is_some_and(|before| agree(before, &scan.found));
+        let found = before.insert(scan.found);
         if same {
             return Ok(std::mem::take(found));
         }
@@ -83,17 +84,17 @@ fn agree(before: &PidMap<Process>, now: &PidMap<Process>) -> bool {
     before.len() == now.len() && now.values().all(same)
 }
 
-struct Look {
+struct Scan {
     found: PidMap<Process>,
     /// Something moved during the look, so that it may have missed someone.
     disturbed: bool,
 }
 
-impl Look {
+impl Scan {
     /// `None` when the root is gone.
     fn take(of: Pid, reader: &mut Reader) -> Result<Option<Self>, Error> {
         let Some(root) = Process::read_with(reader, of)? else { return Ok(None) };
-        let mut look = Self { found: PidMap::default(), disturbed: false };
+        let mut scan = Self { found: PidMap::default(), disturbed: false };
         let mut threads = Vec::new();
         let mut children = Vec::new();
         // Named once by any list. A process that moves during the look is named by two.
@@ -102,7 +103,7 @@ impl Look {
         while let Some(pid) = waiting.pop() {
             children.clear();
             match lists(pid, reader, &mut threads, &mut children) {
-                Ok(complete) => look.disturbed |= !complete,
+                Ok(complete) => scan.disturbed |= !complete,
                 // Who is hidden must not keep the others from being found. But not the root: where it cannot be read,
                 // nobody can, which is not the same as nobody being there.
                 Err(error) if pid != of && is_hidden(&error) => {}
@@ -110,18 +111,18 @@ impl Look {
             }
             if pid != of {
                 let Some(process) = Process::visible(reader, pid)? else {
-                    look.disturbed = true;
+                    scan.disturbed = true;
                     continue;
                 };
-                if !look.belongs(&root, &process) {
-                    look.disturbed = true;
+                if !scan.belongs(&root, &process) {
+                    scan.disturbed = true;
                     continue;
                 }
-                look.found.insert(pid, process);
+                scan.found.insert(pid, process);
             }
             waiting.extend(children.drain(..).filter(|child| named.insert(*child)));
         }
-        Ok(Some(look))
+        Ok(Some(scan))
     }
 
     /// True when the process still has its place in the tree. The list gave a number, which may have been reused by a
@@ -180,7 +181,7 @@ pub(crate) fn children(of: Pid, reader: &mut Reader) -> Result<Vec<Process>, Err
         }
         found
     } else {
-        scan::everyone(reader)?
+        scan::all_processes(reader)?
     };
     found.retain(|process| process.ppid == Some(of));
     Ok(found)

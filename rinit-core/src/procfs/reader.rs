@@ -6,7 +6,7 @@ use super::{children, cmdline};
 use crate::error::Error;
 use crate::pid::Pid;
 use crate::sys;
-use crate::sys::retry::patiently;
+use crate::sys::retry::retry_transient;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::fmt::{self, Write as _};
@@ -46,7 +46,7 @@ impl Reader {
 
     fn fill(&mut self, limit: usize) -> io::Result<usize> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = patiently(|| Ok(rustix::fs::open(self.path.as_str(), flags, Mode::empty())?))?;
+        let file = retry_transient(|| Ok(rustix::fs::open(self.path.as_str(), flags, Mode::empty())?))?;
         let mut used = 0;
         while used < limit {
             if used == self.bytes.len() {
@@ -54,7 +54,7 @@ impl Reader {
             }
             let Some(room) = self.bytes.get_mut(used..) else { break };
             // Short reads are no end: `children` comes page by page.
-            match patiently(|| Ok(rustix::io::read(&file, &mut *room)?))? {
+            match retry_transient(|| Ok(rustix::io::read(&file, &mut *room)?))? {
                 0 => break,
                 count => used += count,
             }
@@ -144,7 +144,7 @@ impl Reader {
 /// The numbers among the names of a directory of `/proc`; `None` when the directory is gone with its process.
 pub(crate) fn numbers(directory: &str, into: &mut Vec<Pid>) -> Result<Option<()>, Error> {
     let before = into.len();
-    let read = patiently(|| {
+    let read = retry_transient(|| {
         into.truncate(before);
         for entry in std::fs::read_dir(directory)? {
             into.extend(entry?.file_name().to_str().and_then(|name| Pid::new(name.parse().ok()?)));

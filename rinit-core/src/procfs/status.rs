@@ -65,10 +65,10 @@ impl Status {
         if let (Some(blocked), Some(ignored), Some(caught)) = (blocked, ignored, caught) {
             let pending = thread_pending.unwrap_or(0) | pending.unwrap_or(0);
             status.signals = Some(Signals {
-                pending: SignalSet::from_bits_retain(pending),
-                blocked: SignalSet::from_bits_retain(blocked),
-                ignored: SignalSet::from_bits_retain(ignored),
-                caught: SignalSet::from_bits_retain(caught),
+                pending: SignalSet::from_bits(pending),
+                blocked: SignalSet::from_bits(blocked),
+                ignored: SignalSet::from_bits(ignored),
+                caught: SignalSet::from_bits(caught),
             });
         }
         status

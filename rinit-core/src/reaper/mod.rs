@@ -29,7 +29,7 @@ use std::thread::{self, ThreadId};
 /// threads, do not take each other's statuses. A status that nobody can ask for any more is kept nowhere.
 ///
 /// As a descriptor ([`AsFd`]: a signalfd for SIGCHLD) it becomes readable when children have ended: then call
-/// [`Reaper::next`] until it returns `None`. SIGCHLD is blocked in the calling thread, given its default action, and the
+/// [`Reaper::try_next`] until it returns `None`. SIGCHLD is blocked in the calling thread, given its default action, and the
 /// mask restored on drop, where that happens in the same thread; start no threads before, or block SIGCHLD in them too, because a thread that has it unblocked
 /// takes it away from the descriptor (`signalfd(2)`).
 ///
@@ -41,7 +41,7 @@ use std::thread::{self, ThreadId};
 /// let child = reaper.spawn(&ChildSpec::new("true"))?;
 /// loop {
 ///     // poll(2) on reaper.as_fd() belongs here; any event loop will do.
-///     if let Some(ended) = reaper.next()? {
+///     if let Some(ended) = reaper.try_next()? {
 ///         assert_eq!(ended.pid, child.pid());
 ///         assert!(ended.status.success());
 ///         break;
@@ -64,12 +64,12 @@ pub struct Reaper {
 ///
 /// ```
 /// use rinit_core::{ExitStatus, Pid};
-/// use rinit_core::reaper::Ended;
+/// use rinit_core::reaper::ReapedChild;
 /// let ended = Ended { pid: Pid::INIT, status: ExitStatus::Code(0), spawned_here: false };
 /// assert!(!ended.spawned_here);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ended {
+pub struct ReapedChild {
     /// Its pid, which is free again and may be a stranger's by now.
     pub pid: Pid,
     /// How it ended.
@@ -158,11 +158,11 @@ impl Reaper {
     ///
     /// ```
     /// # fn main() -> Result<(), rinit_core::Error> {
-    /// assert_eq!(rinit_core::Reaper::exclusive()?.next()?, None);
+    /// assert_eq!(rinit_core::Reaper::exclusive()?.try_next()?, None);
     /// # Ok(())
     /// # }
     /// ```
-    pub fn next(&self) -> Result<Option<Ended>, Error> {
+    pub fn try_next(&self) -> Result<Option<ReapedChild>, Error> {
         // The note that somebody has ended is taken first, the children after it: one that ends in between leaves a new
         // note, and at worst a look too many.
         while self.fd.read().map_err(Error::SignalWait)?.is_some() {}
@@ -171,7 +171,7 @@ impl Reaper {
             match reap_one().map_err(Error::Wait)? {
                 Reaped::Ended(pid, status) => {
                     let spawned_here = children.reaped(pid, status);
-                    return Ok(Some(Ended { pid, status, spawned_here }));
+                    return Ok(Some(ReapedChild { pid, status, spawned_here }));
                 }
                 Reaped::Stopped(..) => {}
                 Reaped::Nothing | Reaped::NoChildren => return Ok(None),

@@ -3,7 +3,7 @@
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
 use crate::signal::Signal;
-use crate::sys::retry::patiently;
+use crate::sys::retry::retry_transient;
 use rustix::io::Errno;
 use rustix::process::WaitOptions;
 use std::io;
@@ -27,7 +27,7 @@ pub(crate) enum Reaped {
 /// (`signal(7)`, "Queueing and delivery semantics").
 pub(crate) fn reap_one() -> io::Result<Reaped> {
     let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
-    match patiently(|| Ok(rustix::process::wait(options)?)) {
+    match retry_transient(|| Ok(rustix::process::wait(options)?)) {
         Ok(Some((pid, status))) => {
             let pid = Pid::from(pid);
             if let Some(ended) = ExitStatus::from_wait(status.as_raw()) {

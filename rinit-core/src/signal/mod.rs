@@ -6,7 +6,7 @@ pub(crate) mod set;
 
 pub use received::ReceivedSignal;
 pub use rewrite::{BadRewrite, Rewrite};
-pub use set::SignalSet;
+pub use set::{SignalSet, Signals};
 
 use std::fmt;
 use std::str::FromStr;
@@ -146,11 +146,11 @@ impl Signal {
     ///
     /// ```
     /// use rinit_core::Signal;
-    /// assert!(Signal::HUP.ends_by_default());
-    /// assert!(!Signal::WINCH.ends_by_default());
+    /// assert!(Signal::HUP.terminates_by_default());
+    /// assert!(!Signal::WINCH.terminates_by_default());
     /// ```
     #[must_use]
-    pub fn ends_by_default(self) -> bool {
+    pub fn terminates_by_default(self) -> bool {
         let harmless = [Self::CHLD, Self::CONT, Self::URG, Self::WINCH];
         let stopping = [Self::STOP, Self::TSTP, Self::TTIN, Self::TTOU];
         !harmless.contains(&self) && !stopping.contains(&self)

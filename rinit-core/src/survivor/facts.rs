@@ -83,7 +83,7 @@ pub(crate) fn gather(
     let (blocked, in_kernel) = threads(reader, &stat, status.as_ref());
     let signals = status.as_ref().and_then(|status| status.signals).unwrap_or_default();
     let known = blocked | signals.caught | signals.ignored;
-    let in_sigwait = told.is_some_and(|told| !known.holds(told)) && reader.is_in_sigwait(pid);
+    let in_sigwait = told.is_some_and(|told| !known.contains(told)) && reader.is_in_sigwait(pid);
     let wait_channel = if in_kernel { reader.wait_channel(pid) } else { None };
     // Never the arguments of a process with a thread in state D: see `Reader::command`.
     let command = if in_kernel { cmdline::bracketed(&stat.comm) } else { reader.command(pid, &stat.comm) };

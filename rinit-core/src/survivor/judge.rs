@@ -27,7 +27,7 @@ pub(crate) fn judge(facts: &Facts) -> Reason {
     // KILL acts on a stopped and a traced process too.
     if signal != Signal::KILL {
         // Before "stopped": it would ignore the signal after SIGCONT as well.
-        if signals.is_some_and(|signals| signals.ignored.holds(signal)) {
+        if signals.is_some_and(|signals| signals.ignored.contains(signal)) {
             return Reason::Ignores(signal);
         }
         match stat.state {
@@ -40,8 +40,8 @@ pub(crate) fn judge(facts: &Facts) -> Reason {
 }
 
 fn by_action(facts: &Facts, signal: Signal, signals: Signals) -> Reason {
-    let blocks = facts.blocked.holds(signal);
-    let catches = signals.caught.holds(signal);
+    let blocks = facts.blocked.contains(signal);
+    let catches = signals.caught.contains(signal);
     // A blocked signal is kept even for the first process of a namespace, which may take it by sigwait. SIGKILL, dropped
     // when it comes from inside, acts when it comes from an outer namespace, where the process has a second pid.
     let pids = facts.status.as_ref().map_or(&[][..], |status| &status.namespace_pids);
@@ -62,10 +62,10 @@ fn by_action(facts: &Facts, signal: Signal, signals: Signals) -> Reason {
             return Reason::ShellWaits { child: child.pid, command: child.command.clone() };
         }
     }
-    if signals.pending.holds(signal) {
+    if signals.pending.contains(signal) {
         return Reason::Pending(signal);
     }
-    match (catches, signal.ends_by_default()) {
+    match (catches, signal.terminates_by_default()) {
         (true, _) => Reason::Handles(signal),
         (false, true) => Reason::Ending(signal),
         (false, false) => Reason::Unknown,
@@ -78,8 +78,8 @@ fn by_action(facts: &Facts, signal: Signal, signals: Signals) -> Reason {
 /// Error Handling"). Where it ignores both itself, all children do, and nothing can be told from it.
 fn foreground(children: &[ShellChild], ignored_by_shell: SignalSet) -> Option<&ShellChild> {
     let keyboard = SignalSet::only(Signal::INT).with(Signal::QUIT);
-    let tells = !ignored_by_shell.contains(keyboard);
-    let in_foreground = children.iter().filter(|child| !(tells && child.ignored.contains(keyboard)));
+    let tells = !ignored_by_shell.is_superset(keyboard);
+    let in_foreground = children.iter().filter(|child| !(tells && child.ignored.is_superset(keyboard)));
     in_foreground.max_by_key(|child| (child.start_ticks, child.pid))
 }
 

@@ -1,7 +1,7 @@
 //! Reasons of real processes.
 
 use super::*;
-use crate::process::signal::{Sent, signal_process};
+use crate::process::signal::{Delivery, signal_process};
 use crate::process::walk::descendants;
 use crate::signal::set::SignalSet;
 use crate::sys;
@@ -55,7 +55,7 @@ fn a_shell_that_waits_with_a_trap() {
         let (family, child) = with_child(&format!("exec {shell} -c 'trap \"exit 3\" TERM; sleep 600; :'"));
         let process = Process::read(family.pid()).unwrap().unwrap();
         let told = signal_process(&process, Signal::TERM).unwrap();
-        assert_eq!(told, Sent::Delivered);
+        assert_eq!(told, Delivery::Delivered);
         eventually_is(family.pid(), &Reason::ShellWaits { child, command: "sleep 600".into() });
     }
 }

@@ -12,7 +12,7 @@ const ATTEMPTS: usize = 8;
 /// that, nor a descendant be overlooked.
 ///
 /// Not for calls that wait or that answer EAGAIN for "nothing there".
-pub(crate) fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn retry_transient<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for _ in 1..ATTEMPTS {
         match call() {
             Err(error) if is_transient(&error) => {}
@@ -23,7 +23,7 @@ pub(crate) fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Resul
 }
 
 /// Sleeps, or does not where that is refused: std's sleep panics there, and PID 1 must not. A signal that has a handler ends it.
-pub(crate) fn pause(time: Duration) {
+pub(crate) fn sleep(time: Duration) {
     let _ = time.try_into().map(|time| rustix::thread::nanosleep(&time));
 }
 
@@ -39,7 +39,7 @@ mod tests {
     fn transient_answers_are_asked_again_and_not_for_ever() {
         let after = |answers: &[Errno], then: io::Result<u8>| {
             let (mut count, mut then) = (0, Some(then));
-            let result = patiently(|| {
+            let result = retry_transient(|| {
                 count += 1;
                 answers.get(count - 1).map_or_else(|| then.take().unwrap(), |answer| Err((*answer).into()))
             });

@@ -21,7 +21,7 @@ pub(crate) struct OnlyThread {
 #[derive(Debug)]
 pub(crate) enum NotAlone {
     /// Other threads run. The count includes the caller; `None` where there is no `/proc` to count them in.
-    OtherThreads { count: Option<usize> },
+    MultiThreaded { count: Option<usize> },
     /// The threads cannot be counted.
     Unknown(std::io::Error),
 }
@@ -31,7 +31,7 @@ pub(crate) fn only_thread() -> Result<OnlyThread, NotAlone> {
     let give_up = Instant::now() + JOINED_IS_GONE;
     loop {
         match look() {
-            Err(NotAlone::OtherThreads { .. }) if Instant::now() < give_up => {
+            Err(NotAlone::MultiThreaded { .. }) if Instant::now() < give_up => {
                 std::thread::sleep(Duration::from_millis(1));
             }
             result => return result.map(|()| OnlyThread { _this_thread: PhantomData }),
@@ -42,7 +42,7 @@ pub(crate) fn only_thread() -> Result<OnlyThread, NotAlone> {
 fn look() -> Result<(), NotAlone> {
     match listed() {
         Some(1) => Ok(()),
-        Some(count) => Err(NotAlone::OtherThreads { count: Some(count) }),
+        Some(count) => Err(NotAlone::MultiThreaded { count: Some(count) }),
         None => ask_the_kernel(),
     }
 }
@@ -60,7 +60,9 @@ fn ask_the_kernel() -> Result<(), NotAlone> {
     let result = unsafe { libc::syscall(libc::SYS_unshare, libc::CLONE_THREAD) };
     match check(result) {
         Ok(_) => Ok(()),
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => Err(NotAlone::OtherThreads { count: None }),
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => {
+            Err(NotAlone::MultiThreaded { count: None })
+        }
         Err(error) => Err(NotAlone::Unknown(error)),
     }
 }
@@ -72,7 +74,7 @@ mod tests {
     #[test]
     fn a_test_is_a_second_thread() {
         // libtest's main thread waits for this one.
-        assert!(matches!(only_thread(), Err(NotAlone::OtherThreads { count: Some(2..) })));
-        assert!(matches!(ask_the_kernel(), Err(NotAlone::OtherThreads { count: None } | NotAlone::Unknown(_))));
+        assert!(matches!(only_thread(), Err(NotAlone::MultiThreaded { count: Some(2..) })));
+        assert!(matches!(ask_the_kernel(), Err(NotAlone::MultiThreaded { count: None } | NotAlone::Unknown(_))));
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn explain(program: &OsStr, candidates: &[PathBuf], searched_path: bo
     if nowhere {
         return Error::NotFound {
             program: printable(program),
-            where_: where_it_is_not(program, candidates, searched_path),
+            searched: where_it_is_not(program, candidates, searched_path),
             source: error,
         };
     }

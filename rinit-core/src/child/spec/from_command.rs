@@ -32,7 +32,7 @@ impl From<&Command> for ChildSpec {
             };
         }
         match command.get_current_dir() {
-            Some(directory) => spec.directory(directory),
+            Some(directory) => spec.current_dir(directory),
             None => spec,
         }
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// As long as `docker stop` waits (`docker-stop(1)`).
-pub(super) const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+pub(super) const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl ChildSpec {
     /// Has the kernel send the child a signal when this **process** ends, however it ends: also by KILL.
@@ -71,7 +71,7 @@ impl ChildSpec {
     /// fn shell_at(terminal: std::os::fd::OwnedFd) -> std::io::Result<ChildSpec> {
     ///     let at = || Ok::<_, std::io::Error>(Stdio::fd(terminal.try_clone()?));
     ///     let spec = ChildSpec::new("sh").stdin(at()?).stdout(at()?).stderr(at()?);
-    ///     Ok(spec.group(ProcessGroup::Session).terminal(terminal))
+    ///     Ok(spec.process_group(ProcessGroup::Session).terminal(terminal))
     /// }
     /// ```
     #[must_use]
@@ -95,11 +95,11 @@ impl ChildSpec {
     /// How long [`Child::stop`](crate::Child::stop) waits before it kills: ten seconds by default, as `docker stop` does.
     ///
     /// ```
-    /// let _ = rinit_core::ChildSpec::new("redis-server").grace(std::time::Duration::from_secs(60));
+    /// let _ = rinit_core::ChildSpec::new("redis-server").stop_timeout(std::time::Duration::from_secs(60));
     /// ```
     #[must_use]
-    pub const fn grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
+    pub const fn stop_timeout(mut self, timeout: Duration) -> Self {
+        self.stop_timeout = timeout;
         self
     }
 

@@ -37,7 +37,7 @@ pub enum ProcessGroup {
 /// A program to start: arguments, environment, directory, user, process group and signal state.
 ///
 /// Unlike `std::process::Command` it says all of the signal state: by default the child starts with an empty signal mask
-/// and SIGPIPE at its default action, whatever this process has blocked; [`ChildSpec::signals_of`] hands on what this
+/// and SIGPIPE at its default action, whatever this process has blocked; [`ChildSpec::inherit_signals`] hands on what this
 /// process had inherited itself. Descriptors that are not close-on-exec are inherited, standard ones included, unless
 /// [`ChildSpec::stdin`] and the like or [`ChildSpec::pass_fd`] say otherwise.
 ///
@@ -70,7 +70,7 @@ pub struct ChildSpec {
     pub(crate) terminal: Option<Arc<OwnedFd>>,
     pub(crate) parent_death_signal: Option<Signal>,
     pub(crate) stop_signal: Signal,
-    pub(crate) grace: Duration,
+    pub(crate) stop_timeout: Duration,
     pub(crate) shares_memory: bool,
 }
 
@@ -98,7 +98,7 @@ impl ChildSpec {
             terminal: None,
             parent_death_signal: None,
             stop_signal: Signal::TERM,
-            grace: lifetime::DEFAULT_GRACE,
+            stop_timeout: lifetime::DEFAULT_STOP_TIMEOUT,
             shares_memory: false,
         }
     }
@@ -184,10 +184,10 @@ impl ChildSpec {
     /// The working directory, entered as the child's user.
     ///
     /// ```
-    /// let _ = rinit_core::ChildSpec::new("ls").directory("/");
+    /// let _ = rinit_core::ChildSpec::new("ls").current_dir("/");
     /// ```
     #[must_use]
-    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+    pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
     }
@@ -212,10 +212,10 @@ impl ChildSpec {
     ///
     /// ```
     /// use rinit_core::{ChildSpec, ProcessGroup};
-    /// let _ = ChildSpec::new("sleep").arg("1").group(ProcessGroup::Session);
+    /// let _ = ChildSpec::new("sleep").arg("1").process_group(ProcessGroup::Session);
     /// ```
     #[must_use]
-    pub const fn group(mut self, group: ProcessGroup) -> Self {
+    pub const fn process_group(mut self, group: ProcessGroup) -> Self {
         self.group = group;
         self
     }
@@ -224,10 +224,10 @@ impl ChildSpec {
     ///
     /// ```
     /// use rinit_core::{ChildSpec, Signal, SignalSet};
-    /// let _ = ChildSpec::new("sleep").mask(SignalSet::only(Signal::HUP));
+    /// let _ = ChildSpec::new("sleep").signal_mask(SignalSet::only(Signal::HUP));
     /// ```
     #[must_use]
-    pub const fn mask(mut self, mask: SignalSet) -> Self {
+    pub const fn signal_mask(mut self, mask: SignalSet) -> Self {
         self.mask = mask;
         self
     }
@@ -236,10 +236,10 @@ impl ChildSpec {
     ///
     /// ```
     /// use rinit_core::{ChildSpec, Signal, SignalSet};
-    /// let _ = ChildSpec::new("sleep").ignore(SignalSet::only(Signal::HUP)); // as nohup(1) does
+    /// let _ = ChildSpec::new("sleep").ignore_signals(SignalSet::only(Signal::HUP)); // as nohup(1) does
     /// ```
     #[must_use]
-    pub const fn ignore(mut self, signals: SignalSet) -> Self {
+    pub const fn ignore_signals(mut self, signals: SignalSet) -> Self {
         self.ignore = signals;
         self
     }
@@ -249,10 +249,10 @@ impl ChildSpec {
     ///
     /// ```
     /// use rinit_core::{ChildSpec, SignalSet};
-    /// let _ = ChildSpec::new("sleep").default_action(SignalSet::all());
+    /// let _ = ChildSpec::new("sleep").reset_signals(SignalSet::all());
     /// ```
     #[must_use]
-    pub const fn default_action(mut self, signals: SignalSet) -> Self {
+    pub const fn reset_signals(mut self, signals: SignalSet) -> Self {
         self.default = signals;
         self
     }
@@ -266,15 +266,15 @@ impl ChildSpec {
     /// use rinit_core::{ChildSpec, Inherited};
     /// # fn main() -> Result<(), rinit_core::Error> {
     /// let inherited = Inherited::capture()?;
-    /// let spec = ChildSpec::new("sleep").arg("1").signals_of(&inherited);
+    /// let spec = ChildSpec::new("sleep").arg("1").inherit_signals(&inherited);
     /// # let _ = spec;
     /// # Ok(())
     /// # }
     /// ```
     #[must_use]
-    pub const fn signals_of(mut self, inherited: &Inherited) -> Self {
+    pub const fn inherit_signals(mut self, inherited: &Inherited) -> Self {
         self.mask = inherited.mask();
-        self.ignore = if inherited.child_ignored() { SignalSet::only(Signal::CHLD) } else { SignalSet::empty() };
+        self.ignore = if inherited.sigchld_ignored() { SignalSet::only(Signal::CHLD) } else { SignalSet::empty() };
         self.default = SignalSet::empty();
         self
     }

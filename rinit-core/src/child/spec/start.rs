@@ -83,7 +83,7 @@ impl ChildSpec {
                 Error::WorkingDirectory { directory: self.directory.clone().unwrap_or_default(), source }
             }
             Stage::User => Error::User(source),
-            Stage::UserNotFinal => Error::UserNotFinal,
+            Stage::PrivilegesRetained => Error::PrivilegesRetained,
             Stage::ParentDeath => Error::ParentDeathSignal(source),
             Stage::Descriptor => Error::Descriptor { number, source },
             Stage::Exec => {

@@ -7,14 +7,14 @@ use std::path::PathBuf;
 
 pub(super) fn write(to: &mut Writer, error: &Error) {
     match error {
-        Error::NotFound { program, where_, source } => fields(to, 1, source, program, where_),
+        Error::NotFound { program, searched, source } => fields(to, 1, source, program, searched),
         Error::NotExecutable { program, reason, source } => fields(to, 2, source, program, reason),
         Error::WorkingDirectory { directory, source } => {
             head(to, 3, source);
             to.os(directory.as_os_str());
         }
         Error::User(source) => head(to, 4, source),
-        Error::UserNotFinal => to.u8(5),
+        Error::PrivilegesRetained => to.u8(5),
         Error::ProcessGroup(source) => head(to, 6, source),
         Error::Fork(source) => head(to, 7, source),
         Error::Pipe(source) => head(to, 8, source),
@@ -46,10 +46,10 @@ fn fields(to: &mut Writer, kind: u8, source: &io::Error, first: &str, second: &s
 
 pub(super) fn read(from: &mut Reader<'_>) -> Option<Error> {
     Some(match from.u8()? {
-        0 => Error::Rinit { reason: from.text()? },
+        0 => Error::Containment { reason: from.text()? },
         1 => {
             let source = source(from)?;
-            Error::NotFound { program: from.text()?, where_: from.text()?, source }
+            Error::NotFound { program: from.text()?, searched: from.text()?, source }
         }
         2 => {
             let source = source(from)?;
@@ -60,7 +60,7 @@ pub(super) fn read(from: &mut Reader<'_>) -> Option<Error> {
             Error::WorkingDirectory { directory: PathBuf::from(from.os()?), source }
         }
         4 => Error::User(source(from)?),
-        5 => Error::UserNotFinal,
+        5 => Error::PrivilegesRetained,
         6 => Error::ProcessGroup(source(from)?),
         7 => Error::Fork(source(from)?),
         8 => Error::Pipe(source(from)?),
@@ -97,11 +97,11 @@ mod tests {
         let io = || io::Error::from_raw_os_error(13);
         let text = || "two words".to_owned();
         let errors = [
-            Error::NotFound { program: text(), where_: ": in no directory".to_owned(), source: io() },
+            Error::NotFound { program: text(), searched: ": in no directory".to_owned(), source: io() },
             Error::NotExecutable { program: text(), reason: text(), source: io() },
             Error::WorkingDirectory { directory: PathBuf::from("/a b"), source: io() },
             Error::User(io()),
-            Error::UserNotFinal,
+            Error::PrivilegesRetained,
             Error::ProcessGroup(io()),
             Error::Fork(io()),
             Error::Pipe(io()),

@@ -117,7 +117,7 @@ pub(crate) struct Ids {
 pub(crate) enum Request {
     Setup(Setup),
     /// A setup of another version.
-    Foreign,
+    NotRinit,
     /// To main.
     Signal(Signal),
     Stop(Stop),
@@ -147,7 +147,7 @@ impl Request {
                 to.option(setup.stop, Stop::write);
             }),
             // Never sent: it stands for what was read.
-            Self::Foreign => frame(1, |to| to.u16(0)),
+            Self::NotRinit => frame(1, |to| to.u16(0)),
             Self::Signal(signal) => frame(2, |to| write_signal(to, *signal)),
             Self::Stop(stop) => frame(3, |to| Stop::write(to, *stop)),
             Self::Kill => frame(4, |_| ()),
@@ -158,7 +158,7 @@ impl Request {
 impl Message for Request {
     fn read(kind: u8, mut from: Reader<'_>) -> Option<Self> {
         let request = match kind {
-            1 if from.u16()? != VERSION => return Some(Self::Foreign),
+            1 if from.u16()? != VERSION => return Some(Self::NotRinit),
             1 => Self::Setup(Setup {
                 user: from
                     .option(|from| Some(Ids { uid: from.u32()?, gid: from.u32()?, groups: from.list(Reader::u32)? }))?,
@@ -166,7 +166,7 @@ impl Message for Request {
                 group: [ProcessGroup::Inherit, ProcessGroup::Own, ProcessGroup::Session]
                     .get(usize::from(from.u8()?))
                     .copied()?,
-                mask: SignalSet::from_bits_retain(from.u64()?),
+                mask: SignalSet::from_bits(from.u64()?),
                 terminal: from.option(Reader::i32)?,
                 drain: from.option(Reader::duration)?,
                 wait: from.bool()?,
@@ -279,7 +279,7 @@ mod tests {
         let main = (prop::option::of(ids), prop::option::of(any::<PathBuf>()), group, any::<(u64, Option<i32>)>());
         let when = (any::<(Option<Duration>, bool)>(), prop::option::of(any_stop()));
         (main, when).prop_map(|((user, directory, group, (mask, terminal)), ((drain, wait), stop))| {
-            let mask = SignalSet::from_bits_retain(mask);
+            let mask = SignalSet::from_bits(mask);
             Setup { user, directory, group, mask, terminal, drain, wait, stop }
         })
     }
@@ -349,7 +349,7 @@ mod tests {
     fn another_version_is_told_from_garbage() {
         let mut inbox = Inbox::default();
         inbox.add(&[1, 3, 0, 0, 0, 9, 9, 9]);
-        assert_eq!(inbox.next(), Ok(Some(Request::Foreign)));
+        assert_eq!(inbox.next(), Ok(Some(Request::NotRinit)));
         inbox.add(&[1, 0, 0, 0, 255]);
         assert_eq!(inbox.next::<Request>(), Err(Garbled), "a length that nobody would send");
     }

@@ -32,12 +32,12 @@ const EVENTS: usize = 1024;
 pub struct BackgroundReaper {
     claims: Claims,
     stop: Arc<OwnedFd>,
-    mailbox: Arc<Mailbox>,
+    queue: Arc<Queue>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
-struct Mailbox {
+struct Queue {
     letters: Mutex<Letters>,
     arrived: Condvar,
 }
@@ -48,7 +48,7 @@ struct Letters {
     failure: Option<Error>,
 }
 
-impl Mailbox {
+impl Queue {
     fn open(&self) -> MutexGuard<'_, Letters> {
         self.letters.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -59,11 +59,11 @@ impl BackgroundReaper {
         let claims = reaper.claims();
         let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
         let stop = Arc::new(stop.map_err(|error| Error::Thread(error.into()))?);
-        let mailbox = Arc::new(Mailbox::default());
-        let (stopped, letters) = (Arc::clone(&stop), Arc::clone(&mailbox));
+        let queue = Arc::new(Queue::default());
+        let (stopped, letters) = (Arc::clone(&stop), Arc::clone(&queue));
         let thread = std::thread::Builder::new().name("rinit-reaper".to_owned());
         let thread = thread.spawn(move || run(reaper, &stopped, &letters)).map_err(Error::Thread)?;
-        Ok(Self { claims, stop, mailbox, thread: Some(thread) })
+        Ok(Self { claims, stop, queue, thread: Some(thread) })
     }
 
     /// The handle for starting children, and for the statistics. Clone it into every thread.
@@ -95,7 +95,7 @@ impl BackgroundReaper {
     /// ```
     pub fn next(&self, within: Duration) -> Result<Option<Orphan>, Error> {
         let started = Instant::now();
-        let mut letters = self.mailbox.open();
+        let mut letters = self.queue.open();
         loop {
             if let Some(error) = letters.failure.take() {
                 return Err(error);
@@ -104,7 +104,7 @@ impl BackgroundReaper {
             if !letters.orphans.is_empty() || left.is_zero() {
                 return Ok(letters.orphans.pop_front());
             }
-            letters = match self.mailbox.arrived.wait_timeout(letters, left) {
+            letters = match self.queue.arrived.wait_timeout(letters, left) {
                 Ok((letters, _)) => letters,
                 Err(poisoned) => poisoned.into_inner().0,
             };
@@ -121,15 +121,15 @@ impl Drop for BackgroundReaper {
     }
 }
 
-fn run(mut reaper: CooperativeReaper, stop: &OwnedFd, mailbox: &Mailbox) {
+fn run(mut reaper: CooperativeReaper, stop: &OwnedFd, queue: &Queue) {
     // The host's handlers and signalfds belong to the host's threads.
     let _ = sys::block(SignalSet::all());
     loop {
-        match collect(&mut reaper, mailbox) {
+        match collect(&mut reaper, queue) {
             Ok(()) => {}
             Err(error) => {
-                mailbox.open().failure = Some(error);
-                mailbox.arrived.notify_all();
+                queue.open().failure = Some(error);
+                queue.arrived.notify_all();
             }
         }
         let mut fds = [PollFd::new(stop, PollFlags::IN), PollFd::from_borrowed_fd(reaper.as_fd(), PollFlags::IN)];
@@ -137,8 +137,8 @@ fn run(mut reaper: CooperativeReaper, stop: &OwnedFd, mailbox: &Mailbox) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => {
                 // Nothing to sleep on is left: a thread that spins would be worse than one that sleeps blindly.
-                mailbox.open().failure = Some(Error::Timer(error.into()));
-                std::thread::sleep(super::SLOW);
+                queue.open().failure = Some(Error::Timer(error.into()));
+                std::thread::sleep(super::IDLE_INTERVAL);
             }
         }
         if fds.first().is_some_and(|stop| !stop.revents().is_empty()) {
@@ -147,10 +147,10 @@ fn run(mut reaper: CooperativeReaper, stop: &OwnedFd, mailbox: &Mailbox) {
     }
 }
 
-fn collect(reaper: &mut CooperativeReaper, mailbox: &Mailbox) -> Result<(), Error> {
-    while let Some(orphan) = reaper.next()? {
+fn collect(reaper: &mut CooperativeReaper, queue: &Queue) -> Result<(), Error> {
+    while let Some(orphan) = reaper.try_next()? {
         let dropped = {
-            let mut letters = mailbox.open();
+            let mut letters = queue.open();
             let dropped = letters.orphans.len() >= EVENTS;
             if dropped {
                 letters.orphans.pop_front();
@@ -159,7 +159,7 @@ fn collect(reaper: &mut CooperativeReaper, mailbox: &Mailbox) -> Result<(), Erro
             dropped
         };
         reaper.shared.lock().dropped += u64::from(dropped);
-        mailbox.arrived.notify_all();
+        queue.arrived.notify_all();
     }
     Ok(())
 }

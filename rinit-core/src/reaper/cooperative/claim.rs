@@ -102,7 +102,7 @@ pub(super) struct State {
 }
 
 /// Fewer claims than this are not worth a look.
-const FEW: usize = 64;
+const PRUNE_THRESHOLD: usize = 64;
 
 impl Shared {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -123,7 +123,7 @@ impl Open<'_> {
         let start = pid.and_then(|pid| scan::start_of(&mut Reader::new(), pid));
         let mut state = self.shared.lock();
         state.ledger.end_claim(ticket, pid, start);
-        if state.ledger.claims() >= state.prune_at.max(FEW) {
+        if state.ledger.claims() >= state.prune_at.max(PRUNE_THRESHOLD) {
             state.ledger.retain_claims(scan::is_child);
             state.prune_at = 2 * state.ledger.claims();
         }

@@ -41,7 +41,7 @@ pub(super) struct Identity {
 
 /// What one look at the children has found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct View {
+pub(super) struct Scan {
     /// Zombies in the list of the thread that adopts orphans.
     pub(super) zombies: Vec<Identity>,
     /// Children in the lists of other threads. The kernel puts adopted children in one list alone, so these were started here.
@@ -85,7 +85,7 @@ impl Ledger {
     }
 
     /// Takes in what the look that was begun last has found.
-    pub(super) fn see(&mut self, view: &View, now: Duration) {
+    pub(super) fn see(&mut self, view: &Scan, now: Duration) {
         if view.certain {
             for one in &view.elsewhere {
                 self.own.insert(one.pid, one.start);
@@ -204,15 +204,15 @@ mod tests {
         Identity { pid: pid(raw), start }
     }
 
-    fn zombies(of: &[Identity]) -> View {
-        View { zombies: of.to_vec(), listed: of.iter().map(|one| one.pid).collect(), certain: true, ..View::default() }
+    fn zombies(of: &[Identity]) -> Scan {
+        Scan { zombies: of.to_vec(), listed: of.iter().map(|one| one.pid).collect(), certain: true, ..Scan::default() }
     }
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
     }
 
-    fn look(ledger: &mut Ledger, view: &View, at: u64) -> Vec<Identity> {
+    fn look(ledger: &mut Ledger, view: &Scan, at: u64) -> Vec<Identity> {
         ledger.begin_look();
         ledger.see(view, ms(at));
         ledger.due(ms(at))
@@ -271,7 +271,7 @@ mod tests {
     fn a_child_seen_under_another_thread_stays_own_when_that_thread_has_ended() {
         let mut ledger = Ledger::default();
         let one = identity(7, 1);
-        let elsewhere = |certain| View { elsewhere: vec![one], listed: vec![one.pid], certain, ..View::default() };
+        let elsewhere = |certain| Scan { elsewhere: vec![one], listed: vec![one.pid], certain, ..Scan::default() };
         look(&mut ledger, &elsewhere(true), 0);
         look(&mut ledger, &zombies(&[one]), 0);
         assert_eq!(look(&mut ledger, &zombies(&[one]), 100_000), []);
@@ -347,7 +347,7 @@ mod tests {
                     }
                     _ => now += value,
                 }
-                let mut view = View { listed: here.iter().map(|m| m.one.pid).collect(), certain: true, ..View::default() };
+                let mut view = Scan { listed: here.iter().map(|m| m.one.pid).collect(), certain: true, ..Scan::default() };
                 for m in &mut here {
                     // A thread has ended every now and then, and its children have moved to the list of orphans.
                     let moved = m.seen.is_some() && value % 2 == 0;

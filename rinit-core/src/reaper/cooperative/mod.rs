@@ -14,20 +14,20 @@ use crate::pid::Pid;
 use crate::procfs::reader::Reader;
 use claim::Shared;
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
-use scan::{Hint, Taken};
+use scan::{Pending, Taken};
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Between two looks for zombies, while none is known.
-const SLOW: Duration = Duration::from_secs(1);
+const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// Zombies that settle a few milliseconds after one another are taken together.
-const TOGETHER: Duration = Duration::from_millis(50);
+const COALESCE_WINDOW: Duration = Duration::from_millis(50);
 /// Until the next try for zombies that have settled while a claim's spawn was running.
-const HELD_BACK: Duration = Duration::from_millis(250);
+const RETRY_HELD_BACK: Duration = Duration::from_millis(250);
 /// So many are taken by one check, which bounds the events that wait for the caller.
-const AT_ONCE: usize = 16_384;
+const MAX_PER_CHECK: usize = 16_384;
 /// So many zombies are taken under one lock: a claim must not wait for thousands of system calls.
 const BATCH: usize = 32;
 
@@ -47,7 +47,7 @@ const BATCH: usize = 32;
 /// that waits at once, `Command::output`, tokio, `system(3)`, is faster than any settling time.
 ///
 /// Either [`start`](Self::start) a background thread, or drive it: as a descriptor ([`AsFd`]: a timerfd) it becomes readable
-/// when a look is due, at most once a second while there is no zombie; then call [`next`](Self::next) until it returns
+/// when a look is due, at most once a second while there is no zombie; then call [`try_next`](Self::try_next) until it returns
 /// `None`. SIGCHLD is not used, and no signal's mask or disposition touched. But where the process ignores SIGCHLD,
 /// or has set SA_NOCLDWAIT, the kernel keeps no status for anybody and there is nothing to reap (`wait(2)`, NOTES).
 ///
@@ -61,7 +61,7 @@ const BATCH: usize = 32;
 /// let claims = reaper.claims();
 /// let mut child = claims.claim(|| std::process::Command::new("true").spawn())?;
 /// // poll(2) on reaper.as_fd() belongs here; any event loop will do.
-/// while let Some(orphan) = reaper.next()? {
+/// while let Some(orphan) = reaper.try_next()? {
 ///     println!("reaped {}: {}", orphan.pid, orphan.status);
 /// }
 /// assert!(child.wait()?.success());
@@ -130,7 +130,7 @@ impl CooperativeReaper {
         let timer = timer.map_err(|error| Error::Timer(error.into()))?;
         let (shared, events) = (Arc::default(), VecDeque::new());
         let reaper = Self { shared, reader, timer, epoch: Instant::now(), events };
-        reaper.wake_in(SLOW)?;
+        reaper.wake_in(IDLE_INTERVAL)?;
         Ok(reaper)
     }
 
@@ -196,18 +196,17 @@ impl CooperativeReaper {
     ///
     /// ```
     /// # fn main() -> Result<(), rinit_core::Error> {
-    /// assert_eq!(rinit_core::Reaper::cooperative()?.next()?, None);
+    /// assert_eq!(rinit_core::Reaper::cooperative()?.try_next()?, None);
     /// # Ok(())
     /// # }
     /// ```
-    #[expect(clippy::should_implement_trait, reason = "an iterator could not tell an error from the end")]
-    pub fn next(&mut self) -> Result<Option<Orphan>, Error> {
+    pub fn try_next(&mut self) -> Result<Option<Orphan>, Error> {
         if let Some(orphan) = self.events.pop_front() {
             return Ok(Some(orphan));
         }
         let checked = self.check();
         // Setting the timer also takes back that the descriptor is readable.
-        self.wake_in(*checked.as_ref().unwrap_or(&SLOW))?;
+        self.wake_in(*checked.as_ref().unwrap_or(&IDLE_INTERVAL))?;
         checked?;
         Ok(self.events.pop_front())
     }
@@ -236,8 +235,8 @@ impl CooperativeReaper {
     /// Takes what has settled; the time until the next check.
     fn check(&mut self) -> Result<Duration, Error> {
         self.shared.lock().checks += 1;
-        if scan::hint()? == Hint::None {
-            return Ok(SLOW);
+        if scan::hint()? == Pending::None {
+            return Ok(IDLE_INTERVAL);
         }
         let known = {
             let mut state = self.shared.lock();
@@ -253,7 +252,7 @@ impl CooperativeReaper {
             state.ledger.see(&view, now);
             state.ledger.due(now)
         };
-        for batch in due.get(..AT_ONCE).unwrap_or(&due).chunks(BATCH) {
+        for batch in due.get(..MAX_PER_CHECK).unwrap_or(&due).chunks(BATCH) {
             let mut state = self.shared.lock();
             for zombie in batch {
                 // Claimed by its bare number since it was found due, or the like: it is decided under the lock.
@@ -271,9 +270,9 @@ impl CooperativeReaper {
         let state = self.shared.lock();
         let now = self.now();
         Ok(match state.ledger.next_due() {
-            None => SLOW,
-            Some(due) if due <= now => HELD_BACK,
-            Some(due) => due.saturating_sub(now).clamp(TOGETHER, SLOW),
+            None => IDLE_INTERVAL,
+            Some(due) if due <= now => RETRY_HELD_BACK,
+            Some(due) => due.saturating_sub(now).clamp(COALESCE_WINDOW, IDLE_INTERVAL),
         })
     }
 

@@ -1,6 +1,6 @@
 //! Looking at the children, thread by thread, and taking one zombie.
 
-use super::ledger::{Identity, View};
+use super::ledger::{Identity, Scan};
 use crate::error::Error;
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
@@ -16,16 +16,16 @@ use std::path::PathBuf;
 
 /// Whether there is anything to look for. Takes no status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hint {
+pub(super) enum Pending {
     /// Some child is a zombie. Which one is of no use: it is the same for ever, until somebody takes it.
     Zombies,
     None,
 }
 
-pub(super) fn hint() -> Result<Hint, Error> {
+pub(super) fn hint() -> Result<Pending, Error> {
     match peek(WaitId::All) {
-        Ok(Some(_)) => Ok(Hint::Zombies),
-        Ok(None) | Err(Errno::CHILD) => Ok(Hint::None),
+        Ok(Some(_)) => Ok(Pending::Zombies),
+        Ok(None) | Err(Errno::CHILD) => Ok(Pending::None),
         Err(error) => Err(Error::Wait(error.into())),
     }
 }
@@ -63,9 +63,9 @@ fn me() -> Pid {
 ///
 /// The adopter's list is read last: a child whose thread ends during the look is then in one list or in both, and never in
 /// none, which would lose the mark that it was started here.
-pub(super) fn look(reader: &mut Reader, known: &HashMap<Pid, u64>) -> Result<View, Error> {
+pub(super) fn look(reader: &mut Reader, known: &HashMap<Pid, u64>) -> Result<Scan, Error> {
     let me = me();
-    let mut view = View::default();
+    let mut view = Scan::default();
     let mut threads = Vec::new();
     procfs::reader::numbers(&format!("/proc/{me}/task"), &mut threads)?;
     let adopter = adopter(reader, me, &threads)?;

@@ -73,10 +73,10 @@ impl Passed {
 /// A pipe, close-on-exec, whose ends are no standard descriptors.
 pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-    Ok((raise(read)?, raise(write)?))
+    Ok((move_above_stdio(read)?, move_above_stdio(write)?))
 }
 
 /// The descriptor, or a duplicate that is no standard one.
-pub(crate) fn raise(fd: OwnedFd) -> io::Result<OwnedFd> {
+pub(crate) fn move_above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
     if fd.as_raw_fd() >= ABOVE_STDIO { Ok(fd) } else { Ok(rustix::io::fcntl_dupfd_cloexec(&fd, ABOVE_STDIO)?) }
 }

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 /// Takes a descriptor that this process was started with, and keeps it from programs that it starts.
 ///
 /// Sound only where nobody owns it yet, which is the caller's part: under `c_main!`, where nothing has been opened, once.
-pub(crate) fn adopt(number: RawFd) -> io::Result<OwnedFd> {
+pub(crate) fn take_inherited_fd(number: RawFd) -> io::Result<OwnedFd> {
     if number <= 2 {
         return Err(io::ErrorKind::InvalidInput.into());
     }

@@ -14,7 +14,7 @@ fn sigprocmask(how: libc::c_int, set: u64) -> io::Result<SignalSet> {
     let result =
         unsafe { libc::syscall(libc::SYS_rt_sigprocmask, how, ptr::from_ref(&set), &raw mut old, KERNEL_SET_BYTES) };
     check(result)?;
-    Ok(SignalSet::from_bits_retain(old))
+    Ok(SignalSet::from_bits(old))
 }
 
 /// Adds to the mask; returns what it was. KILL and STOP are left out by the kernel itself.

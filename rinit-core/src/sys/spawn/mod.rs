@@ -12,7 +12,7 @@ use crate::pid::Pid;
 use crate::signal::Signal;
 use crate::signal::set::SignalSet;
 use crate::sys::fd::remap::{Passed, pipe};
-use crate::sys::retry::{patiently, pause};
+use crate::sys::retry::{retry_transient, sleep};
 use crate::sys::signal::disposition::{Disposition, set_disposition};
 use crate::sys::signal::mask::{block, set_mask};
 use crate::sys::signal::send::{kill, set_parent_death_signal};
@@ -85,7 +85,7 @@ pub(crate) enum Stage {
     Terminal,
     Directory,
     User,
-    UserNotFinal,
+    PrivilegesRetained,
     Descriptor,
     ParentDeath,
     Exec,
@@ -98,7 +98,7 @@ impl Stage {
         Self::Terminal,
         Self::Directory,
         Self::User,
-        Self::UserNotFinal,
+        Self::PrivilegesRetained,
         Self::Descriptor,
         Self::ParentDeath,
         Self::Exec,
@@ -175,7 +175,7 @@ pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, Failure> {
             let from = Instant::now();
             while from.elapsed() < LONG_ENOUGH {
                 // Until then it may be in this memory: where no sleep is to be had either, the time passes all the same.
-                pause(LONG_ENOUGH);
+                sleep(LONG_ENOUGH);
             }
             Ok(None)
         }),
@@ -189,7 +189,7 @@ pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, Failure> {
         (Err(error), _) => Failure::here(Stage::Pipe)(error),
         // The program runs, but this process could no longer take its own signals: no child is left behind.
         (Ok(None), Err(error)) => {
-            if patiently(|| kill(pid, Signal::KILL)).is_err() {
+            if retry_transient(|| kill(pid, Signal::KILL)).is_err() {
                 // To wait for it would be to wait for its own end.
                 return Err(Failure::here(Stage::Mask)(error));
             }
@@ -197,7 +197,8 @@ pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, Failure> {
         }
     };
     // It is ours alone, so its zombie is taken by pid. One that has reported is in this memory until then.
-    let _ = patiently(|| Ok(rustix::process::waitpid(Some(pid.rustix()), rustix::process::WaitOptions::empty())?));
+    let _ =
+        retry_transient(|| Ok(rustix::process::waitpid(Some(pid.rustix()), rustix::process::WaitOptions::empty())?));
     drop(stack);
     Err(failure)
 }
@@ -214,7 +215,7 @@ const LONG_ENOUGH: Duration = Duration::from_millis(100);
 fn wait_for_report(read: &OwnedFd, pid: Pid) -> Option<PollFlags> {
     use rustix::process::{WaitId, WaitIdOptions};
     let mut fds = [PollFd::new(read, PollFlags::IN)];
-    while patiently(|| Ok(poll(&mut fds, Some(&LOOK_AFTER))?)).ok()? == 0 {
+    while retry_transient(|| Ok(poll(&mut fds, Some(&LOOK_AFTER))?)).ok()? == 0 {
         let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let stopped = rustix::process::waitid(WaitId::Pid(pid.rustix()), options).ok().flatten();
         let by = stopped.and_then(|status| status.stopping_signal());
@@ -230,7 +231,7 @@ fn wait_for_report(read: &OwnedFd, pid: Pid) -> Option<PollFlags> {
 fn read_report(read: &OwnedFd) -> io::Result<Option<Failure>> {
     let mut bytes = [0_u8; Report::SIZE];
     // It is written at once, and pipes keep that together (`pipe(7)`, PIPE_BUF).
-    let count = patiently(|| Ok(rustix::io::read(read, &mut bytes[..])?))?;
+    let count = retry_transient(|| Ok(rustix::io::read(read, &mut bytes[..])?))?;
     Ok((count == bytes.len()).then(|| Report::parse(bytes)))
 }
 
@@ -306,7 +307,7 @@ fn set_up(plan: &mut Plan<'_>) -> Result<std::convert::Infallible, Report> {
     // Last of what needs a descriptor: the terminal's own may be at one of the numbers.
     plan.passed.apply().map_err(|(number, error)| Report { stage: Stage::Descriptor, number, error })?;
     for (signals, disposition) in [(plan.default, Disposition::Default), (plan.ignore, Disposition::Ignore)] {
-        for signal in signals.signals() {
+        for signal in signals.iter() {
             // KILL and STOP cannot be set, and nothing else fails here.
             let _ = set_disposition(signal, disposition);
         }
@@ -369,7 +370,7 @@ fn become_user(ids: &Ids) -> Result<(), (Stage, Errno)> {
     let uid_back = !uid.is_root() && rustix::thread::set_thread_res_uid(root.0, root.0, root.0).is_ok();
     let gid_back =
         !uid.is_root() && !gid.is_root() && rustix::thread::set_thread_res_gid(root.1, root.1, root.1).is_ok();
-    if uid_back || gid_back { Err((Stage::UserNotFinal, Errno::PERM)) } else { Ok(()) }
+    if uid_back || gid_back { Err((Stage::PrivilegesRetained, Errno::PERM)) } else { Ok(()) }
 }
 
 /// Tries the candidates in turn, as `execvp(3)` does: goes on where a file is not there, remembers that one was refused.
