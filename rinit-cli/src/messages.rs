@@ -87,7 +87,7 @@ fn recipient(to: ForwardTo) -> &'static str {
     match to {
         ForwardTo::Main => "main",
         ForwardTo::Group => "main's process group",
-        ForwardTo::All => "all descendants",
+        _ => "all descendants",
     }
 }
 

@@ -15,6 +15,7 @@ use std::fmt;
 /// assert_eq!(killed.to_string(), "killed by SIGKILL");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ExitStatus {
     /// The process called `exit`; the code is what a parent can see of it, 0 to 255.
     Code(u8),

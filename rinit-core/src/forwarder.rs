@@ -88,6 +88,7 @@ impl<'a> From<&'a Child> for Recipient<'a> {
 /// # }
 /// ```
 #[derive(Debug)]
+#[must_use = "dropping it unblocks its signals, which then take their ordinary course"]
 pub struct SignalForwarder {
     fd: SignalFd,
     /// What this value has blocked and nobody had before; only that is unblocked on drop, so that several such

@@ -30,6 +30,7 @@ use crate::sys::Disposition;
 /// # }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "it holds the signal mask and dispositions to restore or to hand on"]
 pub struct Inherited {
     mask: SignalSet,
     sigchld_ignored: bool,

@@ -125,6 +125,7 @@ fn log_event(program: &str, event: &Event) {
             ExitStatus::Signal { signal, .. } => {
                 log("DEBUG", format_args!("child process {pid} exited due to signal {}", signal.number()));
             }
+            _ => {}
         },
         _ => {}
     }

@@ -210,6 +210,7 @@ fn log_event(session: bool, rewrite: &Rewrite, stopping: &mut bool, event: &Even
                 ExitStatus::Signal { signal, .. } => {
                     say(format_args!("A child with PID {pid} was terminated by signal {}.", signal.number()));
                 }
+                _ => {}
             }
             if *main {
                 say(format_args!("Forwarded signal {} to children.", Signal::TERM.number()));

@@ -228,7 +228,7 @@ fn observe(verbosity: u8, orphans: bool, program: &str, event: &Event) {
                     log(verbosity, INFO, format_args!("Main child exited with signal (with signal '{signal}')"));
                 }
                 (false, _) if orphans => log(verbosity, WARN, format_args!("Reaped zombie process with pid={pid}")),
-                (false, _) => {}
+                _ => {}
             }
         }
         _ => {}

@@ -41,6 +41,7 @@ const DROP_WITHIN: Duration = Duration::from_secs(30);
 /// # }
 /// ```
 #[derive(Debug)]
+#[must_use = "dropping it ends the job and all that the job has started"]
 pub struct Job {
     connection: Connection,
     main: Pid,

@@ -9,6 +9,7 @@ use crate::signal::set::SignalSet;
 /// assert_eq!(rinit_core::policy::ForwardTo::default(), rinit_core::policy::ForwardTo::Main);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum ForwardTo {
     /// The program that rinit started, and nobody else.
     #[default]
@@ -25,6 +26,7 @@ pub enum ForwardTo {
 /// assert_eq!(rinit_core::policy::ForwardFilter::default(), rinit_core::policy::ForwardFilter::All);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum ForwardFilter {
     /// Every signal that arrives.
     #[default]

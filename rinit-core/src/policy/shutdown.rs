@@ -22,6 +22,7 @@ use std::time::Duration;
 /// assert_eq!(rinit_core::policy::OnMainExit::default(), rinit_core::policy::OnMainExit::Drain);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum OnMainExit {
     /// Tells them TERM and waits for them.
     #[default]

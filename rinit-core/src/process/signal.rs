@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// assert_ne!(rinit_core::process::Delivery::Delivered, rinit_core::process::Delivery::Gone);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Delivery {
     /// The kernel took it for the process.
     Delivered,

@@ -51,6 +51,7 @@ use std::thread::{self, ThreadId};
 /// # }
 /// ```
 #[derive(Debug)]
+#[must_use = "dropping it unblocks SIGCHLD, and nothing reaps the children any more"]
 pub struct Reaper {
     fd: SignalFd,
     /// What this value has blocked and nobody had before; only that is unblocked on drop, so that several such
@@ -69,6 +70,7 @@ pub struct Reaper {
 /// assert!(!ended.spawned_here);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReapedChild {
     /// Its pid, which is free again and may be a stranger's by now.
     pub pid: Pid,

@@ -24,6 +24,7 @@ use std::time::Duration;
 /// assert_eq!(rinit_core::ProcessGroup::default(), rinit_core::ProcessGroup::Own);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum ProcessGroup {
     /// In the group of the process that starts it.
     Inherit,

@@ -29,6 +29,7 @@ const EVENTS: usize = 1024;
 /// # }
 /// ```
 #[derive(Debug)]
+#[must_use = "dropping it stops the thread that reaps orphans"]
 pub struct BackgroundReaper {
     claims: Claims,
     stop: Arc<OwnedFd>,

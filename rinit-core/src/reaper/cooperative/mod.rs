@@ -69,6 +69,7 @@ const BATCH: usize = 32;
 /// # }
 /// ```
 #[derive(Debug)]
+#[must_use = "dropping it ends the reaping of orphans"]
 pub struct CooperativeReaper {
     shared: Arc<Shared>,
     reader: Reader,
@@ -86,6 +87,7 @@ pub struct CooperativeReaper {
 /// assert!(orphan.status.success());
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Orphan {
     /// Its pid, which is free again and may be a stranger's by now.
     pub pid: Pid,
