@@ -136,7 +136,6 @@ impl SignalForwarder {
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
     pub fn rewrite(mut self, rewrite: Rewrite) -> Self {
         self.rewrite = rewrite;
         self

@@ -81,7 +81,6 @@ impl Started {
 fn exit_code(status: ExitStatus) -> Option<i32> {
     match status {
         ExitStatus::Code(code) => Some(code.into()),
-        ExitStatus::Signal { .. } => None,
         _ => None,
     }
 }

@@ -146,7 +146,6 @@ impl CooperativeReaper {
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
     pub fn settle(self, time: Duration) -> Self {
         self.shared.lock().ledger.rule.settle = time;
         self
@@ -162,7 +161,6 @@ impl CooperativeReaper {
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
     pub fn flood(self, crowd: usize, floor: Duration) -> Self {
         {
             let mut state = self.shared.lock();
