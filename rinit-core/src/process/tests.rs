@@ -56,7 +56,7 @@ fn a_foreign_proc_is_refused() {
     let test = std::env::current_exe().unwrap();
     let mut inside = Command::new("unshare");
     inside.args(["--pid", "--fork", "--kill-child"]).arg(test);
-    inside.args(["--exact", "tree::tests::a_foreign_proc_is_refused"]).env(INSIDE, "1");
+    inside.args(["--exact", "process::tests::a_foreign_proc_is_refused"]).env(INSIDE, "1");
     let output = inside.output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");

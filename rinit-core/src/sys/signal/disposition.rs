@@ -22,7 +22,8 @@ struct KernelSigaction {
     flags: libc::c_ulong,
     #[cfg(not(any(target_arch = "riscv64", target_arch = "riscv32", target_arch = "loongarch64")))]
     restorer: usize,
-    mask: u64,
+    // Not a u64: its alignment of 8 on 32-bit Arm would move it away from where the kernel has it.
+    mask: [u32; 2],
 }
 
 impl KernelSigaction {
@@ -31,7 +32,7 @@ impl KernelSigaction {
         flags: 0,
         #[cfg(not(any(target_arch = "riscv64", target_arch = "riscv32", target_arch = "loongarch64")))]
         restorer: 0,
-        mask: 0,
+        mask: [0; 2],
     };
 
     fn disposition(&self) -> Disposition {

@@ -17,19 +17,33 @@ pub(crate) fn is_sigtimedwait(call: i64) -> bool {
     call == i64::from(libc::SYS_rt_sigtimedwait) || cfg!(target_pointer_width = "32") && call == TIME64
 }
 
+/// What `rt_sigtimedwait` reads: two longs. The C library's `timespec` may have 64-bit seconds where a long has 32 bits.
+#[repr(C)]
+struct KernelTimespec {
+    seconds: libc::c_long,
+    nanoseconds: libc::c_long,
+}
+
+impl KernelTimespec {
+    /// The duration, at most what a long can hold: 68 years on 32-bit machines. Callers check the clock and call again.
+    fn new(duration: Duration) -> Self {
+        KernelTimespec {
+            seconds: duration.as_secs().try_into().unwrap_or(libc::c_long::MAX),
+            // Less than 10⁹, which fits a long of 32 bits.
+            nanoseconds: duration.subsec_nanos() as libc::c_long,
+        }
+    }
+}
+
 /// Takes the next pending signal of the set, which must be blocked. `None` timeout waits for ever; `Ok(None)` is the
 /// end of the time, or an interruption by a signal outside the set or a stop and continue, after which callers look at
 /// the clock and come again.
 pub(crate) fn sigtimedwait(set: SignalSet, timeout: Option<Duration>) -> io::Result<Option<ReceivedSignal>> {
     let mut siginfo = zeroed();
-    let timeout = timeout.map(|timeout| libc::timespec {
-        // More than 68 years is the end of the time as well: callers come again.
-        tv_sec: timeout.as_secs().try_into().unwrap_or(i32::MAX.into()),
-        tv_nsec: timeout.subsec_nanos().into(),
-    });
+    let timeout = timeout.map(KernelTimespec::new);
     let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
     // SAFETY: the set is a live u64 of the size passed, `siginfo` a live one to be filled, and `timeout` null or a
-    // live timespec with nanoseconds below one second; the kernel keeps none of them.
+    // live KernelTimespec with nanoseconds below one second; the kernel keeps none of them.
     let result = unsafe {
         libc::syscall(
             libc::SYS_rt_sigtimedwait,
