@@ -1,19 +1,19 @@
-//! A `main` that keeps the state that the program inherited.
+//! A `main` that keeps the inherited signal state.
 
 /// Defines the program's entry point as a C `main`, so that `run` sees the process as its parent made it.
 ///
 /// Rust's own start-up code sets SIGPIPE to ignored, opens `/dev/null` on closed standard descriptors and installs
-/// handlers for SEGV and BUS, all before `main`; an init process would pass the first two on to its child. A C `main`
-/// has none of that. The macro blocks every signal as its first step ([`Inherited::capture`](crate::Inherited::capture)),
+/// handlers for SEGV and BUS, all before `main`; an init process would hand the first two to its child. A C `main`
+/// does none of this. The macro blocks every signal as its first step ([`Inherited::capture`](crate::Inherited::capture)),
 /// then collects the arguments and calls `run(Result<Inherited, Error>, Vec<OsString>) -> u8`; the value is the exit
 /// status. The crate that uses it says `#![no_main]`.
 ///
 /// `run` may hand the [`Inherited`](crate::Inherited) to [`Init`](crate::Init), which then closes every descriptor from 3 up
-/// and changes to `/` once the child is started, so that nothing is pinned: `run` must not open descriptors that it wants
-/// to keep over that. It must install no signal handler either: the child runs in this process's memory until it is its
+/// and changes to `/` once the child is started, so that rinit neither delays an EOF nor keeps a file system busy: `run` must not open descriptors that
+/// it needs after that. It must install no signal handler either: the child runs in this process's memory until it is its
 /// program, and a signal of that moment would run the handler there.
 ///
-/// What is lost: the message that std prints at a stack overflow, and `ExitCode`/`Result` as a return value.
+/// The program loses the message that std prints at a stack overflow, and `ExitCode`/`Result` as a return value.
 ///
 /// Source: `signal(7)`, `execve(2)` "dispositions"; `library/std/src/rt.rs` and `sys/pal/unix/mod.rs` of Rust 1.95.
 ///
@@ -36,7 +36,7 @@ macro_rules! c_main {
         ///
         /// # Safety
         ///
-        /// For the C runtime alone, which passes `argc` valid strings.
+        /// Only the C runtime may call it, with `argc` valid strings.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn main(
             argc: ::std::ffi::c_int,

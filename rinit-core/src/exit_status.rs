@@ -1,11 +1,11 @@
-//! How a process ended.
+//! Exit statuses of processes.
 
 use crate::signal::Signal;
 use std::fmt;
 
-/// How a process ended: with an exit code, or by a signal.
+/// How a process exited: with an exit code, or terminated by a signal.
 ///
-/// Source: `wait(2)`, `exit(3)`; the mapping of signals to exit codes is the shell's, POSIX.1 "Exit status for commands".
+/// Source: `wait(2)`, `exit(3)`; signals map to exit codes as in the shell, POSIX.1 "Exit status for commands".
 ///
 /// ```
 /// use rinit_core::{ExitStatus, Signal};
@@ -17,19 +17,19 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExitStatus {
-    /// The process called `exit`; the code is what a parent can see of it, 0 to 255.
+    /// The process called `exit`. The code is the part that a parent can see, 0 to 255.
     Code(u8),
-    /// A signal ended the process.
+    /// A signal terminated the process.
     Signal {
-        /// Which one.
+        /// The signal.
         signal: Signal,
-        /// True if the kernel wrote, or handed out, a core dump (`core(5)`).
+        /// Whether the kernel produced a core dump (`core(5)`).
         core_dumped: bool,
     },
 }
 
 impl ExitStatus {
-    /// The code with which a program that stands for this one should exit: the code itself, or 128 + signal number.
+    /// The exit code for a program that stands for this process: the code itself, or 128 + the signal's number.
     ///
     /// ```
     /// use rinit_core::{ExitStatus, Signal};
@@ -44,7 +44,7 @@ impl ExitStatus {
         }
     }
 
-    /// True for exit code 0.
+    /// Whether the exit code is 0.
     ///
     /// ```
     /// assert!(rinit_core::ExitStatus::Code(0).success());
@@ -54,7 +54,7 @@ impl ExitStatus {
         matches!(self, Self::Code(0))
     }
 
-    /// The signal that ended the process, if one did.
+    /// The signal that terminated the process, if one did.
     ///
     /// ```
     /// assert_eq!(rinit_core::ExitStatus::Code(143).signal(), None);
@@ -67,7 +67,7 @@ impl ExitStatus {
         }
     }
 
-    /// From the status word of `wait(2)`; `None` where it tells of a stop or a continuation and not of an end.
+    /// From the status word of `wait(2)`; `None` if it reports a stop or a continuation.
     pub(crate) fn from_wait(status: i32) -> Option<Self> {
         let signal = status & 0x7f;
         match signal {

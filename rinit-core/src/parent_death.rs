@@ -1,16 +1,16 @@
-//! `PR_SET_PDEATHSIG`: a signal when the parent ends, without losing a parent that has ended already.
+//! `PR_SET_PDEATHSIG`: a signal when the parent dies, including a parent that died before the request.
 
 use crate::error::Error;
 use crate::pid::Pid;
 use crate::signal::Signal;
 use crate::sys;
 
-/// Remembers who the parent was, so that a later request can tell that it has gone.
+/// Records the parent, so that a later request notices that it has died.
 ///
 /// ```
 /// # fn main() -> Result<(), rinit_core::Error> {
-/// let parent = rinit_core::ParentWatch::start(); // early: from here on its end is noticed
-/// parent.signal(rinit_core::Signal::TERM)?;
+/// let parent = rinit_core::ParentWatch::start(); // early: from here on its death is noticed
+/// parent.send_on_death(rinit_core::Signal::TERM)?;
 /// # Ok(())
 /// # }
 /// ```
@@ -24,7 +24,7 @@ fn parent_now() -> Option<Pid> {
 }
 
 impl ParentWatch {
-    /// Notes the parent of this moment. A parent that had ended even before cannot be told from one that never was.
+    /// Records the current parent. A parent that died before this call cannot be noticed.
     ///
     /// ```
     /// let _ = rinit_core::ParentWatch::start();
@@ -34,16 +34,16 @@ impl ParentWatch {
         Self { parent: parent_now() }
     }
 
-    /// For a parent that is known, even if it has ended by now.
+    /// Watches a known parent, which may have died already.
     pub(crate) const fn of(parent: Pid) -> Self {
         Self { parent: Some(parent) }
     }
 
-    /// Has the kernel send the signal to this process when its parent ends; sends it at once if the parent has ended
-    /// since [`ParentWatch::start`], because the kernel would not.
+    /// Makes the kernel send the signal to this process when its parent dies. If the parent has died since
+    /// [`ParentWatch::start`], it sends the signal at once, because the kernel would not.
     ///
-    /// The kernel means the parent *thread*: where a short-lived thread has started this process, the signal comes when
-    /// that thread ends.
+    /// The kernel watches the parent *thread*: if a short-lived thread started this process, the signal comes when that thread
+    /// exits.
     ///
     /// Source: `PR_SET_PDEATHSIG(2const)`.
     ///
@@ -53,13 +53,13 @@ impl ParentWatch {
     ///
     /// ```
     /// # fn main() -> Result<(), rinit_core::Error> {
-    /// rinit_core::ParentWatch::start().signal(rinit_core::Signal::KILL)?;
+    /// rinit_core::ParentWatch::start().send_on_death(rinit_core::Signal::KILL)?;
     /// # Ok(())
     /// # }
     /// ```
     pub fn send_on_death(&self, signal: Signal) -> Result<(), Error> {
         sys::set_parent_death_signal(signal).map_err(Error::ParentDeathSignal)?;
-        // The request comes first and the look second: a parent that ends in between is seen by one of the two.
+        // Request first, check second: one of the two notices a parent that dies in between.
         if parent_now() != self.parent {
             let pid = Pid::from(rustix::process::getpid());
             sys::kill(pid, signal).map_err(|source| Error::SendSignal { signal, pid, source })?;

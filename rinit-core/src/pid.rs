@@ -5,18 +5,17 @@ use std::fmt;
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::num::NonZeroI32;
 
-/// For ids, without the random keys for which a process would ask the kernel at every start: nobody chooses enough of them to
-/// make them collide.
+/// A hasher for ids. It has no random keys, which would cost a system call at every start: an attacker cannot choose enough
+/// ids to make them collide.
 pub(crate) type IdHasher = BuildHasherDefault<DefaultHasher>;
 pub(crate) type PidMap<V> = HashMap<Pid, V, IdHasher>;
-/// The same without values.
+/// A set of pids.
 pub(crate) type PidSet = HashSet<Pid, IdHasher>;
 
 /// The id of one process, as seen in the caller's PID namespace.
 ///
-/// A pid is a name and not a handle: once the process has been waited for, the kernel may give the same number to a
-/// stranger. rinit signals by pid only its own unreaped children, whose numbers cannot be reused; everything else goes
-/// through a pidfd.
+/// A pid is a name, not a handle: once the process was reaped, the kernel may give the number to an unrelated process. rinit
+/// signals by pid only its own unreaped children, whose numbers cannot be reused. It signals all others through a pidfd.
 ///
 /// Source: `credentials(7)`, `pid_namespaces(7)`.
 ///
@@ -33,7 +32,7 @@ impl Pid {
     /// PID 1, the init process of a PID namespace.
     pub const INIT: Self = Self(NonZeroI32::new(1).unwrap());
 
-    /// A pid from its number; `None` for 0 and negative numbers, which in `kill(2)` mean groups and never one process.
+    /// A pid from its number; `None` for 0 and negative numbers, which mean groups in `kill(2)`.
     ///
     /// ```
     /// assert_eq!(rinit_core::Pid::new(42).map(|pid| pid.get()), Some(42));
@@ -57,7 +56,7 @@ impl Pid {
     }
 
     pub(crate) fn rustix(self) -> rustix::process::Pid {
-        // `Self` is never zero or negative, so this is never `None`; INIT is a harmless stand-in for the impossible.
+        // `Self` is never zero or negative, so this is never `None`. INIT is a harmless default.
         rustix::process::Pid::from_raw(self.get()).unwrap_or(rustix::process::Pid::INIT)
     }
 }

@@ -1,4 +1,4 @@
-//! Opening a file that somebody else may have put there.
+//! Opens a file at a path that another user may control.
 
 use std::fs::File;
 use std::io;
@@ -6,9 +6,8 @@ use std::path::Path;
 
 /// Opens a file for reading if it is a regular one (`open(2)`, `inode(7)`).
 ///
-/// A FIFO would block the open, and with it PID 1, for ever; opening a device may set off what the device does. So the
-/// type is looked at before, and once more after, for a file that was exchanged in between; O_NONBLOCK keeps that race
-/// from blocking.
+/// A FIFO would block the open, and PID 1, for ever; opening a device may have side effects. So the type is checked before the
+/// open, and again after it, because the file may have been replaced in between. O_NONBLOCK keeps that race from blocking.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags};
     let regular = |is_file: bool| {

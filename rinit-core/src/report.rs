@@ -1,4 +1,4 @@
-//! What an [`Init`](crate::Init) has to tell when it is done.
+//! The report of a finished [`Init`](crate::Init) run.
 
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
@@ -6,7 +6,7 @@ use crate::signal::Signal;
 use crate::survivor::Survivor;
 use std::time::Duration;
 
-/// How a run ended.
+/// How a supervised run ended.
 ///
 /// ```no_run
 /// use rinit_core::{ChildSpec, Inherited, Init};
@@ -23,26 +23,25 @@ use std::time::Duration;
 pub struct Report {
     /// Main's pid; it is free again.
     pub main_pid: Pid,
-    /// How main ended; `None` only if even KILL did not end it in time: stuck in the kernel, or of a user that this
-    /// process may not signal.
+    /// How main exited. `None` if even KILL did not terminate it in time: it is stuck in the kernel, or belongs to a user that
+    /// this process may not signal.
     pub main: Option<ExitStatus>,
     /// Children reaped, main included.
     pub reaped: u64,
-    /// Processes told to end, beyond what was forwarded to main.
+    /// Number of processes asked to stop, besides main.
     pub told: u64,
-    /// Processes sent KILL, as they were when it was sent; the first thousand of them.
+    /// Processes that were sent KILL, at most the first thousand, as they were then.
     pub killed: Vec<Survivor>,
-    /// Processes that remained when rinit left, the first thousand of them.
+    /// Processes that remained when rinit exited, at most the first thousand.
     pub left_behind: Vec<Survivor>,
     /// The signal that requested the stop, if one did.
     pub stop_signal: Option<Signal>,
-    /// From the request of the stop to the end, if a stop was requested.
+    /// Time from the stop request to the end of the run, if a stop was requested.
     pub stop_took: Option<Duration>,
 }
 
 impl Report {
-    /// The exit status that stands for main's: its code, 128 + n after signal n, and 137 for a main that could not even
-    /// be killed.
+    /// The exit code for this process: main's code, 128 + n after signal n, and 137 for a main that could not be killed.
     ///
     /// ```no_run
     /// # fn f(report: rinit_core::Report) {

@@ -1,4 +1,4 @@
-//! Who has the terminal: handing the foreground over, and taking it back.
+//! The foreground process group of the controlling terminal: hands it over and takes it back.
 
 use crate::pid::Pid;
 use crate::signal::Signal;
@@ -13,8 +13,8 @@ use std::time::Duration;
 
 /// The controlling terminal of this process.
 ///
-/// No descriptor is kept open for it: it is reached through a standard descriptor, or opened for the moment as
-/// `/dev/tty` where all three are redirected (`tty(4)`).
+/// No descriptor stays open for it. It is used through a standard descriptor, or opened briefly as `/dev/tty` if all three are
+/// redirected (`tty(4)`).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terminal {
     standard: Option<BorrowedFd<'static>>,
@@ -35,13 +35,13 @@ impl AsFd for Opened {
 }
 
 fn open_device() -> io::Result<OwnedFd> {
-    // Without waiting, for the description is its own and `may_read` must not wait for another reader.
+    // Non-blocking: the open file description is its own, and `may_read` must not wait for another reader.
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     Ok(rustix::fs::open("/dev/tty", flags, Mode::empty())?)
 }
 
-/// tcgetpgrp fails for anything but the controlling terminal (`tcgetpgrp(3)`). OPNOTSUPP is rustix's word for a
-/// foreground group of number 0, which has none in this PID namespace.
+/// tcgetpgrp fails for anything but the controlling terminal (`tcgetpgrp(3)`). rustix reports OPNOTSUPP for a foreground
+/// group of number 0, which lies outside this PID namespace.
 fn is_controlling(fd: BorrowedFd<'_>) -> bool {
     matches!(tcgetpgrp(fd), Ok(_) | Err(Errno::OPNOTSUPP))
 }
@@ -65,22 +65,22 @@ impl Terminal {
         tcgetpgrp(self.open().ok()?).ok().map(Pid::from)
     }
 
-    /// True if this process's group is in the foreground.
+    /// Whether this process's group is in the foreground.
     pub(crate) fn is_ours(self) -> bool {
         match (self.foreground(), sys::own_group()) {
             (Some(foreground), Some(own)) => foreground == own,
-            // Both lie outside of this PID namespace, and no number says whether they are one.
+            // Both lie outside this PID namespace, so their numbers do not say whether they are the same.
             (None, None) => may_read(),
             _ => false,
         }
     }
 
-    /// True if the group is in the foreground.
+    /// Whether the group is in the foreground.
     pub(crate) fn belongs_to(self, group: Pid) -> bool {
         self.foreground() == Some(group)
     }
 
-    /// True if the foreground group has no member any more: whoever held it was killed before he could give it back.
+    /// Whether the foreground group has no member left: the process that had the foreground was killed before it gave it back.
     pub(crate) fn is_deserted(self) -> bool {
         let gone = |group: Pid| rustix::process::test_kill_process_group(group.rustix()) == Err(Errno::SRCH);
         self.foreground().is_some_and(gone)
@@ -91,13 +91,13 @@ impl Terminal {
         Ok(act(self.open()?.as_fd()))
     }
 
-    /// Puts the group into the foreground. Callers make sure that nobody loses it by that.
+    /// Puts the group into the foreground. Callers ensure that no other group loses it wrongly.
     pub(crate) fn give_to(self, group: Pid) {
         // TTOU is blocked in this process, so that a lost race for the foreground cannot stop it.
         let _ = self.with(|fd| tcsetpgrp(fd, group.rustix()));
     }
 
-    /// Puts this process's group back into the foreground if the group has it, or a group that has ended.
+    /// Puts this process's group back into the foreground if `group`, or a group without members, has it.
     pub(crate) fn take_back_from(self, group: Pid) {
         if let Some(own) = sys::own_group().filter(|_| self.belongs_to(group) || self.is_deserted()) {
             self.give_to(own);
@@ -105,23 +105,23 @@ impl Terminal {
     }
 }
 
-/// True if this process is in the foreground of its terminal, by the kernel's own look: it refuses a read in the
-/// background with EIO where TTIN is blocked, also one that asks for nothing (`termios(3)`, TTIN and orphaned groups).
+/// Whether the kernel regards this process as in the foreground: with TTIN blocked it refuses a read in the background with
+/// EIO, even a read of zero bytes (`termios(3)`, TTIN and orphaned groups).
 fn may_read() -> bool {
     let Ok(device) = open_device() else { return false };
     rustix::io::read(&device, &mut [0_u8; 0][..]) != Err(Errno::IO)
 }
 
-/// Stops this process and its group, as the terminal's ^Z would have done had main been in it: a shell above waits for
-/// all of them, the script that started this process and the other end of a pipe included. Returns when somebody has
-/// continued it; at once and with false where nobody could.
+/// Stops this process and its group, as the terminal's ^Z would have done if main were in it: a shell above waits for all of
+/// them, including the script that started this process and the other end of a pipe. Returns when the process was continued;
+/// returns false at once if no process could continue it.
 ///
-/// Who could is known to the kernel: it drops a TSTP, and not a STOP, that would stop PID 1 or a group that is orphaned in
-/// the sense of POSIX.1, in which nobody has a parent outside it in its session (`setpgid(2)`, NOTES).
+/// The kernel knows: it drops a TSTP, unlike a STOP, that would stop PID 1 or an orphaned process group, in which no member
+/// has a parent in another group of the same session (`setpgid(2)`, NOTES).
 pub(crate) fn suspend() -> bool {
     let tstp = SignalSet::only(Signal::TSTP);
-    // Blocked in this process and so pending. A stop signal takes back a pending CONT, so that one which is pending
-    // afterwards is an answer to this stop: even if it came before the stop could take effect.
+    // TSTP is blocked here, so it becomes pending. A stop signal discards a pending CONT, so a CONT that is pending afterwards
+    // answers this stop, even if it came before the stop took effect.
     let sent = sys::own_group().is_some_and(|own| sys::kill_group(own, Signal::TSTP).is_ok());
     if !sent || sys::unblock(tstp).is_err() {
         return false;

@@ -200,7 +200,7 @@ impl Init<ThisProcess> {
         // A panic must not unwind into the caller's frames, which are the service's and would run here a second time.
         match catch_unwind(run) {
             Ok(never) => never,
-            Err(_) => sys::end_now(OWN_FAILURE),
+            Err(_) => sys::exit_now(OWN_FAILURE),
         }
     }
 }
@@ -210,7 +210,7 @@ fn end_as(report: &Report) -> ! {
     if let Some(signal) = report.main.and_then(ExitStatus::signal) {
         sys::die_by(signal);
     }
-    sys::end_now(report.exit_code())
+    sys::exit_now(report.exit_code())
 }
 
 /// The service's process group, in the foreground if the process had it.

@@ -15,10 +15,10 @@ use rustix::process::Signal as Named;
 
 /// One signal: a number from 1 to 64, by the kernel's numbering.
 ///
-/// Real-time signals count from [`Signal::RTMIN`] = 34, the number that the kernel's users, Docker and every glibc
-/// program call `SIGRTMIN`, whatever libc this program was built with: musl keeps 34 to itself and would start at 35.
+/// Real-time signals count from [`Signal::RTMIN`] = 34, the number that Docker and every glibc
+/// program call `SIGRTMIN`, with any libc. musl reserves 34 and would start at 35.
 ///
-/// Names are read in any usual spelling and printed in one:
+/// All usual spellings are read; one is printed:
 ///
 /// ```
 /// use rinit_core::Signal;
@@ -59,15 +59,15 @@ signals! {
     ABRT = ABORT "abort(3)"
     BUS = BUS "access to memory that is not there"
     FPE = FPE "arithmetic error"
-    KILL = KILL "ends the process; cannot be caught, blocked or ignored"
+    KILL = KILL "terminates the process; cannot be caught, blocked or ignored"
     USR1 = USR1 "free for the program's own use"
     SEGV = SEGV "invalid memory access"
     USR2 = USR2 "free for the program's own use"
     PIPE = PIPE "write to a pipe without a reader"
     ALRM = ALARM "timer of alarm(2)"
-    TERM = TERM "request to end; what `docker stop` sends"
+    TERM = TERM "request to terminate; what `docker stop` sends"
     STKFLT = STKFLT "unused by the kernel"
-    CHLD = CHILD "a child stopped or ended"
+    CHLD = CHILD "a child stopped or exited"
     CONT = CONT "continue when stopped"
     STOP = STOP "stops the process; cannot be caught, blocked or ignored"
     TSTP = TSTP "stop from the terminal (^Z)"
@@ -116,7 +116,7 @@ impl Signal {
         self.0 as i32
     }
 
-    /// Every signal there is, in order of number.
+    /// All 64 signals, in order of number.
     ///
     /// ```
     /// assert_eq!(rinit_core::Signal::all().count(), 64);
@@ -125,10 +125,10 @@ impl Signal {
         (1..=HIGHEST).map(Self)
     }
 
-    /// True for the signals that a fault of the program itself raises: SEGV, BUS, FPE, ILL, TRAP, SYS.
+    /// Whether a fault of the program itself raises the signal: SEGV, BUS, FPE, ILL, TRAP, SYS.
     ///
-    /// Blocking them does not survive a real fault: the kernel then unblocks the signal, resets it to its default action
-    /// and ends the process (`force_sig_info` in the kernel; `sigprocmask(2)`, NOTES).
+    /// Blocking it does not help against a real fault: the kernel then unblocks the signal, resets it to its default action
+    /// and terminates the process (`force_sig_info` in the kernel; `sigprocmask(2)`, NOTES).
     ///
     /// ```
     /// use rinit_core::Signal;
@@ -140,7 +140,7 @@ impl Signal {
         [Self::SEGV, Self::BUS, Self::FPE, Self::ILL, Self::TRAP, Self::SYS].contains(&self)
     }
 
-    /// True where the default action ends the process; false where it stops, continues or does nothing.
+    /// Whether the default action terminates the process; false if it stops or continues the process or does nothing.
     ///
     /// Source: `signal(7)`, column "Action".
     ///
@@ -167,7 +167,7 @@ impl Signal {
 }
 
 impl fmt::Display for Signal {
-    /// `SIGTERM`, `SIGRTMIN+3`; the two numbers that glibc keeps to itself print as `SIG32` and `SIG33`.
+    /// `SIGTERM`, `SIGRTMIN+3`; the two numbers that glibc reserves print as `SIG32` and `SIG33`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named = NAMES.iter().find(|(_, signal)| signal == self);
         match (named, self.0.checked_sub(Self::RTMIN.0)) {
@@ -185,7 +185,7 @@ impl fmt::Debug for Signal {
     }
 }
 
-/// The text names no signal.
+/// The text is not the name of a signal.
 ///
 /// ```
 /// use rinit_core::Signal;
@@ -209,7 +209,7 @@ impl FromStr for Signal {
             return Ok(*signal);
         }
         if let Some(number) = decimal(name) {
-            // Only what `Display` prints for the two nameless numbers; "SIG15" is nobody's spelling.
+            // Only what `Display` prints for the two nameless numbers; "SIG15" is not a usual spelling.
             return Self::new(number).filter(|s| s.0 == 32 || s.0 == 33).ok_or(UnknownSignal);
         }
         real_time(name).ok_or(UnknownSignal)
@@ -229,7 +229,7 @@ fn real_time(name: &str) -> Option<Signal> {
     Signal::new(number).filter(|signal| *signal >= Signal::RTMIN)
 }
 
-/// Digits alone: the signs that `i32::from_str` would take are no part of a signal number.
+/// Digits alone: `i32::from_str` would accept a sign, which is not part of a signal number.
 fn decimal(text: &str) -> Option<i32> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

@@ -1,4 +1,4 @@
-//! A signal as it was received: who sent it, and with which value.
+//! A signal as it was received, with its sender and value.
 
 use crate::pid::Pid;
 use crate::signal::Signal;
@@ -24,54 +24,26 @@ pub struct ReceivedSignal {
 }
 
 impl ReceivedSignal {
-    /// Which one.
-    ///
-    /// ```
-    /// # fn f(received: rinit_core::signal::ReceivedSignal) {
-    /// let signal = received.signal();
-    /// # let _ = signal;
-    /// # }
-    /// ```
+    /// The signal.
     #[must_use]
     pub const fn signal(&self) -> Signal {
         self.signal
     }
 
-    /// The process that sent it; `None` where the kernel made it, or a process in another PID namespace sent it
+    /// The process that sent it; `None` if the kernel sent it, or a process in another PID namespace did
     /// (`pid_namespaces(7)`: its pid reads as 0).
-    ///
-    /// ```
-    /// # fn f(received: rinit_core::signal::ReceivedSignal) {
-    /// let sender = received.sender();
-    /// # let _ = sender;
-    /// # }
-    /// ```
     #[must_use]
     pub const fn sender(&self) -> Option<Pid> {
         self.sender
     }
 
-    /// True if the kernel itself made it: the terminal's ^C, ^\ and ^Z, a resize, a hangup (`sigaction(2)`, `SI_KERNEL`).
-    ///
-    /// ```
-    /// # fn f(received: rinit_core::signal::ReceivedSignal) {
-    /// let from_terminal = received.is_from_kernel();
-    /// # let _ = from_terminal;
-    /// # }
-    /// ```
+    /// Whether the kernel sent it: the terminal's ^C, ^\ and ^Z, a resize, a hangup (`sigaction(2)`, `SI_KERNEL`).
     #[must_use]
     pub const fn is_from_kernel(&self) -> bool {
         self.from_kernel
     }
 
-    /// The value that came with it, where it was sent by `sigqueue(3)`.
-    ///
-    /// ```
-    /// # fn f(received: rinit_core::signal::ReceivedSignal) {
-    /// let value = received.value();
-    /// # let _ = value;
-    /// # }
-    /// ```
+    /// The value that came with it, if it was sent by `sigqueue(3)`.
     #[must_use]
     pub const fn value(&self) -> Option<usize> {
         self.value

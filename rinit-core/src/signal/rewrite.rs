@@ -1,9 +1,9 @@
-//! Signals that arrive as one and are passed on as another.
+//! Rewriting rules: which signal is forwarded in place of the received one.
 
 use super::HIGHEST;
 use crate::signal::{Signal, UnknownSignal};
 
-/// For each signal, which one is passed on in its place, if any.
+/// For each signal, the one that is forwarded in its place, if any.
 ///
 /// ```
 /// use rinit_core::Signal;
@@ -20,7 +20,7 @@ use crate::signal::{Signal, UnknownSignal};
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Rewrite {
-    /// Number of the signal in place of signal n at n-1; 0 where it is dropped.
+    /// At n-1, the number of the signal that replaces signal n; 0 if it is dropped.
     to: [u8; HIGHEST as usize],
 }
 
@@ -36,16 +36,16 @@ pub enum BadRewrite {
     /// There is no `=` or `:` between two signals.
     #[error("not a rewriting rule: give FROM=TO or FROM:TO; FROM= or FROM:0 drops the signal")]
     Form,
-    /// One side is no signal.
+    /// One side is not a signal.
     #[error(transparent)]
     Signal(#[from] UnknownSignal),
-    /// KILL and STOP never arrive anywhere (`signal(7)`), so that a rule for them would be a mistake.
+    /// A process never receives KILL or STOP (`signal(7)`), so a rule for them is a mistake.
     #[error("SIGKILL and SIGSTOP cannot be caught, so they cannot be rewritten")]
     Uncatchable,
 }
 
 impl Default for Rewrite {
-    /// Every signal as itself.
+    /// Forwards every signal unchanged.
     fn default() -> Self {
         let mut to = [0; HIGHEST as usize];
         for (number, to) in (1..).zip(&mut to) {
@@ -100,7 +100,7 @@ impl Rewrite {
         }
     }
 
-    /// The signal to pass on for the one that arrived; `None` where it is dropped.
+    /// The signal to forward for the received one; `None` if it is dropped.
     ///
     /// ```
     /// use rinit_core::Signal;

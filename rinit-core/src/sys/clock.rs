@@ -1,6 +1,6 @@
-//! The clock that `/proc/pid/stat` counts by.
+//! The clock of `/proc/pid/stat`.
 //!
-//! By libc's calls and not rustix's, which panic where neither `prctl(PR_GET_AUXV)` (before Linux 6.4, or refused) nor
+//! It calls libc, because rustix's functions panic where neither `prctl(PR_GET_AUXV)` (before Linux 6.4, or refused) nor
 //! `/proc/self/auxv` (no `/proc`, no descriptor left, a binary that its user may not read) gives them the auxiliary vector.
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ pub(crate) fn since_boot() -> Duration {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the structure is live and filled by the call; where that fails it stays zero.
     unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut now) };
-    // Below a second, so that it fits.
+    // Less than a second, so it fits.
     Duration::new(now.tv_sec.try_into().unwrap_or(0), now.tv_nsec as u32)
 }
 

@@ -1,4 +1,4 @@
-//! The C entry point: what `c_main!` expands to needs.
+//! The C entry point: the function that `c_main!` calls.
 
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
 use std::os::unix::ffi::OsStrExt;

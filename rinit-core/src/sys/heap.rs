@@ -1,10 +1,10 @@
-//! Memory that the allocator keeps for later.
+//! Freed memory that the allocator keeps.
 
-/// Gives back what the start has used and the loop will not: an environment that was copied for the child may be larger than
-/// all else.
+/// Returns freed memory to the kernel. The environment that was copied for the child may be larger than all memory that the
+/// loop needs.
 pub(crate) fn give_back_free_memory() {
-    // musl gives back by itself.
+    // musl returns freed memory by itself.
     #[cfg(target_env = "gnu")]
-    // SAFETY: touches only memory that the allocator itself has free, under its own lock.
+    // SAFETY: touches only memory that is free in the allocator, under the allocator's own lock.
     let _ = unsafe { libc::malloc_trim(0) };
 }

@@ -1,14 +1,14 @@
 //! The kernel's interface, where rustix's stable API ends.
 //!
-//! Everything here is one system call, or the smallest sound step around one, and decides nothing. What rustix has is
-//! called directly by the modules above.
+//! Each function is one system call, or the smallest sound step around one, and contains no policy. Modules above call
+//! rustix directly for everything that it has.
 //!
 //! # Safety
 //!
 //! This is the only module tree that may hold `unsafe`. It needs it for four things that safe Rust cannot say: raw
 //! system calls on the kernel's own 64-bit signal set (libc's `sigset_t` hides signals 32 to 34 on musl), reading a
-//! `siginfo_t` union, `fork(2)` with what the child does until it is a program of its own, and the C entry point. Each block says why it
-//! is sound.
+//! `siginfo_t` union, `fork(2)` and the child's steps until `execve(2)`, and the C entry point.
+//! Each block says why it is sound.
 #![allow(unsafe_code)]
 
 mod clock;
@@ -22,7 +22,6 @@ pub(crate) mod retry;
 mod signal;
 mod spawn;
 mod terminal;
-mod threads;
 
 pub(crate) use clock::{since_boot, ticks_per_second};
 #[doc(hidden)]
@@ -31,7 +30,7 @@ pub(crate) use environ::environment;
 pub(crate) use fd::close::{close_all_but, close_from};
 pub(crate) use fd::remap::{Passed, move_above_stdio, pipe};
 pub(crate) use fd::socket::{peer, signal_on_input, take_inherited_fd};
-pub(crate) use fork::{Forked, end_now, fork_only_thread, put_variable};
+pub(crate) use fork::{Forked, NotAlone, OnlyThread, exit_now, fork_only_thread, only_thread, put_variable};
 pub(crate) use heap::give_back_free_memory;
 pub(crate) use process_group::{is_in_own_group, leads_session, own_group};
 pub(crate) use signal::disposition::{Disposition, SavedDisposition, set_disposition};
@@ -44,7 +43,6 @@ pub(crate) use signal::wait::{is_sigtimedwait, sigtimedwait};
 pub(crate) use spawn::c_strings::{CStrings, LISTEN_PID_ROOM, NulByte, c_string};
 pub(crate) use spawn::{Failure, Ids, Placement, Plan, Stage, place, spawn};
 pub(crate) use terminal::give_up_terminal;
-pub(crate) use threads::{NotAlone, OnlyThread, only_thread};
 
 /// The result of a system call made through libc: -1 means that `errno` tells why.
 fn check(result: libc::c_long) -> std::io::Result<libc::c_long> {

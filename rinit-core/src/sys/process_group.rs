@@ -1,15 +1,15 @@
-//! Process groups and sessions, which may lie outside of this PID namespace: they read as 0 there, a number that rustix's
-//! `Pid` cannot hold.
+//! Process groups and sessions. One that lies outside this PID namespace reads as 0, a number that rustix's `Pid` cannot
+//! hold.
 
 use crate::pid::Pid;
 
-/// The group of this process; `None` if it lies outside of its PID namespace.
+/// The process group of this process; `None` if it lies outside its PID namespace.
 pub(crate) fn own_group() -> Option<Pid> {
     // SAFETY: takes no argument, touches no memory and cannot fail.
     Pid::new(unsafe { libc::getpgrp() })
 }
 
-/// True if the process is in the group of this one.
+/// Whether the process is in the process group of this one.
 pub(crate) fn is_in_own_group(pid: Pid) -> bool {
     // SAFETY: plain integers; touches no memory.
     let group = unsafe { libc::getpgid(pid.get()) };
@@ -17,7 +17,7 @@ pub(crate) fn is_in_own_group(pid: Pid) -> bool {
     group == unsafe { libc::getpgrp() }
 }
 
-/// True if this process leads its session.
+/// Whether this process is a session leader.
 pub(crate) fn leads_session() -> bool {
     // SAFETY: plain integers; touches no memory.
     let session = unsafe { libc::getsid(0) };

@@ -1,17 +1,17 @@
-//! Trying again where the kernel's answer may be another one the next time.
+//! Repeats system calls whose failure may be transient.
 
 use rustix::io::Errno;
 use std::io;
 use std::time::Duration;
 
-/// How often a call is made. Not without end, whatever the answer: a PID 1 that goes round in circles is as bad as none.
+/// How often a call is made. The number is bounded, because a PID 1 that loops for ever is as bad as none.
 const ATTEMPTS: usize = 8;
 
-/// Makes the call again after EINTR, EAGAIN and ENOMEM, a few times: short of memory, interrupted, or under a supervisor
-/// that answers for the kernel (`seccomp_unotify(2)`), one call may fail where the next succeeds. A stop must not be lost by
-/// that, nor a descendant be overlooked.
+/// Repeats the call a few times after EINTR, EAGAIN and ENOMEM. When memory is short, after an interruption, or under a
+/// supervisor that answers for the kernel (`seccomp_unotify(2)`), one call may fail where the next succeeds. Such a failure
+/// must not lose a stop or overlook a descendant.
 ///
-/// Not for calls that wait or that answer EAGAIN for "nothing there".
+/// Do not use it for calls that wait or that answer EAGAIN for "no data".
 pub(crate) fn retry_transient<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for _ in 1..ATTEMPTS {
         match call() {
@@ -22,7 +22,8 @@ pub(crate) fn retry_transient<T>(mut call: impl FnMut() -> io::Result<T>) -> io:
     call()
 }
 
-/// Sleeps, or does not where that is refused: std's sleep panics there, and PID 1 must not. A signal that has a handler ends it.
+/// Sleeps, or returns at once if the kernel refuses: std's sleep would panic then, and PID 1 must not. A signal with a handler
+/// interrupts it.
 pub(crate) fn sleep(time: Duration) {
     let _ = time.try_into().map(|time| rustix::thread::nanosleep(&time));
 }

@@ -4,7 +4,7 @@ use super::check;
 use rustix::fd::{AsRawFd, BorrowedFd};
 use std::io;
 
-/// Lets go of the controlling terminal.
+/// Gives up the controlling terminal.
 pub(crate) fn give_up_terminal(tty: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the request takes no argument and touches no memory of this process.
     let result = unsafe { libc::ioctl(tty.as_raw_fd(), libc::TIOCNOTTY) };

@@ -1,12 +1,12 @@
-//! Who this process is already.
+//! Which user this process is already.
 
 use rustix::thread::CapabilitySet;
 
-/// Whether this thread, and so a child forked from it, already has these ids and could not get others.
+/// Whether this thread, and so a child forked from it, already has these ids and cannot get others.
 ///
-/// Then there is nothing to do, and a process without privileges, whose `setgroups(2)` would be refused, can be asked to
-/// run its program as itself. Whoever holds CAP_SETUID or CAP_SETGID and is not to be root goes the whole way instead,
-/// since only that proves that root cannot be regained.
+/// Then no change is needed, so a process without privileges, whose `setgroups(2)` would be refused, can be asked to run its
+/// program as itself. A process that holds CAP_SETUID or CAP_SETGID and must not be root makes the full change instead,
+/// because only that proves that root cannot be regained.
 pub(super) fn is_current(uid: u32, gid: u32, groups: &[u32]) -> bool {
     ids_are(uid, gid) && groups_are(gid, groups) && (uid == 0 || !may_change_ids())
 }
@@ -15,20 +15,20 @@ fn ids_are(uid: u32, gid: u32) -> bool {
     use rustix::process::{getegid, geteuid, getgid, getuid};
     let visible = [getuid(), geteuid()].iter().all(|id| id.as_raw() == uid)
         && [getgid(), getegid()].iter().all(|id| id.as_raw() == gid);
-    // A saved id that differs would be a way back. rustix has no getresuid(2); without /proc the real and effective ids
-    // must do, which is exact unless this process changed them itself: execve(2) copies the effective id to the saved.
+    // A saved id that differs would be a way back. rustix has no getresuid(2). Without /proc only the real and effective ids
+    // are checked, which is exact unless this process changed them itself: execve(2) copies the effective id to the saved.
     visible
         && std::fs::read_to_string("/proc/thread-self/status")
             .map_or(true, |status| line_is(&status, "Uid:", uid) && line_is(&status, "Gid:", gid))
 }
 
-/// Whether all ids of a line of `/proc/pid/status` (real, effective, saved, file system: `proc_pid_status(5)`) are this.
+/// Whether all ids of a line of `/proc/pid/status` (real, effective, saved, file system: `proc_pid_status(5)`) are this one.
 fn line_is(status: &str, field: &str, id: u32) -> bool {
     let mut values = status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default().split_whitespace();
     values.all(|value| value.parse() == Ok(id))
 }
 
-/// The supplementary groups but for the primary one, which some runtimes list and some leave out without any effect.
+/// The supplementary groups without the primary one, which some runtimes list and others omit, without any effect.
 fn groups_are(gid: u32, groups: &[u32]) -> bool {
     let others = |ids: &mut Vec<u32>| {
         ids.retain(|&id| id != gid);
@@ -44,7 +44,7 @@ fn groups_are(gid: u32, groups: &[u32]) -> bool {
 }
 
 fn may_change_ids() -> bool {
-    // Not readable means that nothing is known: the whole way then.
+    // If it cannot be read, nothing is known: make the full change.
     rustix::thread::capabilities(None)
         .map_or(true, |sets| sets.permitted.intersects(CapabilitySet::SETUID | CapabilitySet::SETGID))
 }

@@ -1,15 +1,15 @@
 //! `/etc/passwd` and `/etc/group`: `passwd(5)`, `group(5)`.
 //!
-//! Read by this crate and not by libc: a static musl build has no other way that works with any image, and glibc would
-//! load NSS modules, code from the image, into PID 1.
+//! This crate reads them itself, not through libc: a static musl build has no other way that works with any image, and glibc
+//! would load NSS modules, code from the image, into PID 1.
 
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Ids above are none: `u32::MAX` is -1, "leave it as it is" to `setresuid(2)`, and would keep root.
+/// The highest id. `u32::MAX` is -1, which tells `setresuid(2)` to change nothing, and would keep root.
 pub(super) const MAX_ID: u32 = u32::MAX - 1;
 
-/// Longest database that is read; a longer one is a mistake or an attempt to use up memory.
+/// Longest database that is read, in bytes. A longer one is a mistake or an attempt to exhaust memory.
 const MAX_BYTES: u64 = 16 << 20;
 
 /// A line of `/etc/passwd`.
@@ -36,8 +36,8 @@ impl Group<'_> {
     }
 }
 
-/// The accounts in file order; lines that are none are passed over, never guessed at: a line without a readable uid must
-/// not become uid 0.
+/// The accounts in file order. Malformed lines are skipped, never guessed at: a line without a readable uid must not become
+/// uid 0.
 pub(super) fn accounts(passwd: &[u8]) -> impl Iterator<Item = Account<'_>> {
     lines(passwd).filter_map(|line| {
         let mut fields = line.split(|&byte| byte == b':');
@@ -48,7 +48,7 @@ pub(super) fn accounts(passwd: &[u8]) -> impl Iterator<Item = Account<'_>> {
     })
 }
 
-/// The groups in file order, with the same rule for lines that are none.
+/// The groups in file order. Malformed lines are skipped.
 pub(super) fn groups(group: &[u8]) -> impl Iterator<Item = Group<'_>> {
     lines(group).filter_map(|line| {
         let mut fields = line.split(|&byte| byte == b':');
@@ -58,7 +58,7 @@ pub(super) fn groups(group: &[u8]) -> impl Iterator<Item = Group<'_>> {
     })
 }
 
-/// Lines that may hold an entry: no comments, nothing for NIS (`+`, `-`), no NUL, which C programs would cut the line at.
+/// Lines that may hold an entry: no comments, no NIS entries (`+`, `-`), no NUL, at which C programs would end the line.
 fn lines(file: &[u8]) -> impl Iterator<Item = &[u8]> {
     file.split(|&byte| byte == b'\n')
         .map(<[u8]>::trim_ascii)
@@ -69,7 +69,7 @@ fn id(digits: &[u8]) -> Option<u32> {
     number(std::str::from_utf8(digits).ok()?)?
 }
 
-/// The number that a text of decimal digits stands for: `None` if it is not one, `Some(None)` if it is no possible id.
+/// The number in a text of decimal digits: `None` if the text is not a number, `Some(None)` if the number is not a valid id.
 #[allow(clippy::option_option, reason = "two different answers, told apart by every caller")]
 pub(super) fn number(text: &str) -> Option<Option<u32>> {
     // Checked first, because `parse` takes a sign as well.
@@ -77,7 +77,7 @@ pub(super) fn number(text: &str) -> Option<Option<u32>> {
     digits.then(|| text.parse().ok().filter(|&id| id <= MAX_ID))
 }
 
-/// Reads a database whole; one that is not there is empty, as in an image `FROM scratch`.
+/// Reads a whole database. A missing one is empty, as in an image `FROM scratch`.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     match crate::regular_file::open(path) {

@@ -1,7 +1,7 @@
 //! The user that a program runs as.
 //!
-//! A switch of user has to set three things, and forgetting one is the classic hole: the uid, the gid, and the
-//! supplementary groups, which root leaves behind with access to disks and logs if nobody replaces them. [`User`] holds
+//! A change of user must set three things: the uid, the gid, and the supplementary groups. The groups are often forgotten;
+//! those of root then still give access to disks and logs. [`User`] holds
 //! all three, looked up in `/etc/passwd` and `/etc/group` as `docker run --user`, `gosu` and `su-exec` do it.
 
 mod current;
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// Most groups a process can have: NGROUPS_MAX of `getgroups(2)`, since Linux 2.6.4.
 const MAX_GROUPS: usize = 65_536;
 
-/// A user, with everything that a switch to it needs.
+/// A user, with all that a change to it needs.
 ///
 /// # What a specification means
 ///
@@ -31,16 +31,16 @@ const MAX_GROUPS: usize = 65_536;
 /// | `uid` without an entry | the number | unchanged: this process's | that gid alone |
 /// | `user:group`, `uid:gid`, mixed | as above | the group's | that gid alone |
 ///
-/// - Digits are always an id, as under all three: were names tried first, a line `1000:x:0:0::/:` in an image's
+/// - Digits are always an id, as under all three. If names were tried first, a line `1000:x:0:0::/:` in an image's
 ///   `/etc/passwd` would turn `--user 1000` into root. If several lines match, the first counts.
 /// - A uid without an entry keeps the gid, as under `gosu` and `su-exec`; started by root, as a container's first process
-///   is, that is 0, as under Docker. It gives nothing that the process did not have. Write `uid:gid` to have it otherwise.
-/// - An explicit group is the only one, as under all three: who names a group narrows the rights down, and would be
-///   surprised by others that come from a file of the image.
+///   is, that is 0, as under Docker. The process gains no right by it. Write `uid:gid` for another gid.
+/// - An explicit group is the only one, as under all three: naming a group narrows the rights, and further groups from a file
+///   of the image would be a surprise.
 /// - `:group` and the empty specification name no user and are errors.
-/// - A database that does not exist is empty, so that numbers work in an image `FROM scratch`. Lines that are not entries
-///   are passed over.
-/// - Ids end at 4294967294: 4294967295 is -1, which tells `setresuid(2)` to change nothing and would so keep root.
+/// - A database that does not exist is empty, so that numbers work in an image `FROM scratch`. Malformed lines
+///   are skipped.
+/// - Ids end at 4294967294: 4294967295 is -1, which tells `setresuid(2)` to change nothing, and would keep root.
 ///
 /// Source: `passwd(5)`, `group(5)`, `initgroups(3)`, `docker-run(1)`.
 ///
@@ -69,12 +69,12 @@ pub struct User {
 impl User {
     /// Looks a user up in this process's `/etc/passwd` and `/etc/group`; the [type](Self) says how.
     ///
-    /// No NSS: LDAP and the like are not asked, which `docker run --user` does not do either.
+    /// It does not use NSS, so it does not query LDAP. `docker run --user` does not either.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownUser`] if there is no such user or group, if a number is no possible id, and if a database exists
-    /// but cannot be read: then it is not known which groups the user should have.
+    /// [`Error::UnknownUser`] if there is no such user or group, if a number is not a valid id, or if a database exists but
+    /// cannot be read: the user's groups are unknown then.
     ///
     /// ```
     /// # fn main() -> Result<(), rinit_core::Error> {
@@ -91,14 +91,14 @@ impl User {
         resolve(spec, &read("/etc/passwd")?, &read("/etc/group")?, rustix::process::getgid().as_raw())
     }
 
-    /// Looks a user up in the contents of a `passwd(5)` and a `group(5)` file: [`resolve`](Self::resolve) without the
-    /// system, for other roots and for tests.
+    /// Looks a user up in the contents of a `passwd(5)` and a `group(5)` file: [`resolve`](Self::resolve) for
+    /// another root directory, and for tests.
     ///
     /// A uid without an entry has the gid 0 here, that of a container's first process.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownUser`] if there is no such user or group, or a number is no possible id.
+    /// [`Error::UnknownUser`] if there is no such user or group, or a number is not a valid id.
     ///
     /// ```
     /// use rinit_core::User;
@@ -113,12 +113,12 @@ impl User {
         resolve(spec, passwd, group, 0)
     }
 
-    /// A user by numbers alone, with exactly these supplementary groups; no database is looked at. HOME is `/` and there is
-    /// no login name.
+    /// A user by numbers alone, with exactly these supplementary groups. It reads no database. HOME is `/`, and there is no login
+    /// name.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownUser`] if an id is 4294967295, which is no id, or if there are more than 65536 groups.
+    /// [`Error::UnknownUser`] if an id is 4294967295, which is not a valid id, or if there are more than 65536 groups.
     ///
     /// ```
     /// use rinit_core::User;
@@ -214,7 +214,7 @@ impl User {
         sys::Ids { uid: self.uid, gid: self.gid, groups }
     }
 
-    /// Whether this process is this user already and can become no other, so that there is nothing to change.
+    /// Whether this process is this user already and cannot become another, so no change is needed.
     pub(crate) fn is_current(&self) -> bool {
         current::is_current(self.uid, self.gid, &self.groups)
     }
@@ -281,7 +281,7 @@ fn find_group(name: &str, group: &[u8]) -> Result<u32, String> {
     }
 }
 
-/// The primary group and each group that lists the user, once; ends soon after more than the kernel takes.
+/// The primary group and each group that lists the user, once. It stops shortly after the number that the kernel accepts.
 fn memberships(account: Account<'_>, group: &[u8]) -> Vec<u32> {
     let mut seen = HashSet::<_, IdHasher>::from_iter([account.gid]);
     let listed = database::groups(group).filter(|group| group.lists(account.name)).map(|group| group.gid);

@@ -1,4 +1,4 @@
-//! `close_range(2)`: letting go of everything inherited.
+//! `close_range(2)`: closes inherited descriptors.
 
 use crate::sys::check;
 use std::fs;
@@ -6,14 +6,14 @@ use std::io;
 
 /// Closes every descriptor from `first` up.
 ///
-/// Sound only in a process where no `OwnedFd` among them is used again. The callers see to it: under `c_main!` nothing has
-/// been opened yet, and the init that a split leaves behind runs the loop and ends, without a return to the code, or a drop
-/// of the values, that own them.
+/// Sound only in a process where no `OwnedFd` among them is used again. Both callers ensure it: under `c_main!` nothing has
+/// been opened yet, and the init that a split leaves behind runs the loop and exits. It never returns to the code that owns
+/// them and never drops their owners.
 pub(crate) fn close_from(first: i32) {
     close(first, i32::MAX);
 }
 
-/// The same for all but one, which is not below the first.
+/// Closes every descriptor from `first` up except one, which must not be below `first`.
 pub(crate) fn close_all_but(first: i32, kept: i32) {
     if first < kept {
         close(first, kept - 1);
@@ -22,22 +22,22 @@ pub(crate) fn close_all_but(first: i32, kept: i32) {
 }
 
 fn close(first: i32, last: i32) {
-    // SAFETY: closing descriptors touches no memory; that nobody in this process owns one of them is the caller's part.
+    // SAFETY: closing descriptors touches no memory; the caller ensures that no value in this process owns one of them.
     let closed = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
     if check(closed).is_err() {
         close_one_by_one(first, last);
     }
 }
 
-/// For kernels before 5.9, and seccomp filters that do not know the call.
+/// For kernels before 5.9 and for seccomp filters that do not know `close_range`.
 fn close_one_by_one(first: i32, last: i32) {
     let listed = open_descriptors();
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    // Without /proc: up to the limit, within reason. A descriptor above a lowered limit stays open.
+    // Without /proc: up to the limit, with an upper bound. A descriptor above a lowered limit stays open.
     let all = || (first..limit.unwrap_or(1 << 20).min(1 << 20).try_into().unwrap_or(1 << 20)).collect();
     for fd in listed.unwrap_or_else(|_| all()) {
         if (first..=last).contains(&fd) {
-            // SAFETY: as above. EBADF, for the directory that was listed, is of no interest.
+            // SAFETY: as above. EBADF for the descriptor of the directory itself is expected.
             let _ = unsafe { libc::close(fd) };
         }
     }

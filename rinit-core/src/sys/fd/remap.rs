@@ -1,4 +1,4 @@
-//! Descriptors that a child gets under given numbers.
+//! Gives a child its descriptors under fixed numbers.
 
 use crate::sys::check;
 use rustix::fd::{AsRawFd, OwnedFd, RawFd};
@@ -6,20 +6,20 @@ use rustix::io::{Errno, FdFlags};
 use std::io;
 use std::sync::Arc;
 
-/// Lowest descriptor for what this process opens for itself: with standard descriptors closed a new one would take their
-/// place, and a message of this process, or output of the child, would land in it.
+/// Lowest number for a descriptor of this process. If a standard descriptor is closed, a new one would get its number, and
+/// a message of this process or output of the child would be written to it.
 const ABOVE_STDIO: RawFd = 3;
 
 /// Descriptors, and the number that each has in the child. Every number occurs once.
 ///
-/// No descriptor in it has another one's number, so that the child can duplicate them in any order and none is overwritten
-/// before its turn.
+/// No descriptor has the number that another one gets, so the child can duplicate them in any order and overwrites none
+/// before it is duplicated.
 #[derive(Debug, Default)]
 pub(crate) struct Passed(Vec<(Arc<OwnedFd>, RawFd)>);
 
 impl Passed {
     /// Prepares the descriptors, each with its number in the child. Fails with the number whose descriptor could not be
-    /// moved out of another one's way.
+    /// moved to a free one.
     pub(crate) fn new(wanted: Vec<(Arc<OwnedFd>, RawFd)>) -> Result<Self, (RawFd, io::Error)> {
         let mut passed = Self(wanted);
         for index in 0..passed.0.len() {
@@ -32,12 +32,12 @@ impl Passed {
         Ok(passed)
     }
 
-    /// True if something is put at this number in the child.
+    /// Whether the child gets a descriptor at this number.
     fn takes(&self, number: RawFd) -> bool {
         self.0.iter().any(|(_, taken)| *taken == number)
     }
 
-    /// A duplicate at a number that nothing is put at, neither here nor in the child.
+    /// Duplicates the descriptor to a number that is used neither here nor in the child.
     fn duplicate(&self, fd: &OwnedFd) -> io::Result<OwnedFd> {
         let mut from = ABOVE_STDIO;
         loop {
@@ -49,18 +49,18 @@ impl Passed {
         }
     }
 
-    /// The descriptor itself, or a duplicate where the child puts something at its number.
+    /// The descriptor itself, or a duplicate if the child gets another descriptor at its number.
     pub(in crate::sys) fn out_of_the_way(&self, fd: OwnedFd) -> io::Result<OwnedFd> {
         if self.takes(fd.as_raw_fd()) { self.duplicate(&fd) } else { Ok(fd) }
     }
 
-    /// In the child: gives each its number. Fails with the number.
+    /// Runs in the child: gives each descriptor its number. Fails with that number.
     pub(in crate::sys) fn apply(&self) -> Result<(), (RawFd, Errno)> {
         for (fd, number) in &self.0 {
             let done = if fd.as_raw_fd() == *number {
                 rustix::io::fcntl_setfd(fd, FdFlags::empty())
             } else {
-                // SAFETY: plain integers. In the child nobody owns what was at this number: it becomes another program.
+                // SAFETY: plain integers. No value in the child owns the descriptor at this number: the child becomes another program.
                 let result = unsafe { libc::dup2(fd.as_raw_fd(), *number) };
                 check(result.into()).map(drop).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::BADF))
             };
@@ -70,13 +70,13 @@ impl Passed {
     }
 }
 
-/// A pipe, close-on-exec, whose ends are no standard descriptors.
+/// Makes a close-on-exec pipe whose ends are above the standard descriptors.
 pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     Ok((move_above_stdio(read)?, move_above_stdio(write)?))
 }
 
-/// The descriptor, or a duplicate that is no standard one.
+/// Returns the descriptor, or a duplicate above the standard ones.
 pub(crate) fn move_above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
     if fd.as_raw_fd() >= ABOVE_STDIO { Ok(fd) } else { Ok(rustix::io::fcntl_dupfd_cloexec(&fd, ABOVE_STDIO)?) }
 }

@@ -1,4 +1,4 @@
-//! A descriptor that was inherited by number, and signals for what comes over it.
+//! A socket that was inherited by number, with a signal on input.
 
 use crate::pid::Pid;
 use crate::signal::Signal;
@@ -7,9 +7,9 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-/// Takes a descriptor that this process was started with, and keeps it from programs that it starts.
+/// Takes ownership of a descriptor that this process was started with, and makes it close-on-exec.
 ///
-/// Sound only where nobody owns it yet, which is the caller's part: under `c_main!`, where nothing has been opened, once.
+/// Sound only if no value owns it yet. The caller ensures it by calling this once, under `c_main!`, before anything is opened.
 pub(crate) fn take_inherited_fd(number: RawFd) -> io::Result<OwnedFd> {
     if number <= 2 {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -17,11 +17,11 @@ pub(crate) fn take_inherited_fd(number: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: the number is not -1; where it is not open the only use made of it fails with EBADF.
     let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
     fcntl_setfd(borrowed, FdFlags::CLOEXEC)?;
-    // SAFETY: it is open, as the call has shown, and owned by nobody else in this process, as the caller vouches.
+    // SAFETY: it is open, as the call has shown, and no other value owns it, as the caller ensures.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// Has the kernel send this process the signal whenever something comes over the socket, or the other end is closed.
+/// Makes the kernel send this process the signal when data arrives on the socket or its other end is closed.
 ///
 /// Source: `fcntl(2)`, F_SETOWN, F_SETSIG, O_ASYNC; `socket(7)`, "Signals".
 pub(crate) fn signal_on_input(socket: &OwnedFd, signal: Signal) -> io::Result<()> {
@@ -41,10 +41,10 @@ pub(crate) fn signal_on_input(socket: &OwnedFd, signal: Signal) -> io::Result<()
 /// have it.
 const F_SETSIG: libc::c_int = 10;
 
-/// The process that made the socket pair; `None` where it cannot be seen from this PID namespace. It is told by the kernel,
-/// and stays right when that process has ended (`unix(7)`, SO_PEERCRED).
+/// The process that made the socket pair; `None` where it cannot be seen from this PID namespace. The kernel
+/// records it, so it stays correct after that process has exited (`unix(7)`, SO_PEERCRED).
 pub(crate) fn peer(socket: impl AsFd) -> io::Result<Option<Pid>> {
-    // Not rustix's: its pid cannot be 0, which the kernel gives for a process of another namespace.
+    // rustix's pid cannot be 0, which the kernel returns for a process of another namespace.
     let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };
     let mut length = size_of::<libc::ucred>() as libc::socklen_t;
     // SAFETY: `credentials` is a live ucred of the length passed, which the kernel fills at most.

@@ -1,4 +1,4 @@
-//! `rt_sigaction(2)`: what happens when a signal is delivered.
+//! `rt_sigaction(2)`: the action taken when a signal is delivered.
 
 use super::mask::KERNEL_SET_BYTES;
 use crate::signal::Signal;
@@ -6,7 +6,7 @@ use crate::sys::check;
 use std::io;
 use std::ptr;
 
-/// A signal's disposition, as far as it survives `execve(2)`: handlers do not.
+/// A signal's disposition. Handlers do not survive `execve(2)`; the others do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Disposition {
     Default,
@@ -44,7 +44,7 @@ impl KernelSigaction {
     }
 }
 
-/// Sets default or ignore; returns what it was. `Handler` cannot be set: it is asked for by nobody and becomes default.
+/// Sets the disposition to default or ignore; returns the previous one. `Handler` cannot be set and becomes default.
 ///
 /// Async-signal-safe: one raw system call, which reaches signals 32 to 34 that libc refuses.
 pub(crate) fn set_disposition(signal: Signal, disposition: Disposition) -> io::Result<Disposition> {
@@ -52,14 +52,14 @@ pub(crate) fn set_disposition(signal: Signal, disposition: Disposition) -> io::R
     let new = KernelSigaction { handler, ..KernelSigaction::DEFAULT };
     let mut old = KernelSigaction::DEFAULT;
     let (number, new) = (signal.number(), ptr::from_ref(&new));
-    // SAFETY: `new` is a live kernel sigaction whose handler is SIG_DFL or SIG_IGN, so that no code pointer is installed;
+    // SAFETY: `new` is a live kernel sigaction whose handler is SIG_DFL or SIG_IGN, so no code pointer is installed;
     // `old` is a live one to be filled.
     let result = unsafe { libc::syscall(libc::SYS_rt_sigaction, number, new, &raw mut old, KERNEL_SET_BYTES) };
     check(result)?;
     Ok(old.disposition())
 }
 
-/// A disposition with its handler, to be put back in the same program.
+/// A disposition with its handler, which can be restored in the same program.
 pub(crate) struct SavedDisposition {
     signal: Signal,
     action: KernelSigaction,
@@ -77,11 +77,11 @@ impl SavedDisposition {
         Ok(Self { signal, action })
     }
 
-    /// Puts it back.
+    /// Restores it.
     pub(crate) fn restore(&self) -> io::Result<()> {
         let (action, old) = (ptr::from_ref(&self.action), ptr::null_mut::<KernelSigaction>());
-        // SAFETY: the action is what the kernel itself gave out for this signal, in this process or in the one that it was
-        // forked from, so that handler and restorer are code at the same addresses.
+        // SAFETY: the kernel returned this action for this signal, in this process or in the one that it was forked from, so
+        // handler and restorer are code at the same addresses.
         let result =
             unsafe { libc::syscall(libc::SYS_rt_sigaction, self.signal.number(), action, old, KERNEL_SET_BYTES) };
         check(result)?;

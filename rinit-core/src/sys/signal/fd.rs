@@ -1,4 +1,4 @@
-//! `signalfd4(2)`: pending signals through a descriptor that poll understands.
+//! `signalfd4(2)`: reads pending signals from a descriptor that `poll(2)` accepts.
 
 use super::mask::KERNEL_SET_BYTES;
 use crate::pid::Pid;
@@ -15,14 +15,14 @@ use std::ptr;
 pub(crate) struct SignalFd(OwnedFd);
 
 impl SignalFd {
-    /// A descriptor for the signals of the set, which must be blocked in every thread to arrive here.
+    /// A descriptor for the signals of the set. A signal arrives here only if every thread blocks it.
     pub(crate) fn new(set: SignalSet) -> io::Result<Self> {
         let bits = set.bits();
         let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
         // SAFETY: the set is a live u64 of the size passed; -1 asks for a new descriptor.
         let fd = unsafe { libc::syscall(libc::SYS_signalfd4, -1, ptr::from_ref(&bits), KERNEL_SET_BYTES, flags) };
         let fd = check(fd)?;
-        // SAFETY: the kernel has just made this descriptor and nobody else knows it.
+        // SAFETY: the kernel has just made this descriptor, and no other value owns it.
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd as i32) }))
     }
 
@@ -34,7 +34,7 @@ impl SignalFd {
             Ok(_) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Ok(None),
             Err(error) => return Err(error.into()),
         }
-        // SAFETY: signalfd_siginfo is plain integers, so that any bytes are a valid value; the length is its own.
+        // SAFETY: signalfd_siginfo is plain integers, so any bytes are a valid value; the length is its own.
         let info: libc::signalfd_siginfo = unsafe { ptr::read_unaligned(bytes.as_ptr().cast()) };
         let Some(signal) = Signal::new(info.ssi_signo as i32) else { return Ok(None) };
         let sender = (info.ssi_code <= 0).then(|| Pid::new(info.ssi_pid as i32)).flatten();

@@ -1,4 +1,4 @@
-//! The parts of `siginfo_t` that rinit reads, and the way to pass a queued one on.
+//! The fields of `siginfo_t` that rinit reads.
 
 use crate::pid::Pid;
 use crate::signal::Signal;

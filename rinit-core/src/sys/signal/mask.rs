@@ -5,7 +5,7 @@ use crate::sys::check;
 use std::io;
 use std::ptr;
 
-/// Size of the kernel's signal set, which the `rt_` calls insist on.
+/// Size of the kernel's signal set. The `rt_` calls accept no other.
 pub(super) const KERNEL_SET_BYTES: usize = size_of::<u64>();
 
 fn sigprocmask(how: libc::c_int, set: u64) -> io::Result<SignalSet> {
@@ -17,19 +17,19 @@ fn sigprocmask(how: libc::c_int, set: u64) -> io::Result<SignalSet> {
     Ok(SignalSet::from_bits(old))
 }
 
-/// Adds to the mask; returns what it was. KILL and STOP are left out by the kernel itself.
+/// Adds signals to the mask; returns the previous mask. The kernel leaves out KILL and STOP.
 ///
-/// The raw call and not libc's: libcs take the signals that they keep to themselves out of the set.
+/// This is the raw call, because libc removes the signals that it reserves from the set.
 pub(crate) fn block(set: SignalSet) -> io::Result<SignalSet> {
     sigprocmask(libc::SIG_BLOCK, set.bits())
 }
 
-/// Takes away from the mask.
+/// Removes signals from the mask; returns the previous mask.
 pub(crate) fn unblock(set: SignalSet) -> io::Result<SignalSet> {
     sigprocmask(libc::SIG_UNBLOCK, set.bits())
 }
 
-/// Replaces the mask.
+/// Replaces the mask; returns the previous one.
 pub(crate) fn set_mask(set: SignalSet) -> io::Result<SignalSet> {
     sigprocmask(libc::SIG_SETMASK, set.bits())
 }

@@ -1,4 +1,4 @@
-//! `rt_sigtimedwait(2)`: takes one pending signal, or sleeps until there is one.
+//! `rt_sigtimedwait(2)`: takes one pending signal, or sleeps until one arrives.
 
 use super::info::{self, zeroed};
 use super::mask::KERNEL_SET_BYTES;
@@ -9,7 +9,7 @@ use std::io;
 use std::ptr;
 use std::time::Duration;
 
-/// True for the number of the call below, as `/proc/pid/syscall` shows it (`proc_pid_syscall(5)`).
+/// Whether the number is that of `rt_sigtimedwait`, as `/proc/pid/syscall` shows it (`proc_pid_syscall(5)`).
 #[allow(clippy::useless_conversion)] // The number is a c_long, which has 32 bits elsewhere.
 pub(crate) fn is_sigtimedwait(call: i64) -> bool {
     /// The call with 64-bit times, which has this number wherever it is a second one.
@@ -35,9 +35,9 @@ impl KernelTimespec {
     }
 }
 
-/// Takes the next pending signal of the set, which must be blocked. `None` timeout waits for ever; `Ok(None)` is the
-/// end of the time, or an interruption by a signal outside the set or a stop and continue, after which callers look at
-/// the clock and come again.
+/// Takes the next pending signal of the set, which must be blocked. Without a timeout it waits for ever. `Ok(None)` means that
+/// the time is over, or that a signal outside the set or a stop and continue interrupted the wait: callers check the clock
+/// and call again.
 pub(crate) fn sigtimedwait(set: SignalSet, timeout: Option<Duration>) -> io::Result<Option<ReceivedSignal>> {
     let mut siginfo = zeroed();
     let timeout = timeout.map(KernelTimespec::new);
