@@ -1,12 +1,9 @@
 //! `rinit --diagnose`, run inside of containers that would and would not stop.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::process::Command;
 use support::docker::{self, Container, Image};
 use support::running::{Finished, run};
-use support::{installed, namespace, probe_path, rinit_path, static_build};
+use support::{installed, namespace, probe_path, require, rinit_path, skip, skip_part, static_build, test};
 
 fn rinit() -> String {
     rinit_path().display().to_string()
@@ -21,12 +18,12 @@ fn under_a_shell(script: &str) -> Finished {
 
 #[test]
 fn an_init_is_healthy() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let inner = format!("sleep 1000 & {} --diagnose", rinit());
     for init in ["rinit", "tini", "dumb-init", "catatonit"] {
         let path = if init == "rinit" { rinit() } else { init.to_owned() };
         if init != "rinit" && !installed(init) {
-            support::skip(&format!("{init} is not installed"));
+            skip_part(format!("{init} is not installed"));
             continue;
         }
         let mut command = Command::new(path);
@@ -39,7 +36,7 @@ fn an_init_is_healthy() {
 
 #[test]
 fn a_shell_without_a_trap_loses_term() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     // Not the last command: the shell would exec it.
     let finished = under_a_shell(&format!("{} --diagnose; exit $?", rinit()));
     assert_eq!(finished.code, 1);
@@ -49,7 +46,7 @@ fn a_shell_without_a_trap_loses_term() {
 
 #[test]
 fn who_would_refuse_is_named_with_the_reason() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let (rinit, probe) = (rinit(), probe_path());
     let script = format!(
         "trap 'exit 0' TERM; {probe} ignore TERM & {probe} block TERM & {probe} sleep & stopped=$!
@@ -77,9 +74,9 @@ fn who_would_refuse_is_named_with_the_reason() {
 
 #[test]
 fn a_zombie_is_named_with_the_parent_that_does_not_wait() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     if !installed("python3") {
-        return support::skip("needs python3");
+        skip("needs python3");
     }
     let script = format!(
         "import os, signal, subprocess, sys
@@ -101,9 +98,9 @@ sys.exit(subprocess.run(['{}', '--diagnose']).returncode)",
 
 #[test]
 fn without_a_proc_of_its_own_namespace_it_says_so() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     if !support::is_root() {
-        return support::skip("needs root");
+        skip("needs root");
     }
     let mut command = Command::new("unshare");
     command.args(["--pid", "--fork", "--kill-child=KILL", "--"]).arg(rinit_path()).arg("--diagnose");
@@ -114,8 +111,8 @@ fn without_a_proc_of_its_own_namespace_it_says_so() {
 
 #[test]
 fn by_docker_exec_from_scratch() {
-    crate::or_skip!(docker::engine());
-    let busybox = crate::or_skip!(static_build::busybox());
+    require(docker::engine());
+    let busybox = require(static_build::busybox());
     let rinit = &static_build::programs().rinit;
     let image =
         Image::from_dockerfile("FROM scratch\nCOPY rinit busybox /\n", &[("rinit", rinit), ("busybox", &busybox)]);

@@ -1,11 +1,8 @@
 //! The exit status of rinit: main's own, or why there is none.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::process::Stdio;
 use support::running::{Finished, Running, run};
-use support::{namespace, probe_path, rinit};
+use support::{namespace, probe_path, require, rinit, test};
 
 /// Runs the same under rinit as a subreaper and as PID 1.
 #[track_caller]
@@ -31,7 +28,7 @@ fn script(directory: &std::path::Path, text: &str, mode: &str) -> String {
 
 #[test]
 fn main_s_own_code() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     for code in [0, 1, 7, 125, 126, 127, 255] {
         everywhere(&["--", probe_path(), "exit", &code.to_string()], |finished| {
             assert_eq!(finished.code, code);
@@ -49,7 +46,7 @@ fn options_end_at_the_program() {
 
 #[test]
 fn death_by_signal_is_128_and_its_number() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     for signal in [1, 2, 3, 6, 9, 11, 13, 15, 34, 64] {
         everywhere(&["--", probe_path(), "die", &signal.to_string()], |finished| {
             assert_eq!(finished.code, 128 + signal);
@@ -67,14 +64,14 @@ fn mirror_signal_dies_by_it() {
 
 #[test]
 fn mirror_signal_as_pid_1_is_128_and_its_number() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let finished = namespace::rinit(&["--mirror-signal", "--", probe_path(), "die", "15"]).finish();
     assert_eq!(finished.code, 143);
 }
 
 #[test]
 fn a_code_can_be_reported_as_0() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     everywhere(&["-e", "143", "--", probe_path(), "die", "TERM"], |finished| assert_eq!(finished.code, 0));
     everywhere(&["-e", "143", "-e", "3", "--", probe_path(), "exit", "3"], |finished| assert_eq!(finished.code, 0));
     everywhere(&["-e", "143", "--", probe_path(), "exit", "4"], |finished| assert_eq!(finished.code, 4));
@@ -82,7 +79,7 @@ fn a_code_can_be_reported_as_0() {
 
 #[test]
 fn a_program_that_is_not_there_is_127() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     for program in ["no-such-program", "/no/such/program", "./no-such-program"] {
         everywhere(&["--", program], |finished| {
             assert_eq!(finished.code, 127);
@@ -170,7 +167,7 @@ fn help_and_version_go_to_standard_output() {
 
 #[test]
 fn pause_ends_with_0_on_term_and_int() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     for signal in [15, 2] {
         let mut pause = namespace::rinit(&["--pause"]);
         // Asleep: past its start, and a signal was blocked from its first instruction on anyway.

@@ -1,10 +1,7 @@
 //! Signals reach whom they should, each once.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use support::running::{Running, number_in};
-use support::{namespace, probe_path, procfs, rinit, wait_until};
+use support::{namespace, probe_path, procfs, require, rinit, test, wait_until};
 
 /// What main got, as numbers, from `got …` lines of that pid.
 fn got(running: &Running, pid: i32) -> Vec<i32> {
@@ -34,7 +31,7 @@ fn every_signal(mut running: Running) {
 
 #[test]
 fn every_signal_arrives_once_under_pid_1() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     every_signal(namespace::rinit(&["--", probe_path(), "signals"]));
 }
 
@@ -210,7 +207,7 @@ fn forward_handled_passes_on_what_main_handles_ignores_or_blocks() {
 
 #[test]
 fn a_signal_to_a_main_that_is_gone_is_silence() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     // The helper has been told, and stays until it is told again.
     let mut running = namespace::rinit(&["--", probe_path(), "with-helper", "--at-once", "5", "signals"]);
     running.out.wait("got 15 ");
@@ -229,7 +226,7 @@ fn a_signal_to_a_main_that_is_gone_is_silence() {
 
 #[test]
 fn a_value_goes_with_its_signal() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     namespace::everywhere(&["--", probe_path(), "signals"], |running| {
         running.out.wait("ready");
         for (number, signal) in [35, 35, 64, 10].into_iter().enumerate() {
@@ -243,7 +240,7 @@ fn a_value_goes_with_its_signal() {
 
 #[test]
 fn it_sleeps_while_nothing_happens() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     for running in
         [namespace::rinit(&["--", probe_path(), "sleep"]), Running::start(rinit(["--", probe_path(), "sleep"]))]
     {

@@ -1,12 +1,9 @@
 //! The program starts in the very state that rinit was started in.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use support::running::{Running, run};
-use support::{launch, namespace, probe, probe_path, rinit_path};
+use support::{launch, namespace, probe, probe_path, require, rinit_path, skip, test};
 
 /// What `probe state` says, by name.
 type State = BTreeMap<String, String>;
@@ -45,7 +42,7 @@ fn assert_same(state_words: &[&str]) {
 
 #[test]
 fn mask_dispositions_and_descriptors_are_the_same() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     for state_words in [
         &[][..],
         &["--ignore", "PIPE"],
@@ -70,7 +67,7 @@ fn mask_dispositions_and_descriptors_are_the_same() {
 
 #[test]
 fn status_is_right_where_children_were_ignored() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     // tini and catatonit hang here for ever.
     let words = launch(&["--ignore", "CHLD"], &[], &["orphans", "200", "--together", "--exit", "7"]);
     assert_eq!(run(probe(&words)).code, 7);
@@ -123,7 +120,7 @@ fn workdir_and_env_reach_main_alone() {
 #[test]
 fn user_is_for_good_and_has_the_groups_of_a_login() {
     if !support::is_root() {
-        return support::skip("--user needs root");
+        skip("--user needs root");
     }
     let found = state_to(&["--user", "nobody"]);
     assert_eq!(found["uid"], "65534 65534 65534 65534");
@@ -161,7 +158,7 @@ fn state_to(options: &[&str]) -> State {
 
 #[test]
 fn parent_death_signal_arrives_when_the_parent_ends() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     // In a namespace, because the rinit under test loses its parent: a shell, which an outer rinit survives.
     let rinit = rinit_path();
     let script = "\"$0\" -p USR1 -- \"$1\" signals --exit-on TERM:0 & read line; exit 0";

@@ -1,13 +1,12 @@
 //! Job control with real shells and real programs on real terminals: inside of rinit, and with rinit as the shell's job.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::ffi::OsStr;
 use std::process::Command;
 use support::running::{kill, number_in};
 use support::terminal::Terminal;
-use support::{installed, namespace, probe_path, procfs, rinit, rinit_path, wait_for, wait_until};
+use support::{
+    installed, namespace, probe_path, procfs, require, rinit, rinit_path, skip_part, test, wait_for, wait_until,
+};
 
 /// An interactive bash without anybody's settings.
 const BASH: &[&str] = &["bash", "--norc", "--noprofile", "-i"];
@@ -63,14 +62,14 @@ fn both(inner: &Command) -> Vec<Terminal> {
     let mut terminals = vec![Terminal::start(inner)];
     match namespace::available() {
         Ok(()) => terminals.push(Terminal::start_as_pid_1(inner)),
-        Err(why) => support::skip(&why),
+        Err(why) => skip_part(why),
     }
     terminals
 }
 
 #[test]
 fn bash_as_main_has_job_control() {
-    crate::or_skip!(bash());
+    require(bash());
     for mut terminal in both(&with_prompt(rinit([&["--"], BASH].concat()))) {
         let shown = terminal.wait(PROMPT);
         let before = terminal.screen();
@@ -96,7 +95,7 @@ fn bash_as_main_has_job_control() {
 
 #[test]
 fn suspend_in_bash_as_main_gives_the_outer_shell_its_prompt() {
-    crate::or_skip!(bash());
+    require(bash());
     let mut terminal = shell();
     let outer = terminal.foreground();
     terminal.ask(&format!("PS1='in''ner> ' {}\n", line(BASH)), "inner> ");
@@ -132,7 +131,7 @@ fn interrupt_and_resize_arrive_once() {
 
 #[test]
 fn stopped_from_a_shell_and_continued_in_both_ways() {
-    crate::or_skip!(bash());
+    require(bash());
     let mut terminal = shell();
     let outer = terminal.foreground();
     terminal.type_in(&format!("{}\n", line([probe_path(), "sleep"])));
@@ -162,7 +161,7 @@ fn stopped_from_a_shell_and_continued_in_both_ways() {
 
 #[test]
 fn stopped_together_with_the_script_that_started_it() {
-    crate::or_skip!(bash());
+    require(bash());
     let mut terminal = shell();
     let outer = terminal.foreground();
     let script = format!("{}; echo script went on", line([probe_path(), "sleep"]));
@@ -181,7 +180,7 @@ fn stopped_together_with_the_script_that_started_it() {
 
 #[test]
 fn a_stop_by_the_terminal_in_the_first_moment_hangs_nobody() {
-    crate::or_skip!(bash());
+    require(bash());
     let mut terminal = shell();
     let outer = terminal.foreground();
     let command = format!("{}\n", line(["sleep", "1000"]));
@@ -213,7 +212,7 @@ fn a_stop_by_the_terminal_in_the_first_moment_hangs_nobody() {
 
 #[test]
 fn started_in_the_background_it_takes_the_foreground_when_it_is_given() {
-    crate::or_skip!(bash());
+    require(bash());
     let mut terminal = shell();
     let outer = terminal.foreground();
     // It runs, and its whole group gets the ^C that is typed after `fg`, although nothing has told rinit about that.
@@ -246,7 +245,7 @@ fn started_in_the_background_it_takes_the_foreground_when_it_is_given() {
 
 #[test]
 fn the_terminal_is_given_back_however_main_ended() {
-    crate::or_skip!(bash());
+    require(bash());
     // A script without job control reads from the terminal afterwards: it would be stopped for ever if it had lost it.
     let mut script = Command::new("sh");
     script.args(["-c", "\"$@\"; echo \"ended with $?\"; read line; echo \"read $line\"", "sh"]).arg(rinit_path());
@@ -284,7 +283,7 @@ fn script_copy(command: &Command) -> Command {
 
 #[test]
 fn as_pid_1_a_stop_by_the_terminal_has_no_effect() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let mut terminal = Terminal::start_as_pid_1(&rinit(["--", "cat"]));
     let init = terminal.running.pid();
     let main = wait_for("main", || procfs::children(init).first().map(|child| child.pid));
@@ -300,8 +299,8 @@ fn as_pid_1_a_stop_by_the_terminal_has_no_effect() {
 
 #[test]
 fn as_pid_1_a_dead_group_in_the_foreground_hangs_nobody() {
-    crate::or_skip!(namespace::available());
-    crate::or_skip!(bash());
+    require(namespace::available());
+    require(bash());
     // The inner shell is killed while its job has the foreground, and main reads on.
     let script = "bash --norc --noprofile -i; echo inner ended; read line; echo \"got $line\"";
     let mut terminal = Terminal::start_as_pid_1(&with_prompt(rinit(["--", "sh", "-c", script])));
@@ -320,7 +319,7 @@ fn as_pid_1_a_dead_group_in_the_foreground_hangs_nobody() {
 
 #[test]
 fn as_pid_1_of_a_namespace_whose_terminal_belongs_to_a_group_outside() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     // unshare leads session and group, so that inside both read as 0: `unshare --pid --fork rinit cat` typed at a prompt.
     let mut terminal = Terminal::start(&namespace::as_pid_1(&rinit(["--", "cat"])));
     let init = wait_for("rinit", || {
@@ -364,10 +363,10 @@ fn programs_that_draw() {
     let file = directory.path().join("text");
     let text = "the file's first line\n".to_owned() + &"another line\n".repeat(200);
     std::fs::write(&file, text).expect("write a file");
-    crate::or_skip!(bash());
+    require(bash());
     for Drawing { words, shows, quit, may_stop } in drawing(file.to_str().expect("UTF-8")) {
         if !words.first().is_some_and(|program| installed(program)) {
-            support::skip(&format!("no {words:?}"));
+            skip_part(format!("no {words:?}"));
             continue;
         }
         let main: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -1,15 +1,12 @@
 //! rinit's lines go to a standard error that nobody reads, that is full, or that has gone: neither rinit nor main notices.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use support::namespace::as_pid_1;
 use support::running::{Running, run};
-use support::{installed, namespace, probe_path, procfs, rinit, wait_until};
+use support::{installed, namespace, probe_path, procfs, require, rinit, skip, test, wait_until};
 
 /// rinit with much to say, and a main that takes its time to end, with 7.
 fn talkative() -> std::process::Command {
@@ -110,7 +107,7 @@ fn a_file_at_the_limit_of_its_size() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let mut command = std::process::Command::new("prlimit");
     if !installed("prlimit") {
-        return support::skip("no prlimit(1)");
+        skip("no prlimit(1)");
     }
     let inner = talkative();
     command.args(["--fsize=64:64", "--"]).arg(inner.get_program()).args(inner.get_args());
@@ -121,7 +118,7 @@ fn a_file_at_the_limit_of_its_size() {
 
 #[test]
 fn a_file_on_a_full_disk() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let directory = tempfile::tempdir().expect("a directory");
     let directory = directory.path().to_str().expect("UTF-8");
     // Filled to its last byte; main's report goes to the outside.
@@ -137,7 +134,7 @@ fn a_file_on_a_full_disk() {
 /// The same as an init, whose end would be everybody's.
 #[test]
 fn as_pid_1_without_a_reader() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let (reader, writer) = pipe();
     drop(reader);
     let mut command = as_pid_1(&talkative());

@@ -1,12 +1,9 @@
 //! `-p`: rinit's parent ends.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::process::Command;
 use support::random::Random;
 use support::running::{Running, kill, number_in};
-use support::{probe, probe_path, procfs, rinit_path, wait_until};
+use support::{probe, probe_path, procfs, rinit_path, test, wait_until};
 
 /// A shell that starts `rinit -p SIGNAL -- probe MAIN…` and waits for it.
 #[track_caller]

@@ -1,10 +1,7 @@
 //! rinit itself holds nothing that it inherited: no descriptor from 3 up, no directory.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use support::running::{Running, number_in, run};
-use support::{launch, namespace, probe, probe_path, procfs, rinit_path, wait_until};
+use support::{launch, namespace, probe, probe_path, procfs, require, rinit_path, test, wait_until};
 
 #[test]
 fn no_inherited_descriptor_stays_open() {
@@ -48,7 +45,7 @@ fn its_directory_is_the_root() {
 
 #[test]
 fn the_directory_it_was_started_in_can_be_unmounted() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let directory = tempfile::tempdir().expect("a directory");
     let directory = directory.path().to_str().expect("UTF-8");
     let inner = "pwd; cd / && until umount \"$0\" 2>/dev/null; do sleep 0.02; done; echo unmounted; exit 4";

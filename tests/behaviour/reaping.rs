@@ -1,10 +1,7 @@
 //! Every orphan is reaped, and main's status is not lost among them.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use support::running::{Running, number_in};
-use support::{namespace, probe_path, procfs, rinit, wait_until};
+use support::{namespace, probe_path, procfs, require, rinit, test, wait_until};
 
 /// Nobody is left below but main, and no zombie.
 #[track_caller]
@@ -16,7 +13,7 @@ fn wait_until_only_main(running: &Running) {
 
 #[test]
 fn ten_thousand_orphans_as_pid_1() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let mut running = namespace::rinit(&["--", probe_path(), "orphans", "10000"]);
     running.out.wait("made 10000");
     wait_until_only_main(&running);
@@ -37,7 +34,7 @@ fn ten_thousand_orphans_as_a_subreaper() {
 
 #[test]
 fn main_s_status_among_thousands_in_the_same_batch() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     for round in 0..5 {
         let code = 10 + round;
         let arguments = ["--", probe_path(), "orphans", "2000", "--together", "--exit", &code.to_string()];
@@ -59,7 +56,7 @@ fn orphans_come_to_a_subreaper_without_a_flag() {
 
 #[test]
 fn no_subreaper_leaves_orphans_to_others() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let rinit = support::rinit_path().to_str().expect("UTF-8").to_owned();
     let inner = [rinit.as_str(), "--no-subreaper", "--", probe_path(), "orphans", "5", "--live", "1000000"];
     let running = namespace::rinit(&[&["--"], &inner[..]].concat());
@@ -70,7 +67,7 @@ fn no_subreaper_leaves_orphans_to_others() {
 
 #[test]
 fn warn_on_reap_says_each_orphan_and_not_main() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     for option in ["-w", "--warn-on-reap"] {
         let mut running = namespace::rinit(&[option, "--", probe_path(), "orphans", "5"]);
         running.out.wait("made 5");
@@ -84,7 +81,7 @@ fn warn_on_reap_says_each_orphan_and_not_main() {
 
 #[test]
 fn orphans_that_end_all_the_time_starve_no_signal() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     // A shell makes orphans without a pause; rinit must still pass the signal on to main.
     let script = "while :; do (sleep 0 &) ; done & exec \"$0\" signals --exit-on USR1:6";
     let mut running = namespace::rinit(&["--drain", "1s", "--", "sh", "-c", script, probe_path()]);
@@ -97,7 +94,7 @@ fn orphans_that_end_all_the_time_starve_no_signal() {
 
 #[test]
 fn signals_that_come_all_the_time_starve_no_orphan() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     // HUP comes before CHLD by its number: the kernel hands out the lowest first.
     let flood = "while :; do kill -HUP 1; done & ";
     let script = format!("trap '' HUP; {flood} {flood} {flood} exec \"$0\" orphans 5000");

@@ -1,15 +1,12 @@
 //! What happens to others when main has ended, in its plain form.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use support::namespace::everywhere;
 use support::running::{Running, number_in};
-use support::{namespace, probe_path, procfs, rinit, wait_until};
+use support::{namespace, probe_path, procfs, require, rinit, test, wait_until};
 
 #[test]
 fn a_helper_finishes_its_cleaning_and_main_s_status_is_returned() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     everywhere(&["--", probe_path(), "with-helper", "5", "slow-term", "300", "0"], |mut running| {
         running.out.wait_nth("ready", 2);
         running.signal(15);
@@ -23,7 +20,7 @@ fn a_helper_finishes_its_cleaning_and_main_s_status_is_returned() {
 
 #[test]
 fn the_same_when_nobody_asked_for_a_stop() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     everywhere(&["--", probe_path(), "with-helper", "--at-once", "6", "slow-term", "300", "0"], |running| {
         let finished = running.finish();
         assert_eq!(finished.code, 6);
@@ -33,7 +30,7 @@ fn the_same_when_nobody_asked_for_a_stop() {
 
 #[test]
 fn the_same_when_main_is_killed() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     everywhere(&["--", probe_path(), "with-helper", "6", "slow-term", "300", "0"], |running| {
         running.out.wait_nth("ready", 2);
         let main = procfs::children(running.pid()).first().expect("main").pid;
@@ -46,7 +43,7 @@ fn the_same_when_main_is_killed() {
 
 #[test]
 fn drain_kills_at_its_end_who_ignores_term_and_says_so() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let words = ["--drain", "300ms", "--", probe_path(), "with-helper", "--at-once", "4", "ignore", "TERM"];
     everywhere(&words, |mut running| {
         let finished = running.finished();
@@ -60,7 +57,7 @@ fn drain_kills_at_its_end_who_ignores_term_and_says_so() {
 
 #[test]
 fn sessions_orphans_and_forkers_are_told_and_reaped() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     for more in [&[][..], &["--spin"]] {
         let words = [&["--drain", "20s", "--", probe_path(), "fork-tree", "tree"], more].concat();
         everywhere(&words, |mut running| {
@@ -83,7 +80,7 @@ fn nobody_left_is_an_end_at_once() {
 
 #[test]
 fn on_main_exit_exit_leaves_at_once() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let words = ["--on-main-exit", "exit", "--", probe_path(), "with-helper", "--at-once", "4", "ignore", "TERM"];
     // Under a subreaper the helper lives on.
     let mut running = Running::start(rinit(words));
@@ -97,7 +94,7 @@ fn on_main_exit_exit_leaves_at_once() {
 
 #[test]
 fn on_main_exit_wait_tells_nobody_until_a_stop_is_requested() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let words = [
         "--on-main-exit",
         "wait",

@@ -1,16 +1,15 @@
 //! A requested stop: who is told when, who is killed, and what is said.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::process::Command;
 use support::namespace::everywhere;
 use support::running::{Running, number_in};
-use support::{installed, is_root, namespace, probe_path, procfs, rinit, rinit_path, wait_for, wait_until};
+use support::{
+    installed, is_root, namespace, probe_path, procfs, require, rinit, rinit_path, skip, test, wait_for, wait_until,
+};
 
 #[test]
 fn grace_kills_who_ignores_term_and_says_so_before() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     everywhere(&["--grace", "2s", "--", probe_path(), "ignore", "TERM"], |mut running| {
         running.out.wait("ready");
         running.signal(15);
@@ -27,7 +26,7 @@ fn grace_kills_who_ignores_term_and_says_so_before() {
 
 #[test]
 fn without_grace_it_is_said_after_a_while_and_nobody_is_killed() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     everywhere(&["--", probe_path(), "ignore", "TERM"], |mut running| {
         let main = number_in(&running.out.wait("ready"), "pid");
         running.signal(15);
@@ -42,7 +41,7 @@ fn without_grace_it_is_said_after_a_while_and_nobody_is_killed() {
 
 #[test]
 fn at_half_of_grace_everyone_else_is_told_and_main_is_not_told_again() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let words = ["--grace", "2s", "--", probe_path(), "with-helper", "--at-once", "0", "signals"];
     // Main ignores nothing here but ends at once, under `wait`: whoever is left stands for main.
     let words = [&["--on-main-exit", "wait"], &words[..]].concat();
@@ -60,7 +59,7 @@ fn at_half_of_grace_everyone_else_is_told_and_main_is_not_told_again() {
 
 #[test]
 fn a_stop_is_held_back_until_a_second_one() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     everywhere(&["--stop-delay", "1h", "--", probe_path(), "signals", "--exit-on", "TERM:6"], |mut running| {
         running.out.wait("ready");
         running.signal(15);
@@ -122,7 +121,7 @@ fn a_shell_that_waits_for_its_child_is_recognised() {
 
 #[test]
 fn a_stopped_process_gets_its_chance() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let words = ["--", probe_path(), "with-helper", "4", "slow-term", "1", "0"];
     everywhere(&words, |mut running| {
         running.out.wait_nth("ready", 2);
@@ -138,9 +137,9 @@ fn a_stopped_process_gets_its_chance() {
 
 #[test]
 fn a_refused_signal_is_said_once_and_the_stop_goes_on() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     if !is_root() || !installed("setpriv") {
-        return support::skip("needs root and setpriv(1)");
+        skip("needs root and setpriv(1)");
     }
     // Without a grace time too: it says for a while what is wrong, and does not become as unstoppable as main.
     for options in [&["--grace", "1s"][..], &[]] {
@@ -168,9 +167,9 @@ fn a_refused_signal_is_said_once_and_the_stop_goes_on() {
 
 #[test]
 fn without_proc_everyone_is_still_told() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     if !is_root() {
-        return support::skip("needs root to hide /proc");
+        skip("needs root to hide /proc");
     }
     let mut command = Command::new("unshare");
     command.args(["--pid", "--fork", "--kill-child=KILL", "--mount", "--", "sh", "-c"]);
@@ -200,9 +199,9 @@ fn joins(running: &Running, words: &[&str]) -> Running {
 
 #[test]
 fn who_came_in_from_outside_is_left_alone() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     if !is_root() || !installed("nsenter") {
-        return support::skip("needs root and nsenter(1)");
+        skip("needs root and nsenter(1)");
     }
     let words = ["--to", "all", "--", probe_path(), "with-helper", "0", "signals"];
     let mut running = namespace::rinit(&words);
@@ -224,9 +223,9 @@ fn who_came_in_from_outside_is_left_alone() {
 
 #[test]
 fn a_reused_pid_hits_no_stranger() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     if !is_root() || !installed("nsenter") {
-        return support::skip("needs root and nsenter(1)");
+        skip("needs root and nsenter(1)");
     }
     const PID_MAX: &str = "/proc/sys/kernel/pid_max";
     let outside = std::fs::read_to_string(PID_MAX).unwrap_or_default();
@@ -236,7 +235,7 @@ fn a_reused_pid_hits_no_stranger() {
     let inside = support::running::run(namespace::as_pid_1(&try_it));
     if std::fs::read_to_string(PID_MAX).unwrap_or_default() != outside {
         std::fs::write(PID_MAX, &outside).expect("put the limit back");
-        return support::skip("the kernel has one pid_max for all namespaces");
+        skip("the kernel has one pid_max for all namespaces");
     }
     assert_eq!(inside.out, ["400"]);
     // Everything below main ignores USR1 and lives shortly, so that pids go round; the guests outside of the tree die of

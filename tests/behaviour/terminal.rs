@@ -1,12 +1,9 @@
 //! Job control on a real terminal.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::process::Command;
 use support::running::number_in;
 use support::terminal::Terminal;
-use support::{installed, probe, probe_path, rinit, rinit_path, wait_until};
+use support::{installed, probe, probe_path, rinit, rinit_path, skip, test, wait_until};
 
 /// The value of a `name=value` line that `probe state` shows.
 #[track_caller]
@@ -78,7 +75,7 @@ fn the_shell_has_the_terminal_back_when_main_has_ended() {
 #[test]
 fn suspend_and_resume_under_a_shell_with_job_control() {
     if !installed("bash") {
-        return support::skip("no bash");
+        skip("no bash");
     }
     let mut shell = Command::new("bash");
     shell.args(["--norc", "--noprofile", "-i"]).env("PS1", "prompt> ").env("TERM", "dumb");

@@ -1,15 +1,15 @@
 //! `--user`, `--workdir`, `--env`: who main is, for good.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use support::docker::{self, Container, Image};
 use support::running::{Finished, Running, number_in, run};
-use support::{installed, is_root, namespace, probe_path, procfs, rinit_binary, rinit_path, static_build, wait_until};
+use support::{
+    installed, is_root, namespace, probe_path, procfs, require, rinit_binary, rinit_path, skip, skip_part,
+    static_build, test, wait_until,
+};
 use tempfile::TempDir;
 
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh
@@ -102,7 +102,7 @@ const WHO: &str = "echo $(id -u) $(id -ru) $(id -g) $(id -rg); id -G; echo \"$HO
 
 #[test]
 fn by_name_number_and_group() {
-    let users = crate::or_skip!(Users::new());
+    let users = require(Users::new());
     let login = run(users.command(&["id", "-G", "alice"])).out.join(" ");
     assert_eq!(numbers(&login), BTreeSet::from([4001, 4100, 4200]), "the system's own answer");
     for (user, ids, groups, home) in [
@@ -132,7 +132,7 @@ const STATE: &str = "grep -E '^(Cap|NoNewPrivs|Uid|Gid)' /proc/self/status";
 
 #[test]
 fn root_cannot_be_regained() {
-    let users = crate::or_skip!(Users::new());
+    let users = require(Users::new());
     for main in [
         &["setpriv", "--reuid", "0", "true"][..],
         &["setpriv", "--regid", "0", "--keep-groups", "true"],
@@ -143,7 +143,7 @@ fn root_cannot_be_regained() {
         &["kill", "-0", "1"],
     ] {
         if !installed(main[0]) {
-            support::skip(&format!("no {}", main[0]));
+            skip_part(format!("no {}", main[0]));
             continue;
         }
         let finished = users.run(&["--user", "alice"], main);
@@ -166,9 +166,9 @@ fn root_cannot_be_regained() {
 
 #[test]
 fn capabilities_that_would_outlive_the_switch_are_refused() {
-    let users = crate::or_skip!(Users::new());
+    let users = require(Users::new());
     if !installed("setpriv") {
-        return support::skip("no setpriv(1)");
+        skip("no setpriv(1)");
     }
     // The kernel is told to leave capabilities alone when the uid changes: main could become root again.
     let main = &["echo", "started"];
@@ -182,9 +182,9 @@ fn capabilities_that_would_outlive_the_switch_are_refused() {
 
 #[test]
 fn with_no_new_privileges() {
-    let users = crate::or_skip!(Users::new());
+    let users = require(Users::new());
     if !installed("setpriv") {
-        return support::skip("no setpriv(1)");
+        skip("no setpriv(1)");
     }
     let command = users.rinit(&["setpriv", "--no-new-privs"], &["--user", "alice"], &["sh", "-c", STATE]);
     let finished = run(command);
@@ -197,9 +197,9 @@ fn with_no_new_privileges() {
 
 #[test]
 fn who_may_not_switch_is_told_so() {
-    let users = crate::or_skip!(Users::new());
+    let users = require(Users::new());
     if !installed("setpriv") {
-        return support::skip("no setpriv(1)");
+        skip("no setpriv(1)");
     }
     let main = &["echo", "started"];
     for lacking in ["-setuid", "-setgid", "-setuid,-setgid"] {
@@ -220,7 +220,7 @@ fn who_may_not_switch_is_told_so() {
 
 #[test]
 fn who_is_not_known_is_refused() {
-    let users = crate::or_skip!(Users::new());
+    let users = require(Users::new());
     let main = &["echo", "started"];
     for (user, word) in [
         ("mallory", "mallory"),
@@ -236,7 +236,7 @@ fn who_is_not_known_is_refused() {
 
 #[test]
 fn the_directory_is_entered_as_that_user() {
-    let users = crate::or_skip!(Users::new());
+    let users = require(Users::new());
     let closed = users.path("closed");
     assert_eq!(users.says(&["--workdir", &closed], "pwd"), closed, "root may");
     refused(
@@ -249,8 +249,8 @@ fn the_directory_is_entered_as_that_user() {
 
 #[test]
 fn a_stop_reaches_a_main_of_another_user() {
-    let users = crate::or_skip!(Users::new());
-    crate::or_skip!(namespace::available());
+    let users = require(Users::new());
+    require(namespace::available());
     let probe = users.path("probe");
     let mut running =
         Running::start(users.rinit(&[], &["--user", "alice"], &[&probe, "signals", "--exit-on", "TERM:6"]));
@@ -271,8 +271,8 @@ fn a_stop_reaches_a_main_of_another_user() {
 
 #[test]
 fn from_scratch_by_number() {
-    crate::or_skip!(docker::engine());
-    let busybox = crate::or_skip!(static_build::busybox());
+    require(docker::engine());
+    let busybox = require(static_build::busybox());
     let programs = static_build::programs();
     let files: &[(&str, &Path)] = &[("rinit", &programs.rinit), ("probe", &programs.probe), ("busybox", &busybox)];
     let image = Image::from_dockerfile("FROM scratch\nCOPY rinit probe busybox /\nENTRYPOINT [\"/rinit\"]\n", files);

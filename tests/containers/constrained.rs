@@ -1,10 +1,8 @@
 //! Containers that are locked down, or that run out of something.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use support::docker::{self, Container, Image};
 use support::static_build;
+use support::{require, skip, test};
 
 /// rinit and the probe, and nothing else: no shell, no libc, no /etc.
 const SCRATCH: &str = "FROM scratch
@@ -36,7 +34,7 @@ fn image() -> Result<Image, String> {
 
 #[test]
 fn locked_down() {
-    let image = crate::or_skip!(image());
+    let image = require(image());
     let directory = tempfile::tempdir().expect("a directory");
     let filter = directory.path().join("seccomp.json");
     std::fs::write(&filter, OLD_FILTER).expect("write the filter");
@@ -68,7 +66,7 @@ fn locked_down() {
 /// The pids cgroup is full: no fork succeeds, rinit's neither; reaping, and a stop, need none.
 #[test]
 fn no_process_is_left_to_the_container() {
-    let image = crate::or_skip!(image());
+    let image = require(image());
     let limit = ["--pids-limit", "30"];
     let container = Container::run(&image, &limit, &["fill"]);
     container.wait_log("full ");
@@ -86,12 +84,12 @@ fn no_process_is_left_to_the_container() {
 /// The memory cgroup is full, and the kernel ends whoever has the most.
 #[test]
 fn no_memory_is_left_to_the_container() {
-    let image = crate::or_skip!(image());
+    let image = require(image());
     let limit = ["--memory", "24m", "--memory-swap", "24m"];
     let container = Container::run(&image, &limit, &["eat", "200"]);
     assert_eq!(container.wait(), 137, "{}", container.logs());
     if container.inspect("{{.State.OOMKilled}}") != "true" {
-        return support::skip("this engine does not limit memory");
+        skip("this engine does not limit memory");
     }
     let logs = container.logs();
     assert!(logs.contains("rinit: main (pid ") && logs.contains("because its memory was used up"), "{logs}");

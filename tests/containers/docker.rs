@@ -1,11 +1,8 @@
 //! rinit as the entrypoint of real containers.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use support::docker::{self, Container, Image};
 use support::terminal::Terminal;
-use support::{procfs, rootfs, static_build, wait_until};
+use support::{procfs, require, rootfs, static_build, test, wait_until};
 
 /// rinit, busybox and the probe, and nothing else: no libc, no shell of its own, no /etc.
 const SCRATCH: &str = "FROM scratch
@@ -23,7 +20,7 @@ fn scratch() -> Result<Image, String> {
 
 #[test]
 fn from_scratch() {
-    let image = crate::or_skip!(scratch());
+    let image = require(scratch());
     let container = Container::run(&image, &[], &["/busybox", "sh", "-c", "echo hello; exit 7"]);
     assert_eq!(container.wait(), 7);
     assert_eq!(container.logs(), "hello\n");
@@ -152,8 +149,8 @@ fn interrupted_on_a_terminal(image: &Image) {
 
 #[test]
 fn debian_servers() {
-    crate::or_skip!(docker::engine());
-    let base = Image::import(&crate::or_skip!(rootfs::debian()));
+    require(docker::engine());
+    let base = Image::import(&require(rootfs::debian()));
     let dockerfile = format!("FROM {}\nCOPY rinit /usr/local/bin/rinit\nENTRYPOINT [\"rinit\", \"--\"]\n", base.name());
     let image = Image::from_dockerfile(&dockerfile, &[("rinit", &static_build::programs().rinit)]);
 

@@ -2,13 +2,10 @@
 //!
 //! With a daemon of its own, beside whatever runs on this machine: the path of the init belongs to the daemon.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use support::{installed, is_root, rinit_path, rootfs, static_build, wait_until};
+use support::{installed, is_root, require, rinit_path, rootfs, static_build, test, wait_until};
 use tempfile::TempDir;
 
 /// A private daemon, which has rinit under the name docker-init as its init.
@@ -112,8 +109,8 @@ impl Daemon {
 
 #[test]
 fn docker_runs_containers_under_rinit() {
-    let busybox = crate::or_skip!(static_build::busybox());
-    let daemon = crate::or_skip!(Daemon::start(&static_build::programs().rinit));
+    let busybox = require(static_build::busybox());
+    let daemon = require(Daemon::start(&static_build::programs().rinit));
 
     let version = daemon.docker_ok(&["version", "--format", "{{json .Server.Components}}"]);
     assert!(version.contains("docker-init") && version.contains("\"0.19.0\""), "{version}");
@@ -146,8 +143,8 @@ fn docker_runs_containers_under_rinit() {
 
 #[test]
 fn docker_init_in_a_debian_image() {
-    let tar = crate::or_skip!(rootfs::debian());
-    let daemon = crate::or_skip!(Daemon::start(&static_build::programs().rinit));
+    let tar = require(rootfs::debian());
+    let daemon = require(Daemon::start(&static_build::programs().rinit));
     daemon.docker_ok(&["import", tar.to_str().expect("UTF-8"), "debian"]);
     let script = "(sleep 0.1 &); sleep 0.5; cat /proc/1/comm; cat /proc/*/stat | grep -c ' Z '; exit 5";
     let output = daemon.docker(&["run", "--rm", "--init", "--network", "none", "debian", "bash", "-c", script]);

@@ -1,12 +1,9 @@
 //! Poor surroundings: no /proc, a /proc that hides others, few descriptors, few processes, nothing that can be written.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::process::Command;
 use support::namespace::as_pid_1;
 use support::running::{Finished, Running, run};
-use support::{installed, is_root, namespace, probe_path, rinit_binary, rinit_path};
+use support::{installed, is_root, namespace, probe_path, require, rinit_binary, rinit_path, skip, test};
 
 /// A shell as PID 1 that prepares its namespace and then is rinit: `script` ends in `exec "$@"` of its own accord.
 fn prepared(script: &str, rinit: &[&str]) -> Command {
@@ -42,7 +39,7 @@ fn nothing_is_missing(script: &str) {
 /// Nobody can be named then, but everybody is told, and in the end killed.
 #[test]
 fn without_proc() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     for hide in ["umount -l /proc", "mount -t tmpfs none /proc"] {
         let finished = stopped(hide);
         assert_eq!(finished.code, 5, "{:?}", finished.err);
@@ -64,7 +61,7 @@ fn without_proc() {
 /// Outside of PID 1 `kill(-1)` would take the machine down: main's group has to do.
 #[test]
 fn without_proc_as_a_subreaper() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let script = "umount -l /proc; \"$@\"; code=$?; echo code=$code; exit $code; true";
     let mut shell = Command::new("sh");
     shell.args(["-c", script, "sh"]).arg(rinit_path()).args(["--drain", "1s", "--", probe_path()]);
@@ -78,7 +75,7 @@ fn without_proc_as_a_subreaper() {
 
 #[test]
 fn a_proc_that_hides_others() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     nothing_is_missing("mount -t proc -o hidepid=2 proc /proc");
     nothing_is_missing("mount -t proc -o hidepid=1 proc /proc");
 }
@@ -86,9 +83,9 @@ fn a_proc_that_hides_others() {
 /// Who is hidden runs as somebody else: cannot be told, nor be killed. PID 1's end is its end.
 #[test]
 fn a_helper_of_another_user_behind_hidepid() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     if !is_root() || !installed("setpriv") {
-        return support::skip("needs root and setpriv(1)");
+        skip("needs root and setpriv(1)");
     }
     // Readable by everybody, wherever the target directory is.
     let directory = tempfile::tempdir().expect("a directory");
@@ -113,23 +110,23 @@ fn a_helper_of_another_user_behind_hidepid() {
 
 #[test]
 fn nothing_can_be_written() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     if !is_root() {
-        return support::skip("needs root to remount");
+        skip("needs root to remount");
     }
     nothing_is_missing("mount -o remount,bind,ro /");
 }
 
 #[test]
 fn no_devices() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     nothing_is_missing("mount -t tmpfs -o ro none /dev");
 }
 
 /// The standard three, and two for a pipe at the start, or a file and a pidfd later: five are enough.
 #[test]
 fn few_descriptors() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     for most in [8, 6, 5] {
         nothing_is_missing(&format!("ulimit -n {most}"));
     }
@@ -141,9 +138,9 @@ fn few_descriptors() {
 
 #[test]
 fn no_process_is_left_to_the_user() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     if !is_root() || !installed("setpriv") || !installed("prlimit") {
-        return support::skip("needs root, setpriv(1) and prlimit(1)");
+        skip("needs root, setpriv(1) and prlimit(1)");
     }
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().to_str().expect("UTF-8");
@@ -173,9 +170,9 @@ fn no_process_is_left_to_the_user() {
 /// As an ordinary user, in a user namespace of its own.
 #[test]
 fn a_user_namespace_without_root() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     if !is_root() || !installed("setpriv") {
-        return support::skip("as an ordinary user every test here is this one");
+        skip("as an ordinary user every test here is this one");
     }
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().to_str().expect("UTF-8");

@@ -1,11 +1,8 @@
 //! The kernel's answers go wrong: EINTR, EAGAIN, ENOMEM, EPERM from each system call that rinit makes, once, now and then,
 //! or always. It ends all the same, without a panic, and with main's status.
 //!
-//! `RINIT_FAULTS=all cargo test -p rinit-cli --test faults` goes through the whole table and through many runs in which
+//! `RINIT_FAULTS=all cargo test --test environments fault_injection` goes through the whole table and through many runs in which
 //! everything fails now and then; without it a selection is made. `RINIT_TEST_SEED` repeats one.
-
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
@@ -15,7 +12,7 @@ use support::faults::{Ask, Seen, Supervisor};
 use support::random::Random;
 use support::refusal::VARIABLE;
 use support::running::{Finished, Running};
-use support::{namespace, probe_path, procfs, rinit};
+use support::{namespace, probe_path, procfs, require, rinit, test};
 
 const ERRORS: [(i32, &str); 4] =
     [(libc::EINTR, "EINTR"), (libc::EAGAIN, "EAGAIN"), (libc::ENOMEM, "ENOMEM"), (libc::EPERM, "EPERM")];
@@ -202,8 +199,8 @@ fn nothing_else_is_refused() -> Result<(), String> {
 
 #[test]
 fn each_call_each_error() {
-    crate::or_skip!(nothing_else_is_refused());
-    crate::or_skip!(namespace::available());
+    require(nothing_else_is_refused());
+    require(namespace::available());
     let mut random = Random::seeded();
     let mut table = Vec::new();
     for call in CALLS {
@@ -224,8 +221,8 @@ fn each_call_each_error() {
 /// Every call fails now and then, with any of the errors.
 #[test]
 fn all_calls_any_error() {
-    crate::or_skip!(nothing_else_is_refused());
-    crate::or_skip!(namespace::available());
+    require(nothing_else_is_refused());
+    require(namespace::available());
     let mut random = Random::seeded();
     // Each with a seed of its own, so that one can be had again whatever ran beside it: `RINIT_FAULTS=SEED`.
     let again = std::env::var("RINIT_FAULTS").ok().and_then(|seed| seed.parse().ok());

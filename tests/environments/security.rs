@@ -1,8 +1,5 @@
 //! What a hostile main, a hostile helper or a hostile directory cannot do: docs/threat-model.md.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -10,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use support::running::{Running, number_in, run};
-use support::{installed, is_root, namespace, probe_path, procfs, rinit, rinit_path, skip, wait_until};
+use support::{installed, is_root, namespace, probe_path, procfs, require, rinit, rinit_path, skip, test, wait_until};
 use tempfile::TempDir;
 
 /// A name that tries everything: a line of its own, an escape, a title, a bell, a byte that is no UTF-8, a text that runs
@@ -65,7 +62,7 @@ fn assert_harmless(output: &[u8], beginnings: &[&str]) {
 
 #[test]
 fn a_hostile_name_forges_no_line_of_a_stop() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let hostile = Hostile::new();
     for (name, beginnings) in PERSONAS {
         let mut inner = Command::new(hostile.path(name));
@@ -135,7 +132,7 @@ fn a_hostile_name_forges_no_line_of_an_error() {
 
 #[test]
 fn a_hostile_name_forges_no_line_of_a_diagnosis() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let hostile = Hostile::new();
     for json in [false, true] {
         // Who refuses, and a zombie, whose parent has become a program that waits for nobody: both of that name. The shell
@@ -181,7 +178,7 @@ fn named_paths(trace: &str) -> Vec<String> {
 #[test]
 fn nothing_is_read_from_the_working_directory() {
     if !installed("strace") {
-        return skip("no strace(1)");
+        skip("no strace(1)");
     }
     let directory = tempfile::tempdir().expect("a directory");
     // What a program might look for where it stands.
@@ -299,7 +296,7 @@ fn whatever_is_asked_for_main_has_no_descriptor_of_rinits() {
 #[test]
 fn what_the_user_may_exchange_is_looked_at_as_the_user() {
     if !is_root() {
-        return skip("needs root, who could look at everything");
+        skip("needs root, who could look at everything");
     }
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).expect("its mode");
@@ -328,7 +325,7 @@ fn what_the_user_may_exchange_is_looked_at_as_the_user() {
 #[test]
 fn a_main_of_another_user_cannot_touch_rinit() {
     if !is_root() {
-        return skip("needs root");
+        skip("needs root");
     }
     let script = "kill -TERM $PPID && echo killed; cat /proc/$PPID/environ >/dev/null && echo environ; \
                   cat /proc/$PPID/mem >/dev/null && echo mem; ls /proc/$PPID/fd && echo fd; \

@@ -1,13 +1,10 @@
 //! Old kernels and seccomp filters: rinit has a plainer way for each system call that may be missing or refused.
 //!
-//! The whole suite can be run so: `RINIT_TEST_REFUSE=all:EPERM cargo test -p rinit-cli` (see `support::refusal`).
-
-#[path = "../support/mod.rs"]
-mod support;
+//! The whole suite can be run so: `RINIT_TEST_REFUSE=all:EPERM cargo test --workspace` (see `support::refusal`).
 
 use std::process::Command;
 use support::running::{Running, number_in, run};
-use support::{namespace, probe, probe_path, procfs, rinit_path, static_build, wait_until};
+use support::{namespace, probe, probe_path, procfs, require, rinit_path, static_build, test, wait_until};
 
 /// What rinit can do without as PID 1, one by one and together: `all` are those that it can do without anywhere.
 const CALLS: [&str; 11] = [
@@ -48,7 +45,7 @@ fn each_has_another_way_after_enosys() {
 
 #[track_caller]
 fn each_has_another_way(error: &str) {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     for call in CALLS {
         println!("{call} {error}");
         // Sessions, orphans and a forker are found, told and reaped.
@@ -73,7 +70,7 @@ fn each_has_another_way(error: &str) {
 
 #[test]
 fn a_queued_value_arrives_or_at_least_its_signal() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     for error in ERRORS {
         let running = namespace::start(&without("rt_sigqueueinfo", error, &[], &["signals"]));
         running.out.wait("ready");
@@ -118,7 +115,7 @@ fn a_trouble_that_lasts_is_said_once() {
 /// Nothing tells when the child is the program, and there is not even a sleep to wait for it. Static programs: a loader reads.
 #[test]
 fn a_start_that_nothing_tells_of() {
-    let busybox = crate::or_skip!(static_build::busybox());
+    let busybox = require(static_build::busybox());
     let mut command = probe(["refuse", "read,poll,nanosleep:EPERM", "--"]);
     command.arg(&static_build::programs().rinit).arg("--").arg(&busybox).args(["sh", "-c", "exit 6"]);
     let finished = run(command);

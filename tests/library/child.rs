@@ -1,12 +1,7 @@
 //! `Child` and `Reaper::exclusive`: statuses, time limits, groups, parent death; with real processes.
 //!
-//! No libtest harness: the exclusive mode takes every child of the process, so that each scenario has one of its own.
+//! Each test has a process of its own, because the exclusive mode reaps every child of the process.
 #![allow(unsafe_code)] // Forks without a program, and a seccomp filter.
-
-#[path = "../support/scenarios.rs"]
-mod scenarios;
-#[path = "../support/seccomp.rs"]
-mod seccomp;
 
 use rinit_core::{Child, ChildSpec, Error, ExitStatus, Group, Pid, Reaper, Sent, Signal, Stdio, become_subreaper};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -15,35 +10,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::process::Command;
 use std::time::{Duration, Instant};
-
-const SCENARIOS: &[scenarios::Scenario] = &[
-    ("a_status_survives_the_reuse_of_its_pid", a_status_survives_the_reuse_of_its_pid),
-    ("a_timeout_is_kept", a_timeout_is_kept),
-    ("a_timeout_is_kept_without_pidfds", a_timeout_is_kept_without_pidfds),
-    ("a_group_is_ended_whole", a_group_is_ended_whole),
-    ("a_group_without_its_leader", a_group_without_its_leader),
-    ("a_group_of_the_parent_is_spared", a_group_of_the_parent_is_spared),
-    ("a_stop_in_time", a_stop_in_time),
-    ("a_stop_by_force", a_stop_by_force),
-    ("a_stop_ends_what_is_left_in_the_group", a_stop_ends_what_is_left_in_the_group),
-    ("a_stop_continues_the_stopped", a_stop_continues_the_stopped),
-    ("a_thread_ends_before_its_child", a_thread_ends_before_its_child),
-    ("children_end_with_a_killed_process", children_end_with_a_killed_process),
-    ("handles_outlive_the_reaper_and_change_threads", handles_outlive_the_reaper_and_change_threads),
-    ("two_reapers_and_many_waits_lose_nothing", two_reapers_and_many_waits_lose_nothing),
-    ("who_ended_before_the_reaper_is_noticed", who_ended_before_the_reaper_is_noticed),
-    ("all_output_is_read", all_output_is_read),
-    ("memory_stays_bounded", memory_stays_bounded),
-    ("somebody_elses_wait_is_an_error", somebody_elses_wait_is_an_error),
-];
-
-fn main() {
-    match std::env::var("RINIT_TEST_ROLE").as_deref() {
-        Ok("pid_reuse") => in_a_namespace_of_its_own(),
-        Ok("host") => host(),
-        _ => scenarios::main(SCENARIOS),
-    }
-}
+use support::test;
 
 /// This program in another role, in a process of its own.
 fn role(name: &str, under: &[&str]) -> Command {
@@ -97,6 +64,7 @@ fn poll_on(fd: impl AsFd) {
     assert!(count > 0, "nothing within a minute");
 }
 
+#[test(own_process)]
 fn a_status_survives_the_reuse_of_its_pid() {
     let as_user = if rustix::process::geteuid().is_root() { &[][..] } else { &["--user", "--map-root-user"] };
     let unshare = [&["unshare"], as_user, &["--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--"]].concat();
@@ -104,12 +72,12 @@ fn a_status_survives_the_reuse_of_its_pid() {
         assert!(std::env::var_os("CI").is_none(), "cannot run, and CI skips nothing: no PID namespace");
         return println!("skipped: no PID namespace");
     }
-    let output = role("pid_reuse", &unshare).output().expect("run");
+    let output = role("child_pid_reuse", &unshare).output().expect("run");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// As PID 1, where the next pid can be chosen.
-fn in_a_namespace_of_its_own() {
+pub(crate) fn in_a_namespace_of_its_own() {
     let reaper = Reaper::exclusive().expect("reaper");
     let first = reaper.spawn(&shell("exit 1")).expect("spawn");
     poll_on(&first);
@@ -129,6 +97,7 @@ fn in_a_namespace_of_its_own() {
     assert_eq!(second.wait().expect("its own").signal(), Some(Signal::INT));
 }
 
+#[test(own_process)]
 fn a_timeout_is_kept() {
     let mut child = spawn(&shell("read word; exit 3").stdin(Stdio::piped()));
     let mut input = child.take_stdin().expect("a pipe");
@@ -144,8 +113,9 @@ fn a_timeout_is_kept() {
     assert_eq!(child.wait_timeout(Duration::from_secs(60)).expect("wait"), Some(ExitStatus::Code(4)));
 }
 
+#[test(own_process)]
 fn a_timeout_is_kept_without_pidfds() {
-    seccomp::refuse(&[libc::SYS_pidfd_open, libc::SYS_pidfd_send_signal]);
+    support::seccomp::refuse(&[libc::SYS_pidfd_open, libc::SYS_pidfd_send_signal]);
     a_timeout_is_kept();
     a_stop_in_time();
     a_stop_by_force();
@@ -159,6 +129,7 @@ fn a_timeout_is_kept_without_pidfds() {
     assert_eq!(child.try_wait().expect("wait"), Some(ExitStatus::Code(5)));
 }
 
+#[test(own_process)]
 fn a_group_is_ended_whole() {
     let (mut child, helper) = ready(&shell("sleep 1000 >/dev/null & echo $!; wait"));
     assert!(runs(&helper));
@@ -167,6 +138,7 @@ fn a_group_is_ended_whole() {
     wait_until("the helper's end", || !runs(&helper));
 }
 
+#[test(own_process)]
 fn a_group_without_its_leader() {
     let _subreaper = become_subreaper().expect("subreaper");
     let (mut child, helper) = ready(&shell("sleep 1000 >/dev/null & echo $!"));
@@ -187,6 +159,7 @@ fn a_group_without_its_leader() {
     assert_eq!(child.kill_group().expect("nobody"), Sent::Gone);
 }
 
+#[test(own_process)]
 fn a_group_of_the_parent_is_spared() {
     let mut child = spawn(&ChildSpec::new("sleep").arg("1000").group(Group::Inherit));
     let mut sibling = spawn(&ChildSpec::new("sleep").arg("1000").group(Group::Inherit));
@@ -196,6 +169,7 @@ fn a_group_of_the_parent_is_spared() {
     assert_eq!(sibling.stop().expect("stop").signal(), Some(Signal::TERM));
 }
 
+#[test(own_process)]
 fn a_stop_in_time() {
     let spec = shell("trap 'exit 7' USR2; echo ready; while :; do sleep 0.01; done");
     let (mut child, _) = ready(&spec.stop_signal(Signal::USR2).grace(Duration::from_secs(60)));
@@ -203,6 +177,7 @@ fn a_stop_in_time() {
     assert_eq!(child.stop().expect("again"), ExitStatus::Code(7));
 }
 
+#[test(own_process)]
 fn a_stop_by_force() {
     let spec = shell("trap '' TERM; sleep 1000 >/dev/null & echo $!; wait; wait");
     let (mut child, helper) = ready(&spec.grace(Duration::from_millis(50)));
@@ -210,6 +185,7 @@ fn a_stop_by_force() {
     wait_until("the helper's end", || !runs(&helper));
 }
 
+#[test(own_process)]
 fn a_stop_ends_what_is_left_in_the_group() {
     let spec = shell("(trap '' TERM; echo $(exec sh -c 'echo $PPID'); exec sleep 1000 >/dev/null) & wait");
     let (mut child, helper) = ready(&spec.grace(Duration::from_secs(60)));
@@ -218,6 +194,7 @@ fn a_stop_ends_what_is_left_in_the_group() {
     wait_until("the helper's end", || !runs(&helper));
 }
 
+#[test(own_process)]
 fn a_stop_continues_the_stopped() {
     let mut child = spawn(&ChildSpec::new("sleep").arg("1000").grace(Duration::from_secs(60)));
     child.signal(Signal::STOP).expect("signal");
@@ -225,6 +202,7 @@ fn a_stop_continues_the_stopped() {
     assert_eq!(child.stop().expect("stop").signal(), Some(Signal::TERM));
 }
 
+#[test(own_process)]
 fn a_thread_ends_before_its_child() {
     let script = "read word; exit 9";
     let specs = [shell(script), shell(script).parent_death_signal(Signal::KILL)];
@@ -261,9 +239,10 @@ fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").expect("threads").count()
 }
 
+#[test(own_process)]
 fn children_end_with_a_killed_process() {
     let _subreaper = become_subreaper().expect("subreaper");
-    let mut host = role("host", &[]).stdout(std::process::Stdio::piped()).spawn().expect("spawn");
+    let mut host = role("child_host", &[]).stdout(std::process::Stdio::piped()).spawn().expect("spawn");
     let mut lines = BufReader::new(host.stdout.take().expect("a pipe")).lines();
     let child = lines.next().expect("a line").expect("read");
     host.kill().expect("kill");
@@ -280,7 +259,7 @@ fn children_end_with_a_killed_process() {
 }
 
 /// Starts a child from a thread that ends, says its pid, and waits to be killed.
-fn host() {
+pub(crate) fn host() {
     let spec = ChildSpec::new("sleep").arg("1000").stdout(Stdio::null()).parent_death_signal(Signal::INT);
     let child = std::thread::spawn(move || spawn(&spec)).join().expect("no panic");
     println!("{}", child.pid());
@@ -289,6 +268,7 @@ fn host() {
     }
 }
 
+#[test(own_process)]
 fn handles_outlive_the_reaper_and_change_threads() {
     let reaper = Reaper::exclusive().expect("reaper");
     let mut kept = reaper.spawn(&shell("exit 1")).expect("spawn");
@@ -310,6 +290,7 @@ fn handles_outlive_the_reaper_and_change_threads() {
     assert_eq!((ended.pid, ended.status, ended.spawned_here), (pid, ExitStatus::Code(3), false));
 }
 
+#[test(own_process)]
 fn two_reapers_and_many_waits_lose_nothing() {
     let reapers = [Reaper::exclusive().expect("reaper"), Reaper::exclusive().expect("reaper")];
     let spawners: Vec<_> = (0..4)
@@ -354,6 +335,7 @@ fn bare_child() -> Pid {
     Pid::new(pid).expect("fork")
 }
 
+#[test(own_process)]
 fn who_ended_before_the_reaper_is_noticed() {
     let pid = bare_child();
     let raw = rustix::process::Pid::from_raw(pid.get()).expect("a pid");
@@ -365,6 +347,7 @@ fn who_ended_before_the_reaper_is_noticed() {
     assert_eq!((ended.pid, ended.status, ended.spawned_here), (pid, ExitStatus::Code(6), false));
 }
 
+#[test(own_process)]
 fn all_output_is_read() {
     // More than two pipes hold, and on one of them first.
     let script = "head -c 1000000 /dev/zero >&2; head -c 300000 /dev/zero; head -c 500000 /dev/zero >&2; exit 2";
@@ -383,6 +366,7 @@ fn resident_kilobytes() -> u64 {
 }
 
 /// Statuses that nobody asks for: of orphans, and of children whose handles were dropped.
+#[test(own_process)]
 fn memory_stays_bounded() {
     let orphans: usize = std::env::var("RINIT_SOAK_ORPHANS").map_or(100_000, |count| count.parse().expect("a number"));
     let _subreaper = become_subreaper().expect("subreaper");
@@ -423,6 +407,7 @@ fn memory_stays_bounded() {
     assert!(grown < 256, "{grown} kB for {orphans} orphans");
 }
 
+#[test(own_process)]
 fn somebody_elses_wait_is_an_error() {
     let mut child = spawn(&shell("exit 1"));
     let pid = rustix::process::Pid::from_raw(child.pid().get()).expect("a pid");

@@ -1,10 +1,7 @@
 //! `ChildSpec`: what a started program finds, seen by the program itself.
 //!
-//! No libtest harness: the exclusive mode takes every child of the process, so that each scenario has one of its own.
+//! Each test has a process of its own, because the exclusive mode reaps every child of the process.
 #![allow(unsafe_code)] // To close standard descriptors.
-
-#[path = "../support/scenarios.rs"]
-mod scenarios;
 
 use rinit_core::{ChildSpec, Error, ExitStatus, Group, Reaper, Signal, Stdio, User};
 use rustix::fs::MemfdFlags;
@@ -12,32 +9,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-
-const SCENARIOS: &[scenarios::Scenario] = &[
-    ("standard_descriptors", standard_descriptors),
-    ("one_file_for_two_descriptors", one_file_for_two_descriptors),
-    ("two_descriptors_change_places", two_descriptors_change_places),
-    ("many_descriptors_over_everything_that_is_open", many_descriptors_over_everything_that_is_open),
-    ("a_descriptor_under_its_own_number", a_descriptor_under_its_own_number),
-    ("nothing_else_is_passed", nothing_else_is_passed),
-    ("nothing_lands_in_closed_standard_descriptors", nothing_lands_in_closed_standard_descriptors),
-    ("an_impossible_number_is_an_error", an_impossible_number_is_an_error),
-    ("a_failed_start_is_told_over_passed_descriptors", a_failed_start_is_told_over_passed_descriptors),
-    ("an_environment_from_nothing", an_environment_from_nothing),
-    ("what_a_std_command_shows", what_a_std_command_shows),
-    ("a_session_with_a_terminal", a_session_with_a_terminal),
-    ("the_foreground_of_a_terminal", the_foreground_of_a_terminal),
-    ("no_terminal_is_an_error", no_terminal_is_an_error),
-    ("a_user_by_numbers", a_user_by_numbers),
-    ("a_parent_death_signal_survives_a_change_of_user", a_parent_death_signal_survives_a_change_of_user),
-];
-
-fn main() {
-    match std::env::var("RINIT_TEST_ROLE").as_deref() {
-        Ok("job_control") => as_a_shell(),
-        _ => scenarios::main(SCENARIOS),
-    }
-}
+use support::test;
 
 fn shell(script: &str) -> ChildSpec {
     ChildSpec::new("sh").args(["-c", script])
@@ -63,6 +35,7 @@ fn is_close_on_exec(fd: impl AsFd) -> bool {
     rustix::io::fcntl_getfd(fd).expect("fcntl").contains(rustix::io::FdFlags::CLOEXEC)
 }
 
+#[test(own_process)]
 fn standard_descriptors() {
     let reaper = Reaper::exclusive().expect("reaper");
     let spec = shell("cat; echo complaint >&2; exit 3");
@@ -88,6 +61,7 @@ fn standard_descriptors() {
     assert_eq!(said.trim_end(), own);
 }
 
+#[test(own_process)]
 fn one_file_for_two_descriptors() {
     let mut log = file("");
     let to_log = Stdio::fd(log.try_clone().expect("duplicate"));
@@ -103,6 +77,7 @@ fn one_file_for_two_descriptors() {
     assert_eq!(written, "one\ntwo\nthree\none\ntwo\nthree\n");
 }
 
+#[test(own_process)]
 fn two_descriptors_change_places() {
     let (a, b) = (file("a"), file("b"));
     let (at_a, at_b) = (a.as_raw_fd(), b.as_raw_fd());
@@ -121,6 +96,7 @@ fn two_descriptors_change_places() {
     assert!(at_y > 2);
 }
 
+#[test(own_process)]
 fn many_descriptors_over_everything_that_is_open() {
     // Whatever this process has open, the pipe by which the child reports included, lies at one of these numbers.
     let mut files: Vec<(i32, File)> = (3..40).map(|number| (number, file(&format!("{number} ")))).collect();
@@ -134,6 +110,7 @@ fn many_descriptors_over_everything_that_is_open() {
     assert_eq!((said.trim_end(), status), (expected.join(" ").as_str(), ExitStatus::Code(0)));
 }
 
+#[test(own_process)]
 fn a_descriptor_under_its_own_number() {
     let file = file("mine");
     let number = file.as_raw_fd();
@@ -150,6 +127,7 @@ fn a_descriptor_under_its_own_number() {
     assert_eq!(said, "none\n");
 }
 
+#[test(own_process)]
 fn nothing_else_is_passed() {
     let spec = ChildSpec::new("ls").arg("/proc/self/fd").stdin(Stdio::null()).stderr(Stdio::null());
     let lines = |text: String| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
@@ -161,6 +139,7 @@ fn nothing_else_is_passed() {
     assert_eq!(lines(output(&with_two).0), expected);
 }
 
+#[test(own_process)]
 fn nothing_lands_in_closed_standard_descriptors() {
     for number in [0, 1] {
         // SAFETY: nothing in this process uses them; the scenario reports by its panic, on standard error.
@@ -181,6 +160,7 @@ fn nothing_lands_in_closed_standard_descriptors() {
     assert_eq!(said, "/dev/null\nopen\n");
 }
 
+#[test(own_process)]
 fn an_impossible_number_is_an_error() {
     let reaper = Reaper::exclusive().expect("reaper");
     for number in [-1, i32::MAX] {
@@ -191,6 +171,7 @@ fn an_impossible_number_is_an_error() {
     assert!(rustix::process::waitpid(None, rustix::process::WaitOptions::NOHANG).is_err(), "a child is left");
 }
 
+#[test(own_process)]
 fn a_failed_start_is_told_over_passed_descriptors() {
     let mut spec = ChildSpec::new("/no/such/program");
     for number in 0..20 {
@@ -203,6 +184,7 @@ fn a_failed_start_is_told_over_passed_descriptors() {
     assert_eq!(std::fs::read_dir("/proc/self/fd").expect("descriptors").count(), before, "a descriptor is left");
 }
 
+#[test(own_process)]
 fn an_environment_from_nothing() {
     let spec = ChildSpec::new("/usr/bin/env").env("LOST", "1").env_clear().env("A", "1").env("B", "2").env_remove("B");
     assert_eq!(output(&spec).0, "A=1\n");
@@ -212,6 +194,7 @@ fn an_environment_from_nothing() {
     }
 }
 
+#[test(own_process)]
 fn what_a_std_command_shows() {
     let mut command = std::process::Command::new("sh");
     command.args(["-c", "echo $A $B $PWD \"$@\"", "sh", "x y", "z"]).env("A", "1").env_remove("HOME").current_dir("/");
@@ -231,6 +214,7 @@ fn at_terminal(spec: ChildSpec, terminal: OwnedFd) -> ChildSpec {
     spec.terminal(terminal)
 }
 
+#[test(own_process)]
 fn a_session_with_a_terminal() {
     let (mut keyboard, terminal) = pseudoterminal();
     let spec = shell("trap 'exit 7' INT; echo ready >/dev/tty; while :; do sleep 0.01; done").group(Group::Session);
@@ -243,10 +227,11 @@ fn a_session_with_a_terminal() {
     assert_eq!(child.wait().expect("wait"), ExitStatus::Code(7));
 }
 
+#[test(own_process)]
 fn the_foreground_of_a_terminal() {
     let (mut screen, terminal) = pseudoterminal();
     let this = std::env::current_exe().expect("the path of this program");
-    let spec = ChildSpec::new(this).env("RINIT_TEST_ROLE", "job_control").group(Group::Session);
+    let spec = ChildSpec::new(this).env("RINIT_TEST_ROLE", "shell").group(Group::Session);
     let mut child = Reaper::exclusive().expect("reaper").spawn(&at_terminal(spec, terminal)).expect("spawn");
     let status = child.wait().expect("wait");
     let mut shown = [0; 4096];
@@ -256,7 +241,7 @@ fn the_foreground_of_a_terminal() {
 }
 
 /// Runs a job as a shell does, at its own controlling terminal.
-fn as_a_shell() {
+pub(crate) fn as_a_shell() {
     let tty = || OwnedFd::from(File::options().read(true).write(true).open("/dev/tty").expect("a terminal"));
     let reaper = Reaper::exclusive().expect("reaper");
     // A background process's read would stop it: the job has the foreground from its first instruction.
@@ -269,6 +254,7 @@ fn as_a_shell() {
     assert_eq!(job.wait().expect("wait"), ExitStatus::Code(0));
 }
 
+#[test(own_process)]
 fn no_terminal_is_an_error() {
     let reaper = Reaper::exclusive().expect("reaper");
     for group in [Group::Own, Group::Session] {
@@ -279,6 +265,7 @@ fn no_terminal_is_an_error() {
     assert!(rustix::process::waitpid(None, rustix::process::WaitOptions::NOHANG).is_err(), "a child is left");
 }
 
+#[test(own_process)]
 fn a_user_by_numbers() {
     if !rustix::process::geteuid().is_root() {
         return println!("skipped: only root can become another user");
@@ -288,6 +275,7 @@ fn a_user_by_numbers() {
     assert_eq!(said, "4321 4322 4322 4323 4324 /\n");
 }
 
+#[test(own_process)]
 fn a_parent_death_signal_survives_a_change_of_user() {
     if !rustix::process::geteuid().is_root() {
         return println!("skipped: only root can become another user");

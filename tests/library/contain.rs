@@ -1,13 +1,7 @@
 //! `ChildSpec::contain`: what becomes of everything that a job has started.
 //!
-//! No libtest harness: each scenario is the only one in its process, the host of the jobs. This program is also the host that
-//! is killed (`--host KIND`).
+//! Each test has a process of its own, the host of the jobs. This program is also the host that is killed (`host`).
 #![allow(unsafe_code)] // A host that forks without exec.
-
-#[path = "../support/scenarios.rs"]
-mod scenarios;
-#[path = "../support/mod.rs"]
-mod support;
 
 use rinit_core::{
     ChildSpec, ContainSpec, Error, ExitStatus, Group, Job, Reaper, Reason, Report, Signal, SignalSet, Stdio, User,
@@ -23,48 +17,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use support::procfs::{self, Process};
 use support::running::{Lines, MARK, Running, marked};
-use support::{probe_path, rinit_path, wait_for, wait_until};
+use support::{probe_path, rinit_path, skip, test, wait_for, wait_until};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-
-const SCENARIOS: &[scenarios::Scenario] = &[
-    ("kill_leaves_nothing", kill_leaves_nothing),
-    ("drop_leaves_nothing", drop_leaves_nothing),
-    ("a_killed_host_leaves_nothing", a_killed_host_leaves_nothing),
-    ("a_killed_host_whose_end_lives_on_in_a_fork_leaves_nothing", a_forked_host),
-    ("a_killed_host_leaves_nothing_of_a_job_whose_rinit_is_stopped", a_stopped_rinit),
-    ("a_thread_of_the_host_may_end", a_thread_of_the_host_may_end),
-    ("of_a_process_group_some_escape", of_a_process_group_some_escape),
-    ("the_status_is_exact", the_status_is_exact),
-    ("what_cannot_be_started_is_a_typed_error", what_cannot_be_started_is_a_typed_error),
-    ("a_missing_rinit_is_named", a_missing_rinit_is_named),
-    ("another_program_is_no_rinit", another_program_is_no_rinit),
-    ("main_is_started_as_the_specification_says", main_is_started_as_the_specification_says),
-    ("main_runs_as_the_user", main_runs_as_the_user),
-    ("the_jobs_own_variables_do_not_change_its_rinit", the_jobs_own_variables),
-    ("a_job_is_written_to_and_read_from", a_job_is_written_to_and_read_from),
-    ("signals_go_to_main", signals_go_to_main),
-    ("a_stop_is_orderly_and_the_report_names_who_was_killed", a_stop_is_orderly),
-    ("whoever_remains_is_drained", whoever_remains_is_drained),
-    ("a_daemon_is_waited_for", a_daemon_is_waited_for),
-    ("a_drop_may_be_orderly_and_a_kill_is_not", a_drop_may_be_orderly_and_a_kill_is_not),
-    ("a_lost_rinit_is_an_error", a_lost_rinit_is_an_error),
-    ("main_gets_its_terminal", main_gets_its_terminal),
-    ("the_job_runner_leaves_nothing", the_job_runner_leaves_nothing),
-    ("poll_and_time", poll_and_time),
-    ("an_idle_rinit_sleeps", an_idle_rinit_sleeps),
-    ("hundreds_of_jobs_leak_nothing", hundreds_of_jobs_leak_nothing),
-    ("an_exclusive_reaper_takes_nothing_away", an_exclusive_reaper_takes_nothing_away),
-    ("children_of_std_and_tokio_beside_jobs_lose_nothing", beside_others),
-];
-
-fn main() {
-    let words: Vec<String> = std::env::args().collect();
-    match words.get(1).map(String::as_str) {
-        Some("--host") => host(&words[2]),
-        _ => scenarios::main(SCENARIOS),
-    }
-}
 
 /// A mark by which everything of a job is found again; what is still there at the end is killed.
 struct Mark(String);
@@ -150,6 +105,7 @@ fn stormy_job(mark: &Mark) -> Job {
     start_and_read(storm(mark), &["forks", "tree"])
 }
 
+#[test(own_process)]
 fn kill_leaves_nothing() {
     for _ in 0..5 {
         let mark = Mark::new();
@@ -166,6 +122,7 @@ fn kill_leaves_nothing() {
     }
 }
 
+#[test(own_process)]
 fn drop_leaves_nothing() {
     let mark = Mark::new();
     drop(stormy_job(&mark));
@@ -174,7 +131,8 @@ fn drop_leaves_nothing() {
 }
 
 /// A host with a job, by itself a child of the scenario.
-fn host(kind: &str) {
+pub(crate) fn host() {
+    let kind = std::env::var("HOST_KIND").expect("a kind");
     let mark = Mark(std::env::var("HOST_MARK").expect("a mark"));
     let job = stormy_job(&mark);
     if kind == "forks" {
@@ -198,7 +156,7 @@ fn host(kind: &str) {
 fn kill_host(kind: &str, before: impl FnOnce(i32)) {
     let mark = Mark::new();
     let mut command = Command::new(std::env::current_exe().expect("the path of this program"));
-    command.args(["--host", kind]).env("HOST_MARK", &mark.0);
+    command.envs([("RINIT_TEST_ROLE", "contain_host"), ("HOST_KIND", kind), ("HOST_MARK", &mark.0)]);
     let mut host = Running::start(command);
     let line = host.out.wait("job ");
     let init: i32 = line.split(' ').nth(1).and_then(|pid| pid.parse().ok()).expect("a pid");
@@ -211,15 +169,18 @@ fn kill_host(kind: &str, before: impl FnOnce(i32)) {
     wait_until("the rinit's end", || !procfs::is_alive(init));
 }
 
+#[test(own_process)]
 fn a_killed_host_leaves_nothing() {
     kill_host("plain", |_| ());
 }
 
-fn a_forked_host() {
+#[test(own_process)]
+fn a_killed_host_whose_end_lives_on_in_a_fork_leaves_nothing() {
     kill_host("forks", |_| ());
 }
 
-fn a_stopped_rinit() {
+#[test(own_process)]
+fn a_killed_host_leaves_nothing_of_a_job_whose_rinit_is_stopped() {
     kill_host("plain", |init| {
         support::running::kill(init, 19);
         wait_until("the stop", || procfs::read(init).is_some_and(|process| process.state == 'T'));
@@ -227,6 +188,7 @@ fn a_stopped_rinit() {
 }
 
 /// The kernel means the parent thread when it speaks of a parent's death.
+#[test(own_process)]
 fn a_thread_of_the_host_may_end() {
     let spec = shell("trap 'exit 9' CONT; trap 'exit 7' HUP; echo ready; while :; do sleep 0.01; done");
     let spec = contained(spec.stdout(Stdio::piped()));
@@ -236,6 +198,7 @@ fn a_thread_of_the_host_may_end() {
     assert_eq!(job.wait().expect("a report").main, Some(ExitStatus::Code(7)));
 }
 
+#[test(own_process)]
 fn of_a_process_group_some_escape() {
     let mut command = support::probe(["fork-tree", "group-contrast"]);
     command.process_group(0);
@@ -249,6 +212,7 @@ fn of_a_process_group_some_escape() {
     assert!(left.iter().all(|process| process.group != group.as_raw_pid()));
 }
 
+#[test(own_process)]
 fn the_status_is_exact() {
     for code in [0, 1, 7, 125, 126, 127, 128, 137, 255] {
         assert_eq!(report(shell(&format!("exit {code}"))).main, Some(ExitStatus::Code(code)));
@@ -263,6 +227,7 @@ fn the_status_is_exact() {
     assert_eq!(report.reaped, 1);
 }
 
+#[test(own_process)]
 fn what_cannot_be_started_is_a_typed_error() {
     let failed = |spec: ChildSpec| contained(spec).start().expect_err("it does not start");
     let error = failed(ChildSpec::new("/no/such/program"));
@@ -284,6 +249,7 @@ fn what_cannot_be_started_is_a_typed_error() {
     assert!(procfs::children(std::process::id() as i32).is_empty(), "a child is left");
 }
 
+#[test(own_process)]
 fn a_missing_rinit_is_named() {
     // SAFETY: this process has one thread.
     unsafe { std::env::set_var("PATH", "/no/such/directory:/bin") };
@@ -302,6 +268,7 @@ fn a_missing_rinit_is_named() {
     assert_eq!(job.wait().expect("a report").exit_code(), 5);
 }
 
+#[test(own_process)]
 fn another_program_is_no_rinit() {
     let directory = tempfile::tempdir().expect("a directory");
     let script = |name: &str, text: &str| {
@@ -337,6 +304,7 @@ fn state(spec: ChildSpec) -> Vec<String> {
     lines
 }
 
+#[test(own_process)]
 fn main_is_started_as_the_specification_says() {
     let reaper = Reaper::exclusive().expect("a reaper");
     let (read, _write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("a pipe");
@@ -385,9 +353,10 @@ fn main_is_started_as_the_specification_says() {
     assert_eq!(is[1..3], [group, session]);
 }
 
+#[test(own_process)]
 fn main_runs_as_the_user() {
     if !support::is_root() {
-        return support::skip("only root can become another user");
+        skip("only root can become another user");
     }
     let spec = |script: &str| shell(script).user(User::resolve("65534:65533").expect("numbers"));
     assert_eq!(state(spec("id -u; id -g; id -G")), ["65534", "65533", "65533"]);
@@ -405,11 +374,13 @@ fn main_runs_as_the_user() {
     mark.assert_nothing_is_left();
 }
 
-fn the_jobs_own_variables() {
+#[test(own_process)]
+fn the_jobs_own_variables_do_not_change_its_rinit() {
     let spec = shell("echo $RINIT_GRACE $RINIT_TO").env("RINIT_GRACE", "nonsense").env("RINIT_TO", "all");
     assert_eq!(state(spec), ["nonsense all"]);
 }
 
+#[test(own_process)]
 fn a_job_is_written_to_and_read_from() {
     let spec = shell("cat; echo error >&2").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut job = start(spec);
@@ -423,6 +394,7 @@ fn a_job_is_written_to_and_read_from() {
     assert_eq!(report(ChildSpec::new("cat").stdin(Stdio::piped())).exit_code(), 0);
 }
 
+#[test(own_process)]
 fn signals_go_to_main() {
     let mut job =
         start_and_read(contained(probe(&["signals", "--exit-on", "37:4"]).stdout(Stdio::piped())), &["ready"]);
@@ -441,7 +413,8 @@ fn signals_go_to_main() {
 /// A shell that main leaves behind, which ignores TERM; main waits until it does.
 const STUBBORN_HELPER: &str = "(trap '' TERM; echo ready; exec sleep 1000) &";
 
-fn a_stop_is_orderly() {
+#[test(own_process)]
+fn a_stop_is_orderly_and_the_report_names_who_was_killed() {
     let mark = Mark::new();
     let script = format!("trap 'exit 6' TERM; {STUBBORN_HELPER} while :; do sleep 0.01; done");
     let spec = contained(mark.on(shell(&script)).stdout(Stdio::piped())).drain(Duration::from_millis(100));
@@ -454,6 +427,7 @@ fn a_stop_is_orderly() {
     mark.assert_nothing_is_left();
 }
 
+#[test(own_process)]
 fn whoever_remains_is_drained() {
     let mark = Mark::new();
     let spec = contained(mark.on(shell("setsid sleep 1000 & exit 4")));
@@ -466,6 +440,7 @@ fn whoever_remains_is_drained() {
     mark.assert_nothing_is_left();
 }
 
+#[test(own_process)]
 fn a_daemon_is_waited_for() {
     let mark = Mark::new();
     let spec = contained(mark.on(shell("(setsid sleep 1000 &) ; exit 0"))).wait_for_everyone();
@@ -478,6 +453,7 @@ fn a_daemon_is_waited_for() {
     mark.assert_nothing_is_left();
 }
 
+#[test(own_process)]
 fn a_drop_may_be_orderly_and_a_kill_is_not() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("cleaned");
@@ -491,6 +467,7 @@ fn a_drop_may_be_orderly_and_a_kill_is_not() {
     assert!(file.exists(), "it had no time to clean up");
 }
 
+#[test(own_process)]
 fn a_lost_rinit_is_an_error() {
     let mark = Mark::new();
     let mut job = start(mark.on(ChildSpec::new("sleep").arg("1000")));
@@ -501,7 +478,7 @@ fn a_lost_rinit_is_an_error() {
     assert!(error.to_string().ends_with("has ended without a report: killed by SIGKILL"), "{error}");
     wait_until("main's end with it", || mark.left().is_empty());
     if !support::is_root() {
-        return support::skip("a PID namespace of one's own takes root here");
+        skip("a PID namespace of one's own takes root here");
     }
     // What docs/contain.md advises: main takes a PID namespace down with itself.
     let words = ["--pid", "--fork", "--kill-child", "sh", "-c", "setsid sleep 1000 & (setsid sleep 1000 &); wait"];
@@ -516,6 +493,7 @@ fn a_lost_rinit_is_an_error() {
     wait_until("everybody's end with it", || mark.left().is_empty());
 }
 
+#[test(own_process)]
 fn main_gets_its_terminal() {
     use rustix_openpty::openpty;
     let pair = openpty(None, None).expect("a pseudoterminal");
@@ -533,9 +511,10 @@ fn main_gets_its_terminal() {
 }
 
 /// The example, with a job that ends, one that daemonises, and one that takes too long with a storm below it.
+#[test(own_process)]
 fn the_job_runner_leaves_nothing() {
     let mark = Mark::new();
-    let mut command = Command::new(support::examples::example("job_runner"));
+    let mut command = Command::new(support::example("job_runner"));
     command.arg("2").env("RINIT", rinit_path());
     let mut runner = Running::start(command);
     let mark_it = |line: &str| format!("export {MARK}={}; {line}\n", mark.0);
@@ -551,6 +530,7 @@ fn the_job_runner_leaves_nothing() {
     mark.assert_nothing_is_left();
 }
 
+#[test(own_process)]
 fn poll_and_time() {
     let mut job = start(shell("read line; exit 3").stdin(Stdio::piped()));
     let readable = |job: &Job, seconds: i64| {
@@ -567,6 +547,7 @@ fn poll_and_time() {
     assert_eq!(job.wait_timeout(Duration::ZERO).expect("wait").map(Report::exit_code), Some(3));
 }
 
+#[test(own_process)]
 fn an_idle_rinit_sleeps() {
     let job = start(ChildSpec::new("sleep").arg("1000"));
     let init = job.init().get();
@@ -585,6 +566,7 @@ fn an_idle_rinit_sleeps() {
     assert!(main.iter().all(|(_, what)| !what.starts_with("socket:")), "{main:?}");
 }
 
+#[test(own_process)]
 fn hundreds_of_jobs_leak_nothing() {
     let own = std::process::id() as i32;
     let count = || procfs::descriptors(own).len();
@@ -602,6 +584,7 @@ fn hundreds_of_jobs_leak_nothing() {
     assert!(procfs::children(own).is_empty());
 }
 
+#[test(own_process)]
 fn an_exclusive_reaper_takes_nothing_away() {
     let _subreaper = become_subreaper().expect("subreaper");
     let reaper = Reaper::exclusive().expect("a reaper");
@@ -628,7 +611,8 @@ fn an_exclusive_reaper_takes_nothing_away() {
     assert!(own > 0 && procfs::children(std::process::id() as i32).is_empty());
 }
 
-fn beside_others() {
+#[test(own_process)]
+fn children_of_std_and_tokio_beside_jobs_lose_nothing() {
     const EACH: u32 = 60;
     let _subreaper = become_subreaper().expect("subreaper");
     let reaper = Reaper::cooperative().expect("a reaper").settle(Duration::from_millis(300)).start().expect("start");

@@ -1,10 +1,7 @@
 //! The cooperative reaper among threads that start and wait for their own children.
 //!
-//! No libtest harness: each scenario has a process of its own, becomes a subreaper there, and its main thread is the one that
-//! gets the orphans. The same under load is `no_steal`.
-
-#[path = "../support/scenarios.rs"]
-mod scenarios;
+//! Each test has a process of its own, which becomes a subreaper: the kernel gives the orphans to its main thread. The same
+//! under load is `stress::no_steal`.
 
 use rinit_core::{ExitStatus, Reaper, become_subreaper};
 use rustix::event::{PollFd, PollFlags};
@@ -13,21 +10,7 @@ use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
-
-const SCENARIOS: &[scenarios::Scenario] = &[
-    ("a_claimed_child_is_waited_for_after_five_seconds", a_claimed_child_is_waited_for_after_five_seconds),
-    ("an_unclaimed_child_is_waited_for_within_the_settling_time", unclaimed_within_the_settling_time),
-    ("a_thread_ends_before_its_child", a_thread_ends_before_its_child),
-    ("orphans_by_poll_with_their_status", orphans_by_poll_with_their_status),
-    ("a_released_child_is_reaped", a_released_child_is_reaped),
-    ("a_subscriber_that_does_not_read_stops_nothing", a_subscriber_that_does_not_read_stops_nothing),
-    ("without_zombies_no_list_is_read", without_zombies_no_list_is_read),
-    ("without_zombies_it_wakes_once_a_second", without_zombies_it_wakes_once_a_second),
-];
-
-fn main() {
-    scenarios::main(SCENARIOS);
-}
+use support::test;
 
 fn shell(script: &str) -> Command {
     let mut command = Command::new("sh");
@@ -61,6 +44,7 @@ fn is_zombie(pid: u32) -> bool {
     stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z'))
 }
 
+#[test(own_process)]
 fn a_claimed_child_is_waited_for_after_five_seconds() {
     let _subreaper = become_subreaper().expect("subreaper");
     let reaper = Reaper::cooperative().expect("reaper").settle(Duration::from_millis(300)).start().expect("thread");
@@ -79,7 +63,8 @@ fn a_claimed_child_is_waited_for_after_five_seconds() {
     assert_eq!(claimed.wait().expect("its status").code(), Some(21));
 }
 
-fn unclaimed_within_the_settling_time() {
+#[test(own_process)]
+fn an_unclaimed_child_is_waited_for_within_the_settling_time() {
     let _subreaper = become_subreaper().expect("subreaper");
     let reaper = Reaper::cooperative().expect("reaper").start().expect("thread");
     let mut child = shell("exit 23").spawn().expect("spawn");
@@ -90,6 +75,7 @@ fn unclaimed_within_the_settling_time() {
     assert_eq!(reaper.claims().stats().reaped, 0);
 }
 
+#[test(own_process)]
 fn a_thread_ends_before_its_child() {
     let _subreaper = become_subreaper().expect("subreaper");
     let reaper = Reaper::cooperative().expect("reaper").settle(Duration::from_millis(300)).start().expect("thread");
@@ -116,6 +102,7 @@ fn a_thread_ends_before_its_child() {
     assert_eq!(zombie.wait().expect("its status").code(), Some(32));
 }
 
+#[test(own_process)]
 fn orphans_by_poll_with_their_status() {
     let _subreaper = become_subreaper().expect("subreaper");
     let mut reaper = Reaper::cooperative().expect("reaper").settle(Duration::from_millis(300));
@@ -138,6 +125,7 @@ fn orphans_by_poll_with_their_status() {
     assert!(children().is_empty());
 }
 
+#[test(own_process)]
 #[expect(clippy::zombie_processes, reason = "that nobody waits is what is tested")]
 fn a_released_child_is_reaped() {
     let _subreaper = become_subreaper().expect("subreaper");
@@ -148,6 +136,7 @@ fn a_released_child_is_reaped() {
     assert_eq!((orphan.pid.get().unsigned_abs(), orphan.status), (child.id(), ExitStatus::Code(51)));
 }
 
+#[test(own_process)]
 fn a_subscriber_that_does_not_read_stops_nothing() {
     let _subreaper = become_subreaper().expect("subreaper");
     let reaper = Reaper::cooperative().expect("reaper").start().expect("thread");
@@ -165,6 +154,7 @@ fn a_subscriber_that_does_not_read_stops_nothing() {
     assert_eq!((read, stats.dropped, stats.settling), (1024, 976, 0));
 }
 
+#[test(own_process)]
 fn without_zombies_no_list_is_read() {
     let _subreaper = become_subreaper().expect("subreaper");
     let mut living = shell("read x").stdin(Stdio::piped()).spawn().expect("spawn");
@@ -193,6 +183,7 @@ fn sleeps() -> u64 {
 }
 
 /// Without any child, and with one that lives.
+#[test(own_process)]
 fn without_zombies_it_wakes_once_a_second() {
     let _subreaper = become_subreaper().expect("subreaper");
     let reaper = Reaper::cooperative().expect("reaper").start().expect("thread");

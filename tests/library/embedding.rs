@@ -1,10 +1,6 @@
 //! The library as a host uses it: `Init` with observers, `Reaper` with children, in processes of their own.
 //!
-//! No libtest harness: each scenario must be the only one in its process, with one thread, because it takes every child and
-//! every signal of the process.
-
-#[path = "../support/scenarios.rs"]
-mod scenarios;
+//! Each test has a process of its own with one thread, because it reaps every child and receives every signal of the process.
 
 use rinit_core::{
     Child, ChildSpec, Ended, Event, ExitStatus, Inherited, Init, OnMainExit, Reaper, Reason, Received, Recipient,
@@ -17,30 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
-
-const SCENARIOS: &[scenarios::Scenario] = &[
-    ("events_come_in_order", events_come_in_order),
-    ("a_panicking_observer_stops_nothing", a_panicking_observer_stops_nothing),
-    ("a_slow_observer_stops_nothing", a_slow_observer_stops_nothing),
-    ("the_report_names_who_was_killed", the_report_names_who_was_killed),
-    ("the_report_names_who_was_left", the_report_names_who_was_left),
-    ("a_start_that_fails_is_an_error", a_start_that_fails_is_an_error),
-    ("a_reaper_by_poll", a_reaper_by_poll),
-    ("children_by_poll", children_by_poll),
-    ("a_status_is_kept_for_who_asks_late", a_status_is_kept_for_who_asks_late),
-    ("a_forwarder_rewrites_and_restores", a_forwarder_rewrites_and_restores),
-    ("a_forwarder_reaches_each_recipient", a_forwarder_reaches_each_recipient),
-    ("a_forwarder_keeps_queued_values", a_forwarder_keeps_queued_values),
-    ("a_forwarder_covers_threads_that_come_later", a_forwarder_covers_threads_that_come_later),
-    ("the_subreaper_attribute_is_given_back", the_subreaper_attribute_is_given_back),
-];
-
-fn main() {
-    match std::env::var("RINIT_TEST_ROLE").as_deref() {
-        Ok("receiver") => receiver(),
-        _ => scenarios::main(SCENARIOS),
-    }
-}
+use support::test;
 
 fn shell(script: &str) -> ChildSpec {
     ChildSpec::new("sh").args(["-c", script])
@@ -58,6 +31,7 @@ fn run(init: Init) -> Report {
 const STUBBORN_HELPER: &str =
     "f=$(mktemp -u); mkfifo $f; (trap '' TERM; echo > $f; exec sleep 1000) & read r < $f; rm $f; exit 4";
 
+#[test(own_process)]
 fn events_come_in_order() {
     let events = Rc::new(RefCell::new(Vec::new()));
     let seen = Rc::clone(&events);
@@ -85,6 +59,7 @@ fn events_come_in_order() {
     }
 }
 
+#[test(own_process)]
 fn a_panicking_observer_stops_nothing() {
     std::panic::set_hook(Box::new(|_| {}));
     let report = run(init("(true &); exit 5").observe_inline(|_| panic!("observer")));
@@ -93,6 +68,7 @@ fn a_panicking_observer_stops_nothing() {
     assert_eq!((report.exit_code(), report.reaped), (6, 2));
 }
 
+#[test(own_process)]
 fn a_slow_observer_stops_nothing() {
     // It never returns from the first event: the sender is dropped only at the end.
     let (hold, held) = mpsc::channel::<()>();
@@ -103,6 +79,7 @@ fn a_slow_observer_stops_nothing() {
     drop(hold);
 }
 
+#[test(own_process)]
 fn the_report_names_who_was_killed() {
     let report = run(init(STUBBORN_HELPER).drain(Duration::from_millis(200)));
     assert_eq!(report.main, Some(ExitStatus::Code(4)));
@@ -111,6 +88,7 @@ fn the_report_names_who_was_killed() {
     assert_eq!((killed.reason.clone(), killed.command.as_str()), (Reason::Ignores(Signal::TERM), "sleep 1000"));
 }
 
+#[test(own_process)]
 fn the_report_names_who_was_left() {
     let report = run(init("sleep 1000 & exit 4").on_main_exit(OnMainExit::Exit));
     assert_eq!(report.exit_code(), 4);
@@ -120,6 +98,7 @@ fn the_report_names_who_was_left() {
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("kill");
 }
 
+#[test(own_process)]
 fn a_start_that_fails_is_an_error() {
     let inherited = Inherited::capture().expect("signals");
     let failed = |spec: ChildSpec| Init::new(inherited, spec).run().expect_err("does not start");
@@ -138,6 +117,7 @@ fn poll_on(fds: &[BorrowedFd<'_>]) {
     assert!(rustix::event::poll(&mut fds, Some(&timeout)).expect("poll") > 0, "nothing within a minute");
 }
 
+#[test(own_process)]
 fn a_reaper_by_poll() {
     let _subreaper = become_subreaper().expect("subreaper");
     let reaper = Reaper::exclusive().expect("reaper");
@@ -154,6 +134,7 @@ fn a_reaper_by_poll() {
     assert_eq!((own[0].pid, own[0].status), (child.pid(), ExitStatus::Code(9)));
 }
 
+#[test(own_process)]
 fn children_by_poll() {
     let reaper = Reaper::exclusive().expect("reaper");
     let mut slow = reaper.spawn(&ChildSpec::new("sleep").arg("1000")).expect("spawn");
@@ -167,6 +148,7 @@ fn children_by_poll() {
     slow.signal(Signal::KILL).expect("to nobody, and no error");
 }
 
+#[test(own_process)]
 fn a_status_is_kept_for_who_asks_late() {
     let reaper = Reaper::exclusive().expect("reaper");
     let mut child = reaper.spawn(&shell("exit 8")).expect("spawn");
@@ -182,6 +164,7 @@ fn a_status_is_kept_for_who_asks_late() {
     }
 }
 
+#[test(own_process)]
 fn a_forwarder_rewrites_and_restores() {
     let reaper = Reaper::exclusive().expect("reaper");
     let mut rewrite = rinit_core::Rewrite::default();
@@ -234,6 +217,7 @@ fn received(forwarder: &SignalForwarder) -> Received {
     forwarder.next().expect("next").expect("a signal")
 }
 
+#[test(own_process)]
 fn a_forwarder_reaches_each_recipient() {
     let _subreaper = become_subreaper().expect("subreaper");
     let forwarder = SignalForwarder::new(SignalSet::only(Signal::TERM)).expect("forwarder");
@@ -268,6 +252,7 @@ fn a_forwarder_reaches_each_recipient() {
     }
 }
 
+#[test(own_process)]
 fn a_forwarder_keeps_queued_values() {
     let forwarder = SignalForwarder::new(realtime()).expect("forwarder");
     let reaper = Reaper::exclusive().expect("reaper");
@@ -291,13 +276,14 @@ fn realtime() -> SignalSet {
 }
 
 /// Says with which value a signal came.
-fn receiver() {
+pub(crate) fn receiver() {
     let forwarder = SignalForwarder::new(realtime()).expect("forwarder");
     println!("ready");
     poll_on(&[forwarder.as_fd()]);
     println!("{:?}", forwarder.next().expect("next").expect("a signal").value());
 }
 
+#[test(own_process)]
 fn a_forwarder_covers_threads_that_come_later() {
     let forwarder = SignalForwarder::new(SignalSet::only(Signal::TERM)).expect("forwarder");
     // Idle threads that would take a signal for the process, were it not blocked in them: this one would die of it.
@@ -310,6 +296,7 @@ fn a_forwarder_covers_threads_that_come_later() {
     assert!(worker.join().expect("no panic"));
 }
 
+#[test(own_process)]
 fn the_subreaper_attribute_is_given_back() {
     let is_one = || rustix::process::child_subreaper().expect("prctl").is_some();
     assert!(!is_one());

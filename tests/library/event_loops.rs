@@ -1,9 +1,6 @@
 //! Reaper, children and signals in tokio, in async-io and in a plain poll loop: each by nothing but its descriptor.
 //!
-//! No libtest harness: the exclusive mode takes every child of the process, so that each scenario has one of its own.
-
-#[path = "../support/scenarios.rs"]
-mod scenarios;
+//! Each test has a process of its own, because the exclusive mode reaps every child of the process.
 
 use async_io::Async;
 use rinit_core::{Child, ChildSpec, ExitStatus, Reaper, Recipient, Signal, SignalForwarder, SignalSet, Stdio};
@@ -11,19 +8,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
+use support::test;
 use tokio::io::AsyncReadExt;
 use tokio::io::unix::AsyncFd;
-
-const SCENARIOS: &[scenarios::Scenario] = &[
-    ("in_tokio", in_tokio),
-    ("in_tokio_with_many_threads", in_tokio_with_many_threads),
-    ("in_async_io", in_async_io),
-    ("in_a_poll_loop", in_a_poll_loop),
-];
-
-fn main() {
-    scenarios::main(SCENARIOS);
-}
 
 const MANY: u8 = 40;
 const LONG: Duration = Duration::from_secs(90);
@@ -89,6 +76,7 @@ async fn all_in_tokio() {
     reaping.abort();
 }
 
+#[test(own_process)]
 fn in_tokio() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     let forwarder = SignalForwarder::new(SignalSet::only(Signal::TERM)).expect("forwarder");
@@ -107,6 +95,7 @@ fn in_tokio() {
     });
 }
 
+#[test(own_process)]
 fn in_tokio_with_many_threads() {
     // Before the runtime's threads, so that they inherit a mask with SIGCHLD in it.
     let _first = Reaper::exclusive().expect("reaper");
@@ -114,6 +103,7 @@ fn in_tokio_with_many_threads() {
     runtime.block_on(async { tokio::time::timeout(LONG, all_in_tokio()).await.expect("in time") });
 }
 
+#[test(own_process)]
 fn in_async_io() {
     // Both before the first registration, which starts async-io's thread: it inherits the mask.
     let forwarder = SignalForwarder::new(SignalSet::only(Signal::INT)).expect("forwarder");
@@ -146,6 +136,7 @@ fn exits_later() -> Child {
     spawn(&ChildSpec::new("sh").args(["-c", "sleep 0.05; exit 9"]))
 }
 
+#[test(own_process)]
 fn in_a_poll_loop() {
     let reaper = Reaper::exclusive().expect("reaper");
     let forwarder = SignalForwarder::new(SignalSet::only(Signal::USR1)).expect("forwarder");

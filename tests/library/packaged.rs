@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use support::test;
 
 /// Cargo, without what the cargo that runs this test has put into the environment, and without the network.
 fn cargo(directory: &Path, words: &[&str]) -> Output {

@@ -1,12 +1,13 @@
 //! The library's public API against `docs/public-api.txt`, so that nothing in it changes unnoticed.
 //!
-//! `RINIT_WRITE_PUBLIC_API=1 cargo test -p rinit-core --test public_api` writes the file; the difference belongs into the same
+//! `RINIT_WRITE_PUBLIC_API=1 cargo test --test library public_api` writes the file; the difference belongs into the same
 //! commit and, if somebody's program may no longer compile, into the changelog.
 
 use public_api::PublicApi;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use support::test;
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -71,7 +72,7 @@ fn public_api() {
     assert!(
         gone.is_empty() && new.is_empty(),
         "the public API is not what docs/public-api.txt says:\n{}{}\nWhat is gone or different breaks its users. If it is meant:\n\
-         RINIT_WRITE_PUBLIC_API=1 cargo test -p rinit-core --test public_api",
+         RINIT_WRITE_PUBLIC_API=1 cargo test --test library public_api",
         gone.concat(),
         new.concat()
     );

@@ -1,17 +1,15 @@
 //! The shutdown policy under arbitrary orders of events.
-#![allow(missing_docs)]
-
-mod shutdown_model;
 
 use proptest::prelude::*;
 use rinit_core::{Action, Happening, OnMainExit, Shutdown, ShutdownConfig, Signal, SignalSet};
 use std::time::Duration;
+use support::test;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn every_order_of_events_keeps_the_promises(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-        shutdown_model::check(&bytes);
+        crate::shutdown_model::check(&bytes);
     }
 }
 

@@ -1,6 +1,6 @@
 //! `Init::split` on real processes: as PID 1, as a subreaper, in itself, and without /proc.
 //!
-//! No libtest harness: this program is also the service that it starts (`--service NAME`), whose first line splits.
+//! This program is also the service that the tests start (`--service NAME`). It splits in its first line.
 #![allow(unsafe_code)] // The handlers of C, which a service may have: atexit, sigaction.
 
 use rinit_core::{Error, Init, Signal};
@@ -10,6 +10,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+use support::test;
 
 /// Long: a test that passes never waits so.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -27,27 +28,7 @@ const SERVICES: &[(&str, fn())] = &[
     ("short-threads", spawn_from_short_threads),
 ];
 
-const TESTS: &[(&str, fn())] = &[
-    ("the_code_is_the_services", the_code_is_the_services),
-    ("the_signal_is_the_services", the_signal_is_the_services),
-    ("the_service_is_a_child_in_its_own_group", the_service_is_a_child_in_its_own_group),
-    ("term_reaches_the_service", term_reaches_the_service),
-    ("no_status_is_lost_while_orphans_are_reaped", no_status_is_lost_while_orphans_are_reaped),
-    ("what_remains_is_ended", what_remains_is_ended),
-    ("a_buffer_is_written_once", a_buffer_is_written_once),
-    ("exit_handlers_run_once", exit_handlers_run_once),
-    ("threads_are_named_in_the_refusal", threads_are_named_in_the_refusal),
-    ("listen_pid_names_the_service", listen_pid_names_the_service),
-    ("the_signal_state_is_given_back", the_signal_state_is_given_back),
-    ("the_init_pins_nothing", the_init_pins_nothing),
-    ("a_split_in_a_split", a_split_in_a_split),
-    ("a_thread_ends_before_its_child", a_thread_ends_before_its_child),
-    ("memory_of_before_and_after", memory_of_before_and_after),
-    ("a_file_buffer_is_written_once", a_file_buffer_is_written_once),
-    ("fork_handlers_run", fork_handlers_run),
-];
-
-fn main() {
+pub(crate) fn role() {
     let words: Vec<String> = std::env::args().collect();
     match words.get(1).map(String::as_str) {
         Some("--service") => service(&words[2]),
@@ -58,20 +39,8 @@ fn main() {
         Some("--heap") => with_a_full_heap(),
         Some("--file") => with_a_buffered_file(Path::new(&words[2])),
         Some("--atfork") => with_fork_handlers(),
-        filter => run_tests(filter.filter(|word| !word.starts_with('-'))),
+        other => panic!("not a role: {other:?}"),
     }
-}
-
-fn run_tests(filter: Option<&str>) {
-    let chosen = TESTS.iter().filter(|(name, _)| filter.is_none_or(|filter| name.contains(filter)));
-    let mut failed = 0;
-    for (name, test) in chosen {
-        let ok = std::panic::catch_unwind(test).is_ok();
-        println!("test {name} ... {}", if ok { "ok" } else { "FAILED" });
-        failed += i32::from(!ok);
-    }
-    println!("\n{failed} failed");
-    std::process::exit(i32::from(failed > 0));
 }
 
 // The services.
@@ -310,7 +279,7 @@ fn command(place: Place, words: &[&str]) -> Command {
             command
         }
     };
-    command.args(words).stdin(Stdio::null());
+    command.args(words).env("RINIT_TEST_ROLE", "split").stdin(Stdio::null());
     command
 }
 
@@ -358,6 +327,7 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+#[test]
 fn the_code_is_the_services() {
     for place in places() {
         for code in [0, 1, 7, 125, 255] {
@@ -367,6 +337,7 @@ fn the_code_is_the_services() {
     }
 }
 
+#[test]
 fn the_signal_is_the_services() {
     for place in places() {
         for signal in [libc::SIGTERM, libc::SIGKILL, libc::SIGABRT] {
@@ -379,6 +350,7 @@ fn the_signal_is_the_services() {
     }
 }
 
+#[test]
 fn the_service_is_a_child_in_its_own_group() {
     for place in places() {
         let child = command(place, &["--service", "pids"]).stdout(Stdio::piped()).spawn().expect("spawn");
@@ -408,6 +380,7 @@ fn serving(place: Place) -> (Guard, i32, i32, i32) {
     (child, init, numbers[0], numbers[1])
 }
 
+#[test]
 fn term_reaches_the_service() {
     for place in places() {
         let (mut child, init, ..) = serving(place);
@@ -421,6 +394,7 @@ fn term_reaches_the_service() {
     }
 }
 
+#[test]
 fn no_status_is_lost_while_orphans_are_reaped() {
     for place in places() {
         let output = output(place, &["--service", "spawn"]);
@@ -428,6 +402,7 @@ fn no_status_is_lost_while_orphans_are_reaped() {
     }
 }
 
+#[test]
 fn what_remains_is_ended() {
     for place in places() {
         // Its output would have no end if the orphan still had it, so it has none: the end of the init is enough here.
@@ -436,12 +411,14 @@ fn what_remains_is_ended() {
     }
 }
 
+#[test]
 fn a_buffer_is_written_once() {
     for place in places() {
         assert_eq!(text(&output(place, &["--service", "buffer"])), "half a line");
     }
 }
 
+#[test]
 fn exit_handlers_run_once() {
     for place in places() {
         let text = text(&output(place, &["--atexit"]));
@@ -451,6 +428,7 @@ fn exit_handlers_run_once() {
     }
 }
 
+#[test]
 fn threads_are_named_in_the_refusal() {
     for place in places() {
         let output = output(place, &["--refused"]);
@@ -462,6 +440,7 @@ fn threads_are_named_in_the_refusal() {
     }
 }
 
+#[test]
 fn listen_pid_names_the_service() {
     let script = "export LISTEN_PID=$$; exec \"$0\" --service listen";
     let child = Command::new("sh").arg("-c").arg(script).arg(this()).stdout(Stdio::piped()).spawn().expect("spawn");
@@ -472,6 +451,7 @@ fn listen_pid_names_the_service() {
     assert_eq!(text(&finish(stranger.expect("spawn"))), "7\n", "meant for somebody else");
 }
 
+#[test]
 fn the_signal_state_is_given_back() {
     let mut command = command(Place::Here, &["--service", "signals"]);
     // SAFETY: two calls that are async-signal-safe, on the child's own state.
@@ -499,6 +479,7 @@ fn the_signal_state_is_given_back() {
     assert_eq!(self::text(&handler), "true\n");
 }
 
+#[test]
 fn the_init_pins_nothing() {
     let (_child, init, service, own) = serving(Place::Here);
     let names = |pid: i32| {
@@ -513,6 +494,7 @@ fn the_init_pins_nothing() {
     });
 }
 
+#[test]
 fn a_split_in_a_split() {
     for place in places() {
         let output = output(place, &["--nested"]);
@@ -525,6 +507,7 @@ fn a_split_in_a_split() {
     }
 }
 
+#[test]
 fn a_thread_ends_before_its_child() {
     for place in places() {
         let output = output(place, &["--service", "short-threads"]);
@@ -532,6 +515,7 @@ fn a_thread_ends_before_its_child() {
     }
 }
 
+#[test]
 fn memory_of_before_and_after() {
     for place in places() {
         let output = output(place, &["--heap"]);
@@ -539,6 +523,7 @@ fn memory_of_before_and_after() {
     }
 }
 
+#[test]
 fn a_file_buffer_is_written_once() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("file");
@@ -549,6 +534,7 @@ fn a_file_buffer_is_written_once() {
     }
 }
 
+#[test]
 fn fork_handlers_run() {
     for place in places() {
         let text = text(&output(place, &["--atfork"]));

@@ -3,9 +3,6 @@
 //! Both are run in the same test and compared. They may differ only where `docs/personas.md` says so, under the name that
 //! the case carries.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use rustix::process::Signal;
 use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
@@ -13,7 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::running::{Finished, Running, number_in};
 use support::terminal::Terminal;
-use support::{in_repository, installed, namespace, probe_path, procfs, rinit_path, skip, wait_until};
+use support::{
+    in_repository, installed, namespace, probe_path, procfs, require, require_for_part, rinit_path, skip, skip_part,
+    test, wait_until,
+};
 use tempfile::TempDir;
 
 /// rinit under another name.
@@ -403,8 +403,8 @@ fn answer(finished: &Finished) -> Answer {
 }
 
 fn compare(name: &str, table: &'static str) {
-    let Some(original) = original(name) else { return skip(&format!("{name} is not installed")) };
-    let places: &[bool] = if namespace::available().is_ok() { &[false, true] } else { &[false] };
+    let Some(original) = original(name) else { skip(format!("{name} is not installed")) };
+    let places: &[bool] = if require_for_part(namespace::available()).is_some() { &[false, true] } else { &[false] };
     let stand = Stand::new(name);
     files(stand.directory.path());
     let mut wrong = Vec::new();
@@ -511,7 +511,7 @@ fn parts(line: &str) -> Vec<String> {
 /// /dev/tty, and how often it looks for children, is the original's own.
 #[test]
 fn debug_lines_have_the_originals_form() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     // The orphan is waited for until it has been reaped; signals are given time, because the lowest goes first.
     let script = "trap '' HUP; kill -1 1; p=$( (sleep 0.01 >/dev/null & echo $!) ); \
         while kill -0 $p 2>/dev/null; do sleep 0.01; done; kill -28 1; sleep 0.5; kill 1; exec sleep 60";
@@ -521,7 +521,10 @@ fn debug_lines_have_the_originals_form() {
         ("dumb-init", &["-cv", "-r", "28:0", "-r", "15:9"], &[]),
         ("catatonit", &["--"], &["tty", "INFO", "got ECHILD"]),
     ] {
-        let Some(original) = original(name) else { return skip(&format!("{name} is not installed")) };
+        let Some(original) = original(name) else {
+            skip_part(format!("{name} is not installed"));
+            continue;
+        };
         let stand = Stand::new(name);
         let [theirs, ours] = [original, stand.path(name)].map(|program| {
             let mut command = Command::new(program);
@@ -546,7 +549,7 @@ fn debug_lines_have_the_originals_form() {
 fn both(name: &str, ask: impl Fn(&Path)) {
     match original(name) {
         Some(original) => ask(&original),
-        None => skip(&format!("{name} is not installed")),
+        None => skip_part(format!("{name} is not installed")),
     }
     ask(&Stand::new(name).path(name));
 }
@@ -588,7 +591,7 @@ fn dumb_inits_helpers_get_term_when_main_ends() {
 
 #[test]
 fn catatonits_pause() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     for (signal, ends) in [(Signal::TERM, true), (Signal::INT, true), (Signal::HUP, false), (Signal::USR1, false)] {
         both("catatonit", |program| {
             let mut command = Command::new(program);
@@ -618,7 +621,7 @@ fn catatonits_pause() {
 
 #[test]
 fn catatonit_hands_listen_pid_on() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     both("catatonit", |program| {
         for (given, expected) in [("1", "2"), ("5", "5")] {
             let mut command = Command::new(program);

@@ -3,15 +3,12 @@
 //! The signals come from inside the namespace, as from `docker exec … kill`. Main and a helper in its process group say
 //! what they get; a third process in a session of its own sends.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::running::number_in;
-use support::{namespace, probe_path, procfs, rinit_path, skip, wait_until};
+use support::{namespace, probe_path, procfs, require, rinit_path, skip_part, test, wait_until};
 
 /// What main and the helper beside it got.
 #[derive(Debug, PartialEq, Eq)]
@@ -92,7 +89,7 @@ fn original(name: &str) -> Option<PathBuf> {
 
 #[test]
 fn rinit_passes_everything_on() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let nobody = BTreeSet::new();
     let received = receivers(&rinit_path(), &["--"]);
     assert_eq!(received, Received { main: all_but([]), helper: nobody });
@@ -102,7 +99,7 @@ fn rinit_passes_everything_on() {
 
 /// rinit under the name, beside the original: the same signals to the same processes.
 fn as_the_original(name: &str, options: &[&str]) {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let directory = tempfile::tempdir().expect("a directory");
     let link = directory.path().join(name);
     symlink(rinit_path(), &link).expect("a link");
@@ -113,7 +110,7 @@ fn as_the_original(name: &str, options: &[&str]) {
             // No distribution has it; from its published source: the standard signals, to its child alone.
             assert_eq!(ours, Received { main: all_but(32..=64), helper: BTreeSet::new() });
         }
-        None => skip(&format!("{name} is not installed")),
+        None => skip_part(format!("{name} is not installed")),
     }
 }
 

@@ -1,14 +1,10 @@
 //! The example `process_manager`: the exclusive mode as PID 1, as a subreaper, and in a container `FROM scratch`.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::path::Path;
 use std::process::Command;
 use support::docker::{self, Container, Image};
-use support::examples::{example, static_example};
 use support::running::{Running, number_in};
-use support::{namespace, probe_path, procfs, static_build, wait_until};
+use support::{example, namespace, probe_path, procfs, require, static_build, test, wait_until};
 
 const HUP: i32 = 1;
 const TERM: i32 = 15;
@@ -21,7 +17,7 @@ fn everywhere(commands: &[&str], check: impl Fn(Running)) {
     check(as_subreaper);
     let mut command = Command::new(example("process_manager"));
     command.args(commands);
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     check(namespace::start(&command));
 }
 
@@ -139,13 +135,13 @@ COPY service /
 
 #[test]
 fn in_a_container_from_scratch() {
-    crate::or_skip!(docker::engine());
-    let busybox = crate::or_skip!(static_build::busybox());
+    require(docker::engine());
+    let busybox = require(static_build::busybox());
     let directory = tempfile::tempdir().expect("a directory");
     let service = directory.path().join("service");
     let text = "trap 'echo stops; exit 0' TERM; (true &); echo runs; while :; do sleep 0.05; done";
     std::fs::write(&service, text).expect("write");
-    let manager = static_example("process_manager");
+    let manager = static_build::example("process_manager");
     let files = [
         ("process_manager", &*manager),
         ("sh", &*busybox),

@@ -4,9 +4,6 @@
 //! python3-redis`. A program that is not there is skipped, or under CI a failure. Everything listens on Unix
 //! sockets in a directory of the test.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -14,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::running::{Finished, Running, run};
-use support::{deadline, installed, is_root, namespace, probe_path, rinit, wait_for};
+use support::{deadline, installed, is_root, namespace, probe_path, require, rinit, wait_for};
 use tempfile::TempDir;
 
 const INT: i32 = 2;
@@ -64,6 +61,7 @@ fn assert_ended_well(finished: &Finished) {
 
 mod nginx {
     use super::*;
+    use support::test;
 
     const PAGE: usize = 300_000;
 
@@ -125,19 +123,19 @@ mod nginx {
     /// QUIT is the `STOPSIGNAL` of nginx's image.
     #[test]
     fn quit_lets_workers_finish_the_request_they_serve() {
-        or_skip!(needs_root(&["nginx"]));
+        require(needs_root(&["nginx"]));
         graceful_stop(&[], QUIT);
     }
 
     #[test]
     fn term_rewritten_to_quit_lets_workers_finish_the_request_they_serve() {
-        or_skip!(needs_root(&["nginx"]));
+        require(needs_root(&["nginx"]));
         graceful_stop(&["--rewrite", "TERM=QUIT"], TERM);
     }
 
     #[test]
     fn fast_stop_by_term_is_left_to_the_master() {
-        or_skip!(needs_root(&["nginx"]));
+        require(needs_root(&["nginx"]));
         let directory = directory();
         let running = start(directory.path(), &[]);
         running.signal(TERM);
@@ -149,6 +147,7 @@ mod nginx {
 
 mod postgres {
     use super::*;
+    use support::test;
 
     /// As root by rinit's `--user`: postgres refuses root.
     const AS_POSTGRES: [&str; 2] = ["--user", "postgres"];
@@ -243,7 +242,7 @@ mod postgres {
     /// INT is the `STOPSIGNAL` of postgres's image: clients are disconnected, the data is written.
     #[test]
     fn fast_shutdown_by_int_with_a_client_connected() {
-        let database = or_skip!(Database::new());
+        let database = require(Database::new());
         let running = database.start();
         database.ask("create table t (n int); insert into t values (1);\n");
         let mut client = database.client();
@@ -260,7 +259,7 @@ mod postgres {
     /// TERM waits for clients: a backend or a writer that got TERM from rinit would end the client's transaction.
     #[test]
     fn smart_shutdown_by_term_lets_the_client_commit() {
-        let database = or_skip!(Database::new());
+        let database = require(Database::new());
         let running = database.start();
         database.ask("create table t (n int);\n");
         let mut client = database.client();
@@ -280,6 +279,7 @@ mod postgres {
 
 mod redis {
     use super::*;
+    use support::test;
 
     pub(super) fn start(directory: &Path, persistence: &[&str]) -> Running {
         let socket = directory.join("socket");
@@ -316,19 +316,20 @@ mod redis {
     /// Written only as it ends: nothing asks for it before.
     #[test]
     fn snapshot_is_on_disk_after_term() {
-        or_skip!(needs(&["redis-server", "redis-cli"]));
+        require(needs(&["redis-server", "redis-cli"]));
         data_survives_a_stop(&["--save", "3600", "1000000", "--appendonly", "no"]);
     }
 
     #[test]
     fn append_only_file_is_on_disk_after_term() {
-        or_skip!(needs(&["redis-server", "redis-cli"]));
+        require(needs(&["redis-server", "redis-cli"]));
         data_survives_a_stop(&["--save", "", "--appendonly", "yes", "--appendfsync", "no"]);
     }
 }
 
 mod supervisord {
     use super::*;
+    use support::test;
 
     fn program(name: &str, command: &str) -> String {
         format!(
@@ -340,7 +341,7 @@ mod supervisord {
     /// One program that needs time to clean up, one that does not.
     #[test]
     fn programs_are_told_by_supervisord_and_clean_up() {
-        or_skip!(needs(&["supervisord"]));
+        require(needs(&["supervisord"]));
         let directory = directory();
         let path = text(directory.path());
         let probe = probe_path();
@@ -366,6 +367,7 @@ mod supervisord {
 
 mod celery {
     use super::*;
+    use support::test;
 
     const APPLICATION: &str = r#"
 import os, time
@@ -392,8 +394,8 @@ def job():
     /// pool's processes loses the task.
     #[test]
     fn task_that_has_begun_is_finished_after_term() {
-        or_skip!(needs(&["redis-server", "redis-cli"]));
-        or_skip!(has_celery());
+        require(needs(&["redis-server", "redis-cli"]));
+        require(has_celery());
         let directory = directory();
         let path = directory.path();
         let broker = super::redis::start(path, &["--save", ""]);

@@ -1,18 +1,16 @@
 //! The example services of the library as what they are meant for: PID 1, a subreaper, in one another, on a terminal, and in
 //! containers `FROM scratch`.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::docker::{self, Container, Image};
-use support::examples::{example, static_example};
 use support::running::{Running, number_in};
 use support::terminal::Terminal;
-use support::{installed, namespace, procfs, static_build, wait_for, wait_until};
+use support::{
+    example, installed, namespace, procfs, require, skip, skip_part, static_build, test, wait_for, wait_until,
+};
 
 const TERM: i32 = 15;
 
@@ -33,7 +31,7 @@ fn places() -> Vec<Place> {
     match namespace::available() {
         Ok(()) => PLACES.to_vec(),
         Err(why) => {
-            support::skip(&why);
+            skip_part(why);
             vec![Place::Subreaper, Place::UnderRinit]
         }
     }
@@ -208,9 +206,9 @@ COPY sh sleep /bin/
 
 #[test]
 fn in_containers_from_scratch() {
-    crate::or_skip!(docker::engine());
-    let busybox = crate::or_skip!(static_build::busybox());
-    let (split, tokio) = (static_example("split"), static_example("tokio_service"));
+    require(docker::engine());
+    let busybox = require(static_build::busybox());
+    let (split, tokio) = (static_build::example("split"), static_build::example("tokio_service"));
     let files = [("split", &*split), ("tokio_service", &*tokio), ("sh", &*busybox), ("sleep", &*busybox)];
     let image = Image::from_dockerfile(SCRATCH, &files);
 
@@ -264,7 +262,7 @@ fn from_a_shell(socket: &Path) -> (Terminal, i32, i32) {
 #[test]
 fn a_split_on_a_terminal() {
     if !installed("bash") {
-        return support::skip("no bash");
+        skip("no bash");
     }
     let directory = tempfile::tempdir().expect("a directory");
     let socket = directory.path().join("socket");
@@ -308,7 +306,7 @@ fn a_split_on_a_terminal() {
 
 #[test]
 fn a_split_as_pid_1_on_a_terminal() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let directory = tempfile::tempdir().expect("a directory");
     let socket = directory.path().join("socket");
     let mut command = Command::new(example("split"));
@@ -350,7 +348,7 @@ fn private_kib(pid: i32) -> (u64, u64) {
 #[test]
 fn the_init_of_a_split_costs_what_rinit_costs() {
     let rinit: PathBuf = static_build::programs().rinit.clone();
-    let split = static_example("split");
+    let split = static_build::example("split");
     let directory = tempfile::tempdir().expect("a directory");
     let socket = directory.path().join("socket");
     let idle = |running: &Running| {

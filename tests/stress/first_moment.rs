@@ -1,13 +1,10 @@
 //! A TERM that arrives in rinit's first moments is never lost.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use support::random::Random;
 use support::running::Running;
-use support::{deadline, namespace, procfs, rinit, rinit_path};
+use support::{deadline, namespace, procfs, require, rinit, rinit_path, test};
 
 const RUNS: usize = 500;
 /// Longer than rinit needs to start main, in microseconds.
@@ -47,7 +44,7 @@ fn of_a_subreaper() {
 /// of the signals is lost to every init. So from the blocking on.
 #[test]
 fn of_pid_1() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let mut random = Random::seeded();
     for _ in 0..RUNS {
         // A shell holds it back until its pid is known and somebody looks at it without a pause: most of what is to be hit

@@ -3,9 +3,6 @@
 //!
 //! Each run has a seed of its own and can be had again. `RINIT_RACES_SECONDS` makes it go on for longer.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -15,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use support::random::{self, Random};
 use support::running::{Running, number_in, queue};
-use support::{budget, installed, is_root, namespace, probe_path, procfs, rinit, wait_until};
+use support::{budget, installed, is_root, namespace, probe_path, procfs, rinit, test, wait_until};
 
 const HUP: i32 = 1;
 const INT: i32 = 2;

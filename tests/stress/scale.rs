@@ -3,16 +3,13 @@
 //! 2,000 always; 20,000 under CI or with `RINIT_SCALE=1`. docs/contrast.md has the figures and
 //! how they were made.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use support::running::{Running, kill};
-use support::{deadline, namespace, probe_path, procfs, rinit, skip, wait_for, wait_until};
+use support::{deadline, namespace, probe_path, procfs, require, rinit, skip_part, test, wait_for, wait_until};
 
 const TERM: i32 = 15;
 const FEW: usize = 2_000;
@@ -90,7 +87,7 @@ fn room_for(count: usize) -> Result<(), String> {
 
 #[test]
 fn all_are_told_and_reaped_in_time_proportional_to_their_number() {
-    or_skip!(room_for(FEW));
+    require(room_for(FEW));
     let few = stop(FEW);
     println!("{FEW} descendants: all told and reaped in {:.3} s", few.took.as_secs_f64());
     assert_eq!(few.told_and_reaped, FEW);
@@ -99,7 +96,7 @@ fn all_are_told_and_reaped_in_time_proportional_to_their_number() {
         return;
     }
     if let Err(why) = room_for(MANY) {
-        return skip(&why);
+        return skip_part(why);
     }
     let many = stop(MANY);
     assert_eq!(many.told_and_reaped, MANY);

@@ -4,14 +4,11 @@
 //!
 //! `RINIT_SOAK_SECONDS` makes it go on for hours: each of the three for so long, two at a time.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use support::random::Random;
 use support::running::Running;
-use support::{budget, deadline, namespace, probe_path, procfs, rinit};
+use support::{budget, deadline, namespace, probe_path, procfs, require, rinit, test};
 
 const INT: i32 = 2;
 const TERM: i32 = 15;
@@ -96,7 +93,7 @@ const PATIENT: &[&str] = &["-v", "--drain", "1h", "--"];
 
 #[test]
 fn a_long_life_as_pid_1() {
-    crate::or_skip!(namespace::available());
+    require(namespace::available());
     let seed = Random::seeded().below(1 << 30).to_string();
     long_life(namespace::rinit(&[PATIENT, &[probe_path(), "storm", &seed, "2000000000", "1"]].concat()));
 }

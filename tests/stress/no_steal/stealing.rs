@@ -1,7 +1,7 @@
 //! The contrast: what waits for any child, in a process where others wait for their own.
 
-use crate::load::Way;
-use crate::{as_pid_1_if_possible, loaded, soak};
+use super::load::Way;
+use super::{as_pid_1_if_possible, loaded, soak};
 use pid1::Pid1Settings;
 use rinit_core::become_subreaper;
 use rustix::process::WaitOptions;
@@ -9,6 +9,7 @@ use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+use support::test;
 
 /// Less than that of the modes that are to be shown sound.
 fn time() -> Duration {
@@ -24,7 +25,8 @@ fn assert_it_steals(what: &str) {
 }
 
 /// `while waitpid(-1, WNOHANG) …`, asked again every 100 µs.
-pub(crate) fn a_loop() {
+#[test(own_process)]
+fn a_loop() {
     let _subreaper = become_subreaper().expect("subreaper");
     std::thread::spawn(|| {
         loop {
@@ -37,7 +39,8 @@ pub(crate) fn a_loop() {
 }
 
 /// As go-reaper does it: SIGCHLD wakes a thread, which waits for any child until there is none.
-pub(crate) fn a_loop_at_each_sigchld() {
+#[test(own_process)]
+fn a_loop_at_each_sigchld() {
     let _subreaper = become_subreaper().expect("subreaper");
     let mut signals = Signals::new([SIGCHLD]).expect("a handler");
     std::thread::spawn(move || {
@@ -49,7 +52,8 @@ pub(crate) fn a_loop_at_each_sigchld() {
 }
 
 /// Its loop can be had without the second process, for a child that is the main one.
-pub(crate) fn the_crate_pid1_in_the_process() {
+#[test(own_process)]
+fn the_crate_pid1_in_the_process() {
     let _subreaper = become_subreaper().expect("subreaper");
     let signals = Signals::new([SIGTERM, SIGINT, SIGCHLD]).expect("a handler");
     // A main child that lives as long as this process: until the pipe's other end is closed.
@@ -60,7 +64,8 @@ pub(crate) fn the_crate_pid1_in_the_process() {
 }
 
 /// As its page says: PID 1 starts the program a second time and has no children but that and the orphans.
-pub(crate) fn the_crate_pid1_as_pid_1() {
+#[test(own_process)]
+fn the_crate_pid1_as_pid_1() {
     if as_pid_1_if_possible() {
         pid1::relaunch_if_pid1().expect("relaunch");
         let parent = rustix::process::getppid().expect("PID 1").as_raw_pid().unsigned_abs();

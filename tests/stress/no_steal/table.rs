@@ -1,16 +1,14 @@
 //! The table in the documentation, made of what was counted.
 
-use crate::scenarios::Scenario;
-use crate::soak;
-use std::path::Path;
-use std::process::Command;
+use super::soak;
+use support::{harness, in_repository};
 
 const BEGIN: &str = "<!-- no_steal: begin -->\n";
 const END: &str = "<!-- no_steal: end -->";
 
 /// Runs every mode, and replaces what is between the markers.
-pub(crate) fn write(scenarios: &[Scenario]) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/embedding.md");
+pub(crate) fn write(tests: &[&str]) {
+    let file = in_repository("docs/embedding.md");
     let page = std::fs::read_to_string(&file).expect("docs/embedding.md");
     let (before, rest) = page.split_once(BEGIN).expect("the first marker");
     let (_, after) = rest.split_once(END).expect("the second marker");
@@ -23,9 +21,8 @@ pub(crate) fn write(scenarios: &[Scenario]) {
         std::thread::available_parallelism().map_or(0, usize::from),
         soak().as_secs(),
     );
-    for (name, _) in scenarios {
-        let this = std::env::current_exe().expect("the path of this program");
-        let output = Command::new(this).args(["--scenario", name]).output().expect("run the scenario");
+    for name in tests {
+        let output = harness::alone(&format!("no_steal::{name}")).output().expect("run the test");
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{name}: {text}{}", String::from_utf8_lossy(&output.stderr));
         print!("{text}");

@@ -1,6 +1,6 @@
 //! Looking at the process that adopts, while the load runs: how long do orphans stay zombies, and does memory grow?
 
-use crate::load::ORPHAN;
+use super::load::ORPHAN;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

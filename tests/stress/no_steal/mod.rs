@@ -1,18 +1,14 @@
 //! No exit status is ever stolen: the same load in every mode of the library, and under loops that do steal.
 //!
-//! No libtest harness: each mode has a process of its own. `RINIT_SOAK_SECONDS` (6 by default, 30 under CI) is how long one
-//! runs; the loops that steal show it in less. `--write` runs all and puts what they counted into `docs/embedding.md`:
+//! Each mode has a process of its own. `RINIT_SOAK_SECONDS` (6 by default, 30 under CI) is how long one
+//! runs; the loops that steal show it in less. `--write-no-steal` runs all and puts what they counted into `docs/embedding.md`:
 //!
 //! ```sh
-//! RINIT_SOAK_SECONDS=60 cargo test -p rinit-core --test no_steal -- --write
+//! RINIT_SOAK_SECONDS=60 cargo test --test stress -- --write-no-steal
 //! ```
 #![allow(unsafe_code)] // C's system and popen.
 
-#[path = "../../support/budget.rs"]
-mod budget;
 mod load;
-#[path = "../../support/scenarios.rs"]
-mod scenarios;
 mod stealing;
 mod table;
 mod watch;
@@ -22,42 +18,26 @@ use rinit_core::{Init, Reaper, become_subreaper};
 use std::os::fd::AsFd;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use support::{budget, test, wait_until};
 use watch::Seen;
 
-const SCENARIOS: &[scenarios::Scenario] = &[
-    ("cooperative", cooperative),
-    ("split", split),
-    ("exclusive", exclusive),
-    ("a_loop", stealing::a_loop),
-    ("a_loop_at_each_sigchld", stealing::a_loop_at_each_sigchld),
-    ("the_crate_pid1_in_the_process", stealing::the_crate_pid1_in_the_process),
-    ("the_crate_pid1_as_pid_1", stealing::the_crate_pid1_as_pid_1),
-];
-
-fn main() {
-    if std::env::args().any(|word| word == "--write") {
-        return table::write(SCENARIOS);
-    }
-    scenarios::main(SCENARIOS);
+/// Runs every mode alone, and puts what they counted into the documentation.
+pub(crate) fn write_table() {
+    table::write(&[
+        "cooperative",
+        "split",
+        "exclusive",
+        "stealing::a_loop",
+        "stealing::a_loop_at_each_sigchld",
+        "stealing::the_crate_pid1_in_the_process",
+        "stealing::the_crate_pid1_as_pid_1",
+    ]);
 }
 
 /// How long a mode is under load.
 fn soak() -> Duration {
     budget::seconds("RINIT_SOAK_SECONDS", 6, 30)
-}
-
-/// Long: a test that passes never waits so.
-const LONG: Duration = Duration::from_secs(90);
-
-/// Waits until the condition holds, and fails after a long time.
-#[track_caller]
-fn within_long(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + LONG;
-    while !condition() {
-        assert!(Instant::now() < deadline, "not within {LONG:?}: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// Runs the load, looks at the adopter meanwhile, and prints the table's row.
@@ -87,28 +67,31 @@ fn assert_sound(tally: &Tally, seen: &Seen, settling: Duration) {
     assert!(seen.grown.iter().all(|kib| *kib < 16 << 10), "memory grows: {seen:?}");
 }
 
+#[test(own_process)]
 fn cooperative() {
     let me = std::process::id();
     let _subreaper = become_subreaper().expect("subreaper");
     let reaper = Reaper::cooperative().expect("reaper").start().expect("thread");
     let (tally, seen) = loaded("`Reaper::cooperative`", &Way::Claimed(reaper.claims()), me, soak());
-    within_long("all zombies are gone", || watch::children(me).is_empty());
+    wait_until("all zombies to be gone", || watch::children(me).is_empty());
     let stats = reaper.claims().stats();
     println!("{stats:?}, {} too late", tally.too_late());
     assert_sound(&tally, &seen, Duration::from_secs(2));
     assert_eq!(stats.reaped, tally.orphans() + tally.too_late(), "all orphans and nothing else");
 }
 
+#[test(own_process)]
 fn split() {
     as_pid_1_if_possible();
     let split = Init::split().expect("split");
     let init = split.init().get().unsigned_abs();
     let (tally, seen) = loaded("`Init::split`, as PID 1", &Way::Std, init, soak());
-    within_long("this is the init's only child", || watch::children(init).len() == 1);
+    wait_until("this to be the init's only child", || watch::children(init).len() == 1);
     assert_eq!(watch::children(std::process::id()), []);
     assert_sound(&tally, &seen, Duration::ZERO);
 }
 
+#[test(own_process)]
 fn exclusive() {
     let me = std::process::id();
     let _subreaper = become_subreaper().expect("subreaper");
@@ -128,7 +111,7 @@ fn exclusive() {
             }
         });
         let outcome = loaded("`Reaper::exclusive`", &Way::Exclusive(&starter), me, soak());
-        within_long("all zombies are gone", || watch::children(me).is_empty());
+        wait_until("all zombies to be gone", || watch::children(me).is_empty());
         done.store(true, Ordering::Relaxed);
         outcome
     });
