@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../tests/support/shutdown_model.rs"]
+#[path = "../../tests/library/shutdown_model.rs"]
 mod shutdown_model;
 
 fuzz_target!(|bytes: &[u8]| shutdown_model::check(bytes));

@@ -1,8 +1,8 @@
 //! Who is measured: rinit's builds, the inits that are installed, and no init at all.
 
-use crate::support::{in_repository, static_build, target_directory};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use support::{in_repository, static_build, target_directory};
 
 /// The reference of all ratios.
 pub(crate) const REFERENCE: &str = "tini-static";

@@ -1,4 +1,4 @@
-//! What rinit does again and again, each by itself: `cargo bench -p rinit-core --bench hot_paths`.
+//! What rinit does again and again, each by itself: `cargo bench --bench hot_paths`.
 //!
 //! Beside what starts a process stands the same by `std::process::Command`.
 #![allow(missing_docs)]

@@ -3,15 +3,15 @@
 use crate::contender::{Contender, GNU, MUSL, NONE, REFERENCE, WITH_SESSION};
 use crate::measure::{Crowd, Extent, Figure, Phase, Results, When};
 use crate::plot;
-use crate::support::in_repository;
 use std::fmt::Write;
 use std::path::Path;
+use support::in_repository;
 
 const BEGIN: &str = "<!-- bench: begin -->\n";
 const END: &str = "<!-- bench: end -->\n";
 const PAGE: &str = "docs/performance.md";
 const PLOTS: &str = "performance";
-const COMMAND: &str = "cargo bench -p rinit-cli --bench processes -- --write";
+const COMMAND: &str = "cargo bench --bench processes -- --write";
 
 /// All that is needed to write it down.
 pub(crate) struct Page<'a> {

@@ -1,7 +1,7 @@
 //! Whole processes: rinit beside every other init that is installed, in one run, as ratios.
 //!
 //! ```text
-//! cargo bench -p rinit-cli --bench processes -- [--write] [--quick] [--musl FILE] [--gnu FILE] [--only WORD]
+//! cargo bench --bench processes -- [--write] [--quick] [--musl FILE] [--gnu FILE] [--only WORD]
 //! ```
 //!
 //! `--write` puts the tables and the plots into docs/performance.md and the README; without it they are printed. `--quick` is
@@ -13,9 +13,6 @@
 //! ratios within the rounds, not the ratio of two medians, so that a slow drift does not count. Beside time there is what no
 //! neighbour changes: processor time, system calls, pages. The spread is given, and the machine's load.
 #![allow(missing_docs, unsafe_code)]
-
-#[path = "../support/mod.rs"]
-mod support;
 
 mod contender;
 mod measure;

@@ -1,11 +1,11 @@
 //! An init as PID 1 of a namespace of its own, with the probe's `load` as its main.
 
 use crate::contender::{Contender, as_in_a_container};
-use crate::support::running::kill;
-use crate::support::{deadline, namespace, procfs, static_build, wait_for, wait_until};
 use rustix::event::{PollFd, PollFlags, poll};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use support::running::kill;
+use support::{deadline, namespace, procfs, static_build, wait_for, wait_until};
 
 pub(crate) const USR1: i32 = 10;
 pub(crate) const USR2: i32 = 12;

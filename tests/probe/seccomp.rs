@@ -232,7 +232,7 @@ pub(crate) fn stand_in(arguments: &[String]) {
     let rinit = rinit.unwrap_or_else(|| fail("no rinit behind this program"));
     let mut calls = refused(&calls);
     // Whatever rinit starts has the filter too, and glibc does without clone3 only where it does not exist: with EPERM no server
-    // would get a thread. rinit itself never calls it; `tests/refused.rs` refuses it both ways.
+    // would get a thread. rinit itself never calls it; `environments::syscall_fallbacks` refuses it both ways.
     for (call, value) in &mut calls {
         if call.number == libc::SYS_clone3 {
             *value = libc::SECCOMP_RET_ERRNO | errno("ENOSYS");

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 /// Whether an engine answers.
-pub(crate) fn engine() -> Result<(), String> {
+pub fn engine() -> Result<(), String> {
     let mut command = Command::new("docker");
     command.args(["version", "--format", "{{.Server.Version}}"]);
     match command.stdin(Stdio::null()).output() {
@@ -36,14 +36,14 @@ fn unique(what: &str) -> String {
 }
 
 /// An image, removed with its guard.
-pub(crate) struct Image {
+pub struct Image {
     name: String,
 }
 
 impl Image {
     /// `docker build` of a directory with a Dockerfile.
     #[track_caller]
-    pub(crate) fn build(context: &Path) -> Self {
+    pub fn build(context: &Path) -> Self {
         let image = Self { name: unique("built") };
         let context = context.to_str().expect("UTF-8");
         docker_ok(["build", "--quiet", "--network", "none", "--force-rm", "-t", &image.name, context]);
@@ -52,7 +52,7 @@ impl Image {
 
     /// `docker build` of a Dockerfile and files beside it, given by the name they get there.
     #[track_caller]
-    pub(crate) fn from_dockerfile(dockerfile: &str, files: &[(&str, &Path)]) -> Self {
+    pub fn from_dockerfile(dockerfile: &str, files: &[(&str, &Path)]) -> Self {
         let context = tempfile::tempdir().expect("a directory");
         std::fs::write(context.path().join("Dockerfile"), dockerfile).expect("write the Dockerfile");
         for (name, source) in files {
@@ -66,13 +66,14 @@ impl Image {
 
     /// `docker import` of a root file system as a tar.
     #[track_caller]
-    pub(crate) fn import(tar: &Path) -> Self {
+    pub fn import(tar: &Path) -> Self {
         let image = Self { name: unique("imported") };
         docker_ok(["import", tar.to_str().expect("UTF-8"), &image.name]);
         image
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// The image's name, for `docker run`.
+    pub fn name(&self) -> &str {
         &self.name
     }
 }
@@ -84,14 +85,14 @@ impl Drop for Image {
 }
 
 /// A container, killed and removed with its guard.
-pub(crate) struct Container {
+pub struct Container {
     name: String,
 }
 
 impl Container {
     /// `docker run --detach OPTIONS IMAGE ARGUMENTS`
     #[track_caller]
-    pub(crate) fn run(image: &Image, options: &[&str], arguments: &[&str]) -> Self {
+    pub fn run(image: &Image, options: &[&str], arguments: &[&str]) -> Self {
         let container = Self { name: unique("container") };
         let fixed = ["run", "--detach", "--network", "none", "--name", &container.name];
         docker_ok(fixed.iter().chain(options).chain(&[image.name()]).chain(arguments).copied().collect::<Vec<_>>());
@@ -99,7 +100,7 @@ impl Container {
     }
 
     /// `docker run OPTIONS IMAGE ARGUMENTS` as a command to be run on a terminal, and the guard for what it will start.
-    pub(crate) fn attached(image: &Image, options: &[&str], arguments: &[&str]) -> (Self, Command) {
+    pub fn attached(image: &Image, options: &[&str], arguments: &[&str]) -> (Self, Command) {
         let container = Self { name: unique("container") };
         let mut command = Command::new("docker");
         command.args(["run", "--network", "none", "--name", &container.name]);
@@ -109,14 +110,14 @@ impl Container {
 
     /// What it has written, standard output and standard error together.
     #[track_caller]
-    pub(crate) fn logs(&self) -> String {
+    pub fn logs(&self) -> String {
         let output = docker(["logs", &self.name]);
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
     }
 
     /// Waits until the text is in the log.
     #[track_caller]
-    pub(crate) fn wait_log(&self, text: &str) {
+    pub fn wait_log(&self, text: &str) {
         let end = Instant::now() + deadline();
         while !self.logs().contains(text) {
             let log = self.logs();
@@ -128,54 +129,55 @@ impl Container {
 
     /// A value by its Go template.
     #[track_caller]
-    pub(crate) fn inspect(&self, template: &str) -> String {
+    pub fn inspect(&self, template: &str) -> String {
         docker_ok(["inspect", "--format", template, &self.name])
     }
 
-    pub(crate) fn is_running(&self) -> bool {
+    /// True until it has exited.
+    pub fn is_running(&self) -> bool {
         self.inspect("{{.State.Running}}") == "true"
     }
 
     /// The pid of its init, as seen from here.
     #[track_caller]
-    pub(crate) fn pid(&self) -> i32 {
+    pub fn pid(&self) -> i32 {
         self.inspect("{{.State.Pid}}").parse().expect("a pid")
     }
 
     /// `docker stop -t SECONDS`; the exit code. 137 says that Docker used force, unless the program died of a KILL itself.
     #[track_caller]
-    pub(crate) fn stop(&self, seconds: u32) -> i32 {
+    pub fn stop(&self, seconds: u32) -> i32 {
         docker_ok(["stop", "-t", &seconds.to_string(), &self.name]);
         self.wait()
     }
 
     /// `docker kill --signal`
     #[track_caller]
-    pub(crate) fn signal(&self, signal: &str) {
+    pub fn signal(&self, signal: &str) {
         docker_ok(["kill", "--signal", signal, &self.name]);
     }
 
     /// Waits for its end; the exit code.
     #[track_caller]
-    pub(crate) fn wait(&self) -> i32 {
+    pub fn wait(&self) -> i32 {
         wait_for("the container's end", || (!self.is_running()).then_some(()));
         self.inspect("{{.State.ExitCode}}").parse().expect("an exit code")
     }
 
     /// `docker exec`; standard output.
     #[track_caller]
-    pub(crate) fn exec(&self, arguments: &[&str]) -> String {
+    pub fn exec(&self, arguments: &[&str]) -> String {
         docker_ok(["exec", &self.name].iter().chain(arguments).copied().collect::<Vec<_>>())
     }
 
     /// `docker exec --detach`
     #[track_caller]
-    pub(crate) fn exec_detached(&self, arguments: &[&str]) {
+    pub fn exec_detached(&self, arguments: &[&str]) {
         docker_ok(["exec", "--detach", &self.name].iter().chain(arguments).copied().collect::<Vec<_>>());
     }
 
     /// `docker exec` that may fail: whether it succeeded, and what it wrote.
-    pub(crate) fn try_exec(&self, arguments: &[&str]) -> (bool, String) {
+    pub fn try_exec(&self, arguments: &[&str]) -> (bool, String) {
         let output = docker(["exec", &self.name].iter().chain(arguments).copied());
         (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
     }

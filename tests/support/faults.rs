@@ -13,31 +13,33 @@ use std::time::Instant;
 
 /// What was asked for.
 #[derive(Debug)]
-pub(crate) struct Ask {
+pub struct Ask {
     /// The system call's number.
-    pub(crate) call: i64,
-    pub(crate) arguments: [u64; 6],
+    pub call: i64,
+    /// Its arguments, as they are in the registers.
+    pub arguments: [u64; 6],
     /// The how-manieth call of that number it is, from 1, counted from rinit's first instruction on.
-    pub(crate) nth: u64,
+    pub nth: u64,
 }
 
 /// What a supervised rinit has done.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub struct Seen {
     /// Calls by their number, refused ones included.
-    pub(crate) calls: BTreeMap<i64, u64>,
-    pub(crate) refused: u64,
+    pub calls: BTreeMap<i64, u64>,
+    /// How many of them were refused.
+    pub refused: u64,
 }
 
 /// Answers for one rinit, until that has ended and everybody below it.
-pub(crate) struct Supervisor {
+pub struct Supervisor {
     thread: JoinHandle<Seen>,
 }
 
 impl Supervisor {
     /// The command under supervision. Of rinit's own calls of these names (see `tests/probe/seccomp.rs`) `decide` says the
     /// error that each gets, or that it is made; those of others are made.
-    pub(crate) fn of(
+    pub fn of(
         inner: &Command,
         calls: &str,
         decide: impl FnMut(&Ask) -> Option<i32> + Send + 'static,
@@ -60,7 +62,7 @@ impl Supervisor {
 
     /// Waits for the end of all that is supervised.
     #[track_caller]
-    pub(crate) fn seen(self) -> Seen {
+    pub fn seen(self) -> Seen {
         self.thread.join().expect("the supervisor's thread")
     }
 }

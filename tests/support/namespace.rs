@@ -16,7 +16,7 @@ fn unshare() -> Command {
 }
 
 /// Whether this machine lets us have a PID namespace; found out once.
-pub(crate) fn available() -> Result<(), String> {
+pub fn available() -> Result<(), String> {
     static AVAILABLE: OnceLock<Result<(), String>> = OnceLock::new();
     AVAILABLE.get_or_init(try_one).clone()
 }
@@ -31,7 +31,7 @@ fn try_one() -> Result<(), String> {
 }
 
 /// The command that runs another as PID 1.
-pub(crate) fn as_pid_1(inner: &Command) -> Command {
+pub fn as_pid_1(inner: &Command) -> Command {
     let mut command = unshare();
     command.arg(inner.get_program()).args(inner.get_args());
     for (name, value) in inner.get_envs() {
@@ -45,7 +45,7 @@ pub(crate) fn as_pid_1(inner: &Command) -> Command {
 
 /// Starts rinit, or whatever the command is, as PID 1; signals go to it and not to unshare.
 #[track_caller]
-pub(crate) fn start(inner: &Command) -> Running {
+pub fn start(inner: &Command) -> Running {
     let mut running = Running::start(as_pid_1(inner));
     find_init(&mut running);
     running
@@ -53,7 +53,7 @@ pub(crate) fn start(inner: &Command) -> Running {
 
 /// Waits for the init below a started unshare, and has signals go to it.
 #[track_caller]
-pub(crate) fn find_init(running: &mut Running) {
+pub fn find_init(running: &mut Running) {
     let outer = running.outer_pid();
     let init = wait_for("the namespace's init", || {
         let found = procfs::children(outer).first().map(|child| child.pid).filter(|child| {
@@ -73,13 +73,13 @@ pub(crate) fn find_init(running: &mut Running) {
 
 /// `rinit ARGUMENTS…` as PID 1.
 #[track_caller]
-pub(crate) fn rinit(arguments: &[&str]) -> Running {
+pub fn rinit(arguments: &[&str]) -> Running {
     start(&super::rinit(arguments))
 }
 
 /// `rinit ARGUMENTS…` as PID 1, and then as a subreaper.
 #[track_caller]
-pub(crate) fn everywhere(arguments: &[&str], check: impl Fn(Running)) {
+pub fn everywhere(arguments: &[&str], check: impl Fn(Running)) {
     check(rinit(arguments));
     check(Running::start(super::rinit(arguments)));
 }

@@ -1,15 +1,15 @@
-//! The whole suite with system calls refused: `RINIT_TEST_REFUSE='all:ENOSYS' cargo test -p rinit-cli`.
+//! The whole suite with system calls refused: `RINIT_TEST_REFUSE='all:ENOSYS' cargo test --test behaviour`.
 
 use super::probe_path;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// What is refused: `CALL,CALL…:ERRNO`, groups of it joined by `+`; see `tests/probe/seccomp.rs`.
-pub(crate) const VARIABLE: &str = "RINIT_TEST_REFUSE";
+pub const VARIABLE: &str = "RINIT_TEST_REFUSE";
 
 /// What to start for rinit where system calls are refused: the probe under rinit's name, which enters the filter and then
 /// is rinit. `None` where nothing is refused.
-pub(crate) fn stand_in() -> Option<PathBuf> {
+pub fn stand_in() -> Option<PathBuf> {
     static LINKED: OnceLock<PathBuf> = OnceLock::new();
     std::env::var_os(VARIABLE)?;
     Some(LINKED.get_or_init(|| link(Path::new(probe_path())).expect("link the probe")).clone())
@@ -17,10 +17,10 @@ pub(crate) fn stand_in() -> Option<PathBuf> {
 
 /// A link and not a copy: a file that was just written cannot be executed while another thread's fork has it open.
 fn link(probe: &Path) -> std::io::Result<PathBuf> {
-    // …/target/debug/examples/probe; rinit itself is …/target/debug/rinit and is looked for from here.
-    let directory = probe.with_file_name("../refused");
+    // The probe starts …/target/debug/rinit, which it finds from where its own name stands.
+    let directory = probe.with_file_name("refused");
     std::fs::create_dir_all(&directory)?;
-    let path = directory.canonicalize()?.join("rinit");
+    let path = directory.join("rinit");
     // Other test programs do the same at this moment, and each has to find it there.
     let own = path.with_file_name(format!("{}.own", std::process::id()));
     std::fs::hard_link(probe, &own)?;

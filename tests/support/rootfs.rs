@@ -23,7 +23,7 @@ const LEFT_OUT: &[&str] = &[
 ];
 
 /// The tar, made now (a minute or two and the network) unless it is there already.
-pub(crate) fn debian() -> Result<PathBuf, String> {
+pub fn debian() -> Result<PathBuf, String> {
     let directory = target_directory().join("rootfs");
     std::fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     let tar = directory.join(format!("{SUITE}-{}.tar", PACKAGES.join("-")));

@@ -11,15 +11,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// Environment variable by which everything that a test has started is found again, wherever it has got to.
-pub(crate) const MARK: &str = "RINIT_TEST_MARK";
+pub const MARK: &str = "RINIT_TEST_MARK";
 
 /// Lines as they come.
 #[derive(Clone, Default)]
-pub(crate) struct Lines(Arc<Mutex<(Vec<String>, bool)>>);
+pub struct Lines(Arc<Mutex<(Vec<String>, bool)>>);
 
 impl Lines {
     /// Reads until the end in a thread of its own.
-    pub(crate) fn read(from: impl Read + Send + 'static) -> Self {
+    pub fn read(from: impl Read + Send + 'static) -> Self {
         let lines = Self::default();
         let to = lines.clone();
         std::thread::spawn(move || {
@@ -36,24 +36,24 @@ impl Lines {
     }
 
     /// All lines so far.
-    pub(crate) fn all(&self) -> Vec<String> {
+    pub fn all(&self) -> Vec<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
     }
 
     /// True when nobody holds the other end any more.
-    pub(crate) fn ended(&self) -> bool {
+    pub fn ended(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).1
     }
 
     /// The first line that contains the text, waited for.
     #[track_caller]
-    pub(crate) fn wait(&self, text: &str) -> String {
+    pub fn wait(&self, text: &str) -> String {
         self.wait_nth(text, 1)
     }
 
     /// The nth line that contains the text, waited for.
     #[track_caller]
-    pub(crate) fn wait_nth(&self, text: &str, nth: usize) -> String {
+    pub fn wait_nth(&self, text: &str, nth: usize) -> String {
         let end = Instant::now() + deadline();
         loop {
             // Ended before looking: what came before the end is then seen.
@@ -70,20 +70,24 @@ impl Lines {
 
 /// What a process left when it had ended.
 #[derive(Debug)]
-pub(crate) struct Finished {
+pub struct Finished {
     /// The exit code, or minus the signal that ended it.
-    pub(crate) code: i32,
-    pub(crate) out: Vec<String>,
-    pub(crate) err: Vec<String>,
+    pub code: i32,
+    /// The lines of standard output.
+    pub out: Vec<String>,
+    /// The lines of standard error.
+    pub err: Vec<String>,
 }
 
 /// A started process. Dropping it kills whatever it has started, in whatever session, and then itself.
-pub(crate) struct Running {
+pub struct Running {
     child: Child,
     mark: String,
     stdin: Option<ChildStdin>,
-    pub(crate) out: Lines,
-    pub(crate) err: Lines,
+    /// Standard output, while it is written.
+    pub out: Lines,
+    /// Standard error, while it is written.
+    pub err: Lines,
     /// Where signals go, if not to the child.
     target: Option<i32>,
     status: Option<ExitStatus>,
@@ -92,14 +96,14 @@ pub(crate) struct Running {
 impl Running {
     /// Starts it with pipes for all three standard descriptors.
     #[track_caller]
-    pub(crate) fn start(mut command: Command) -> Self {
+    pub fn start(mut command: Command) -> Self {
         command.stdin(Stdio::piped());
         Self::start_with_stdin(command)
     }
 
     /// Starts it with the standard input that the command has.
     #[track_caller]
-    pub(crate) fn start_with_stdin(mut command: Command) -> Self {
+    pub fn start_with_stdin(mut command: Command) -> Self {
         let mark = mark(&mut command);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -111,46 +115,47 @@ impl Running {
 
     /// Starts it with every standard descriptor as the command has it; there are no lines to read then.
     #[track_caller]
-    pub(crate) fn start_bare(mut command: Command) -> Self {
+    pub fn start_bare(mut command: Command) -> Self {
         let mark = mark(&mut command);
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         Self { child, mark, stdin: None, out: Lines::default(), err: Lines::default(), target: None, status: None }
     }
 
     /// The pid that signals go to: the init.
-    pub(crate) fn pid(&self) -> i32 {
+    pub fn pid(&self) -> i32 {
         self.target.unwrap_or(self.child.id() as i32)
     }
 
     /// The process that was started: `unshare` for a namespace.
-    pub(crate) fn outer_pid(&self) -> i32 {
+    pub fn outer_pid(&self) -> i32 {
         self.child.id() as i32
     }
 
-    pub(crate) fn set_target(&mut self, pid: i32) {
+    /// From now on signals go to this process.
+    pub fn set_target(&mut self, pid: i32) {
         self.target = Some(pid);
     }
 
     /// Sends a signal by number to the init.
     #[track_caller]
-    pub(crate) fn signal(&self, signal: i32) {
+    pub fn signal(&self, signal: i32) {
         kill(self.pid(), signal);
     }
 
     /// Writes to standard input.
     #[track_caller]
-    pub(crate) fn type_in(&mut self, text: &str) {
+    pub fn type_in(&mut self, text: &str) {
         let stdin = self.stdin.as_mut().expect("standard input is a pipe");
         stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush()).expect("write to standard input");
     }
 
     /// Closes standard input.
-    pub(crate) fn close_stdin(&mut self) {
+    pub fn close_stdin(&mut self) {
         self.stdin = None;
     }
 
     /// True while it has not ended.
-    pub(crate) fn is_running(&mut self) -> bool {
+    pub fn is_running(&mut self) -> bool {
         if self.status.is_none() {
             self.status = self.child.try_wait().expect("wait for the child");
         }
@@ -159,7 +164,7 @@ impl Running {
 
     /// Waits for its end: the exit code, or minus the signal.
     #[track_caller]
-    pub(crate) fn wait(&mut self) -> i32 {
+    pub fn wait(&mut self) -> i32 {
         let end = Instant::now() + deadline();
         while self.is_running() {
             if Instant::now() >= end {
@@ -175,13 +180,13 @@ impl Running {
 
     /// Waits for its end and for the end of its output.
     #[track_caller]
-    pub(crate) fn finish(mut self) -> Finished {
+    pub fn finish(mut self) -> Finished {
         self.finished()
     }
 
     /// As [`Running::finish`]; the guard stays, so that one can look at what is left.
     #[track_caller]
-    pub(crate) fn finished(&mut self) -> Finished {
+    pub fn finished(&mut self) -> Finished {
         self.stdin = None;
         let code = self.wait();
         if self.left().is_empty() {
@@ -191,12 +196,12 @@ impl Running {
     }
 
     /// Sends KILL to a process if it was started by this one.
-    pub(crate) fn kill_one(&self, pid: i32) {
+    pub fn kill_one(&self, pid: i32) {
         kill_marked(pid, &self.mark);
     }
 
     /// Whatever it has started and still runs; itself too while it does.
-    pub(crate) fn left(&self) -> Vec<Process> {
+    pub fn left(&self) -> Vec<Process> {
         marked(&self.mark)
     }
 }
@@ -234,7 +239,8 @@ fn has_mark(pid: i32, mark: &str) -> bool {
     environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
 }
 
-pub(crate) fn marked(mark: &str) -> Vec<Process> {
+/// Processes that carry the mark, but for zombies.
+pub fn marked(mark: &str) -> Vec<Process> {
     procfs::all().into_iter().filter(|process| process.state != 'Z' && has_mark(process.pid, mark)).collect()
 }
 
@@ -249,7 +255,7 @@ fn kill_marked(pid: i32, mark: &str) {
 /// Sends a signal by number, real-time ones and 32 and 33 included.
 #[track_caller]
 #[allow(unsafe_code)]
-pub(crate) fn kill(pid: i32, signal: i32) {
+pub fn kill(pid: i32, signal: i32) {
     assert!(pid > 1, "not a process of ours: {pid}");
     // SAFETY: plain system call.
     let result = unsafe { libc::kill(pid, signal) };
@@ -259,7 +265,7 @@ pub(crate) fn kill(pid: i32, signal: i32) {
 /// Queues a signal with a value, as `sigqueue(3)`.
 #[track_caller]
 #[allow(unsafe_code)]
-pub(crate) fn queue(pid: i32, signal: i32, value: usize) {
+pub fn queue(pid: i32, signal: i32, value: usize) {
     assert!(pid > 1, "not a process of ours: {pid}");
     let value = libc::sigval { sival_ptr: std::ptr::without_provenance_mut(value) };
     // SAFETY: the pointer is only a number to be passed on.
@@ -269,19 +275,19 @@ pub(crate) fn queue(pid: i32, signal: i32, value: usize) {
 
 /// The pid in a probe's `ready pid=…` line.
 #[track_caller]
-pub(crate) fn number_in(line: &str, name: &str) -> i32 {
+pub fn number_in(line: &str, name: &str) -> i32 {
     let word = line.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
     word.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no {name} in {line:?}"))
 }
 
 /// Runs to the end.
 #[track_caller]
-pub(crate) fn run(command: Command) -> Finished {
+pub fn run(command: Command) -> Finished {
     Running::start(command).finish()
 }
 
 /// The child of a process that has that word as its command's first, waited for.
 #[track_caller]
-pub(crate) fn child_of(pid: i32, what: &str) -> i32 {
+pub fn child_of(pid: i32, what: &str) -> i32 {
     wait_for(what, || procfs::children(pid).first().map(|child| child.pid))
 }

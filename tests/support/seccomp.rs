@@ -1,7 +1,8 @@
 //! System calls that a filter refuses, as container runtimes with old profiles do.
+#![allow(unsafe_code)]
 
 /// Refuses these system calls with ENOSYS in this thread, and in whatever it starts from now on.
-pub(crate) fn refuse(calls: &[libc::c_long]) {
+pub fn refuse(calls: &[libc::c_long]) {
     const LOAD_NUMBER: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
     const JUMP_IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
     const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;

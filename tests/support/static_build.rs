@@ -6,27 +6,29 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// Where the two are.
-pub(crate) struct Static {
-    pub(crate) rinit: PathBuf,
-    pub(crate) probe: PathBuf,
+pub struct Static {
+    /// rinit, or what `RINIT_TEST_STATIC_BIN` names.
+    pub rinit: PathBuf,
+    /// The probe.
+    pub probe: PathBuf,
 }
 
 /// Builds them, once for each run; cargo keeps them, and its own lock orders test programs that build at the same time.
 /// `RINIT_TEST_STATIC_BIN` holds another static rinit against the same tests, for example that of `.ci/build-small`.
 #[track_caller]
-pub(crate) fn programs() -> &'static Static {
+pub fn programs() -> &'static Static {
     static BUILT: OnceLock<Static> = OnceLock::new();
     BUILT.get_or_init(|| {
         build("rinit-cli", &["--bin", "rinit"]);
-        let release = build("rinit-cli", &["--example", "probe"]);
+        let release = build("rinit-probe", &["--bin", "probe"]);
         let given = std::env::var_os("RINIT_TEST_STATIC_BIN").map(PathBuf::from);
-        Static { rinit: given.unwrap_or_else(|| release.join("rinit")), probe: release.join("examples/probe") }
+        Static { rinit: given.unwrap_or_else(|| release.join("rinit")), probe: release.join("probe") }
     })
 }
 
 /// Builds a part of a package; the directory with what came out.
 #[track_caller]
-pub(crate) fn build(package: &str, what: &[&str]) -> PathBuf {
+pub fn build(package: &str, what: &[&str]) -> PathBuf {
     let host = host();
     let directory = target_directory().join("static");
     let mut cargo = Command::new(env!("CARGO"));
@@ -41,6 +43,12 @@ pub(crate) fn build(package: &str, what: &[&str]) -> PathBuf {
     directory.join(host).join("release")
 }
 
+/// An example of rinit-core as a static program.
+#[track_caller]
+pub fn example(name: &str) -> PathBuf {
+    build("rinit-core", &["--example", name]).join("examples").join(name)
+}
+
 /// The triple of this machine, as `rustc -vV` says it.
 fn host() -> String {
     let rustc = Path::new(env!("CARGO")).with_file_name("rustc");
@@ -50,7 +58,7 @@ fn host() -> String {
 }
 
 /// A static busybox, if the machine has one.
-pub(crate) fn busybox() -> Result<PathBuf, String> {
+pub fn busybox() -> Result<PathBuf, String> {
     let candidates = ["/bin/busybox", "/usr/bin/busybox", "/bin/busybox-static"].map(PathBuf::from);
     let is_static = |path: &PathBuf| {
         // The name of a loader stands in the program's head if it needs one.

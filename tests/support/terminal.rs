@@ -23,22 +23,23 @@ fn as_leader(inner: &Command) -> Command {
 }
 
 /// A terminal: what is typed and what it shows.
-pub(crate) struct Terminal {
+pub struct Terminal {
     keyboard: std::fs::File,
     screen: Arc<Mutex<(String, bool)>>,
-    pub(crate) running: Running,
+    /// The program, without its output: that is on the screen.
+    pub running: Running,
 }
 
 impl Terminal {
     /// Runs the command in a session of its own with a new terminal as its controlling one.
     #[track_caller]
-    pub(crate) fn start(inner: &Command) -> Self {
+    pub fn start(inner: &Command) -> Self {
         Self::open(as_leader(inner))
     }
 
     /// The same as PID 1 of a PID namespace, as `docker run -t` does it.
     #[track_caller]
-    pub(crate) fn start_as_pid_1(inner: &Command) -> Self {
+    pub fn start_as_pid_1(inner: &Command) -> Self {
         let mut terminal = Self::open(namespace::as_pid_1(&as_leader(inner)));
         namespace::find_init(&mut terminal.running);
         terminal
@@ -46,7 +47,7 @@ impl Terminal {
 
     /// Runs the command on a new terminal, which it has not as its controlling one.
     #[track_caller]
-    pub(crate) fn open(mut command: Command) -> Self {
+    pub fn open(mut command: Command) -> Self {
         let pty = rustix_openpty::openpty(None, Some(&SIZE)).expect("a pseudoterminal");
         let copy = |fd: &OwnedFd| fd.try_clone().expect("a copy of a descriptor");
         command.stdin(Stdio::from(copy(&pty.user)));
@@ -73,41 +74,41 @@ impl Terminal {
 
     /// Types; `\x03` is ^C, `\x1a` is ^Z.
     #[track_caller]
-    pub(crate) fn type_in(&mut self, text: &str) {
+    pub fn type_in(&mut self, text: &str) {
         self.keyboard.write_all(text.as_bytes()).expect("type into the terminal");
     }
 
     /// Another size; whoever has the foreground gets WINCH.
     #[track_caller]
-    pub(crate) fn resize(&self, rows: u16, columns: u16) {
+    pub fn resize(&self, rows: u16, columns: u16) {
         let size = Winsize { ws_row: rows, ws_col: columns, ..SIZE };
         rustix::termios::tcsetwinsize(&self.keyboard, size).expect("set the terminal's size");
     }
 
     /// The foreground process group, as seen from here; 0 where there is none.
-    pub(crate) fn foreground(&self) -> i32 {
+    pub fn foreground(&self) -> i32 {
         rustix::termios::tcgetpgrp(&self.keyboard).map_or(0, |group| group.as_raw_pid())
     }
 
     /// Everything shown so far.
-    pub(crate) fn screen(&self) -> String {
+    pub fn screen(&self) -> String {
         self.screen.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
     }
 
     /// True when nobody has it open any more: what was shown is all.
-    pub(crate) fn ended(&self) -> bool {
+    pub fn ended(&self) -> bool {
         self.screen.lock().unwrap_or_else(PoisonError::into_inner).1
     }
 
     /// Waits until the text has been shown, and returns all from it on.
     #[track_caller]
-    pub(crate) fn wait(&self, text: &str) -> String {
+    pub fn wait(&self, text: &str) -> String {
         self.wait_from(0, text)
     }
 
     /// As [`Terminal::wait`], for what is shown after the first `from` bytes of the screen.
     #[track_caller]
-    pub(crate) fn wait_from(&self, from: usize, text: &str) -> String {
+    pub fn wait_from(&self, from: usize, text: &str) -> String {
         let end = Instant::now() + deadline();
         loop {
             let ended = self.ended();
@@ -122,7 +123,7 @@ impl Terminal {
 
     /// Types, and waits for what is shown after that.
     #[track_caller]
-    pub(crate) fn ask(&mut self, typed: &str, shown: &str) -> String {
+    pub fn ask(&mut self, typed: &str, shown: &str) -> String {
         let from = self.screen().len();
         self.type_in(typed);
         self.wait_from(from, shown)
@@ -130,7 +131,7 @@ impl Terminal {
 
     /// Waits for a line that begins with the text and has ended.
     #[track_caller]
-    pub(crate) fn wait_line(&self, text: &str) -> String {
+    pub fn wait_line(&self, text: &str) -> String {
         let end = Instant::now() + deadline();
         loop {
             let from = self.wait(text);

@@ -3,11 +3,11 @@
 use super::{Extent, Figure, Phase, Results};
 use crate::contender::{Contender, empty_program};
 use crate::session::{Session, USR2, children};
-use crate::support::running::kill;
-use crate::support::{installed, procfs, wait_until};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+use support::running::kill;
+use support::{installed, procfs, wait_until};
 
 const INTERRUPT: i32 = 2;
 const ORPHANS: usize = 100;

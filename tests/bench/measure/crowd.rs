@@ -3,9 +3,9 @@
 use super::{Crowd, Extent, Figure, Results, in_turn, most_pids};
 use crate::contender::Contender;
 use crate::session::{CONT, STOP, Session, USR2, children, processor_ns};
-use crate::support::running::kill;
-use crate::support::{procfs, wait_until};
 use std::time::{Duration, Instant};
+use support::running::kill;
+use support::{procfs, wait_until};
 
 /// Zombies that wait for an init that was stopped meanwhile: then nothing is measured but the reaping.
 pub(crate) fn reaping(contenders: &[Contender], extent: &Extent, results: &mut Results) {

@@ -3,9 +3,9 @@
 use super::{Extent, Figure, Results, When, in_turn};
 use crate::contender::Contender;
 use crate::session::{Session, USR2, children};
-use crate::support::running::kill;
-use crate::support::{procfs, wait_until};
 use std::time::Duration;
+use support::running::kill;
+use support::{procfs, wait_until};
 
 pub(crate) fn measure(contenders: &[Contender], extent: &Extent, results: &mut Results) {
     let inits: Vec<_> = contenders.iter().filter(|contender| contender.path.is_some()).collect();

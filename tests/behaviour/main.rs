@@ -1,0 +1,33 @@
+//! What rinit does, as its documentation says: one rinit, as PID 1 and as a subreaper, on the machine as it is.
+#![allow(missing_docs)]
+
+// `--diagnose`: the report on a container.
+mod diagnose;
+// The exit status of rinit.
+mod exit_status;
+// Which process receives which signal.
+mod forwarding;
+// Signal mask, ignored signals, SIGPIPE and descriptors, as main finds them.
+mod inherited;
+// Shells and their jobs on a terminal.
+mod job_control;
+// Messages, and what standard error may be.
+mod messages;
+// `-p`: rinit's parent exits.
+mod parent_death;
+// rinit holds no descriptor and no directory.
+mod pins_nothing;
+// Orphans are reaped, and main's status is kept.
+mod reaping;
+// Main exits, and other processes remain.
+mod shutdown;
+// A stop is requested.
+mod stop;
+// The foreground of a terminal.
+mod terminal;
+// `--user`, `--workdir`, `--env`.
+mod user;
+
+fn main() -> std::process::ExitCode {
+    support::harness::main()
+}

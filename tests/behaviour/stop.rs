@@ -1,0 +1,261 @@
+//! A requested stop: who is told when, who is killed, and what is said.
+
+use std::process::Command;
+use support::namespace::everywhere;
+use support::running::{Running, number_in};
+use support::{
+    installed, is_root, namespace, probe_path, procfs, require, rinit, rinit_path, skip, test, wait_for, wait_until,
+};
+
+#[test]
+fn grace_kills_who_ignores_term_and_says_so_before() {
+    require(namespace::available());
+    everywhere(&["--grace", "2s", "--", probe_path(), "ignore", "TERM"], |mut running| {
+        running.out.wait("ready");
+        running.signal(15);
+        running.err.wait("SIGTERM");
+        let finished = running.finished();
+        assert_eq!(finished.code, 137);
+        let said = finished.err.join("\n");
+        let killing = said.find("killing (SIGKILL) 1 process").expect("the heading");
+        assert!(said.rfind("ignores SIGTERM").is_some_and(|at| at > killing), "{said}");
+        assert!(said.contains("ignore TERM' state S"), "the command is named: {said}");
+        assert_eq!(running.left().len(), 0);
+    });
+}
+
+#[test]
+fn without_grace_it_is_said_after_a_while_and_nobody_is_killed() {
+    require(namespace::available());
+    everywhere(&["--", probe_path(), "ignore", "TERM"], |mut running| {
+        let main = number_in(&running.out.wait("ready"), "pid");
+        running.signal(15);
+        running.err.wait("still waiting for 1 process to end:");
+        running.err.wait("ignores SIGTERM");
+        assert!(running.is_running());
+        let main = procfs::children(running.pid()).first().map_or(main, |main| main.pid);
+        support::running::kill(main, 9);
+        assert_eq!(running.wait(), 137);
+    });
+}
+
+#[test]
+fn at_half_of_grace_everyone_else_is_told_and_main_is_not_told_again() {
+    require(namespace::available());
+    let words = ["--grace", "2s", "--", probe_path(), "with-helper", "--at-once", "0", "signals"];
+    // Main ignores nothing here but ends at once, under `wait`: whoever is left stands for main.
+    let words = [&["--on-main-exit", "wait"], &words[..]].concat();
+    everywhere(&words, |mut running| {
+        running.out.wait("ready");
+        wait_until("main to be reaped", || procfs::descendants(running.pid()).len() == 1);
+        running.signal(15);
+        let finished = running.finished();
+        assert_eq!(finished.code, 0);
+        let terms = finished.out.iter().filter(|line| line.starts_with("got 15 ")).count();
+        assert_eq!(terms, 1, "told once, then killed: {:?}", finished.out);
+        assert!(finished.err.join("\n").contains("takes SIGTERM by sigwait"), "{:?}", finished.err);
+    });
+}
+
+#[test]
+fn a_stop_is_held_back_until_a_second_one() {
+    require(namespace::available());
+    everywhere(&["--stop-delay", "1h", "--", probe_path(), "signals", "--exit-on", "TERM:6"], |mut running| {
+        running.out.wait("ready");
+        running.signal(15);
+        running.signal(1);
+        running.out.wait("got 1 ");
+        // HUP has the lower number and may have overtaken TERM in rinit's queue; by a second round trip TERM is taken.
+        running.signal(10);
+        running.out.wait("got 10 ");
+        assert!(!running.out.all().iter().any(|line| line.starts_with("got 15 ")), "told too early");
+        running.signal(2);
+        assert_eq!(running.wait(), 6);
+    });
+}
+
+#[test]
+fn a_stop_is_held_back_until_its_time() {
+    let mut command = rinit(["--", probe_path(), "signals", "--exit-on", "TERM:6"]);
+    command.env("RINIT_STOP_DELAY", "300ms");
+    let mut running = Running::start(command);
+    running.out.wait("ready");
+    running.signal(15);
+    assert_eq!(running.wait(), 6);
+}
+
+#[test]
+fn another_signal_can_request_a_stop() {
+    let words = ["--stop-signal", "USR1", "--grace", "300ms", "--", probe_path(), "ignore", "USR1", "TERM"];
+    let mut running = Running::start(rinit(words));
+    running.out.wait("ready");
+    running.signal(10);
+    let finished = running.finished();
+    assert_eq!(finished.code, 137);
+    assert!(finished.err.join("\n").contains("ignores SIGUSR1"), "{:?}", finished.err);
+}
+
+#[test]
+fn a_shell_that_waits_for_its_child_is_recognised() {
+    let script = "trap 'exit 3' TERM; echo ready; sleep 1000; :";
+    // Between its fork and its exec the sleep is still a shell, whose handler takes a TERM that nobody acts on then.
+    let sleeps = |running: &Running| {
+        let below = procfs::descendants(running.pid());
+        below.iter().any(|process| procfs::command_line(process.pid) == ["sleep", "1000"])
+    };
+    let mut running = Running::start(rinit(["--grace", "3s", "--", "sh", "-c", script]));
+    running.out.wait("ready");
+    wait_until("the sleep", || sleeps(&running));
+    running.signal(15);
+    let hint = running.err.wait("a shell, which runs its trap only after its foreground child");
+    assert!(hint.contains("sleep 1000") && hint.contains("exec") && hint.contains("-g"), "{hint}");
+    // At half of the grace time the sleep is told too, so that the trap runs after all.
+    assert_eq!(running.wait(), 3);
+    // And with the hint followed: at once.
+    let mut running = Running::start(rinit(["-g", "--", "sh", "-c", script]));
+    running.out.wait("ready");
+    wait_until("the sleep", || sleeps(&running));
+    running.signal(15);
+    assert_eq!(running.finished().code, 3);
+}
+
+#[test]
+fn a_stopped_process_gets_its_chance() {
+    require(namespace::available());
+    let words = ["--", probe_path(), "with-helper", "4", "slow-term", "1", "0"];
+    everywhere(&words, |mut running| {
+        running.out.wait_nth("ready", 2);
+        let helper = procfs::descendants(running.pid()).last().expect("the helper").pid;
+        support::running::kill(helper, libc::SIGSTOP);
+        wait_until("it to stop", || procfs::read(helper).is_some_and(|process| process.state == 'T'));
+        running.signal(15);
+        let finished = running.finished();
+        assert_eq!(finished.code, 4);
+        assert!(finished.out.contains(&"done".to_owned()), "{:?}", finished.out);
+    });
+}
+
+#[test]
+fn a_refused_signal_is_said_once_and_the_stop_goes_on() {
+    require(namespace::available());
+    if !is_root() || !installed("setpriv") {
+        skip("needs root and setpriv(1)");
+    }
+    // Without a grace time too: it says for a while what is wrong, and does not become as unstoppable as main.
+    for options in [&["--grace", "1s"][..], &[]] {
+        let mut command = Command::new("setpriv");
+        // The probe lies under a directory that only root may enter; the shell is everywhere.
+        let script = "trap '' TERM; echo ready; while :; do sleep 1; done";
+        command.args(["--bounding-set=-kill", "--inh-caps=-kill", "--"]).arg(rinit_path()).args(options);
+        command.args(["--user", "65534:65534", "--workdir", "/", "--", "sh", "-c", script]);
+        let mut running = namespace::start(&command);
+        running.out.wait("ready");
+        for _ in 0..3 {
+            running.signal(1);
+        }
+        running.signal(15);
+        let finished = running.finished();
+        // As PID 1 rinit's leaving lets the kernel end what it may not touch itself.
+        assert_eq!(finished.code, 137);
+        let said = finished.err.join("\n");
+        let main = finished.err.iter().filter(|line| line.contains("to pid 2: it runs as uid 65534")).count();
+        assert_eq!(main, 1, "said once for main: {said}");
+        assert!(said.contains("CAP_KILL") && said.contains("that rinit cannot end"), "{said}");
+        wait_until("the kernel to end the namespace", || running.left().is_empty());
+    }
+}
+
+#[test]
+fn without_proc_everyone_is_still_told() {
+    require(namespace::available());
+    if !is_root() {
+        skip("needs root to hide /proc");
+    }
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--kill-child=KILL", "--mount", "--", "sh", "-c"]);
+    let fifo = tempfile::tempdir().expect("a directory");
+    let script = format!(
+        "mount -t tmpfs none /proc && mkfifo {0}/ready && exec {1} --drain 20s -- sh -c '
+            (trap \"sleep 0.3; echo done; exit 0\" TERM; echo > {0}/ready; while :; do sleep 0.05; done) &
+            setsid sleep 1000 & (sleep 1000 &)
+            read -r ready < {0}/ready; exit 5'",
+        fifo.path().display(),
+        rinit_path().display()
+    );
+    command.arg(script);
+    let mut running = Running::start(command);
+    let finished = running.finished();
+    assert_eq!(finished.code, 5);
+    assert!(finished.out.contains(&"done".to_owned()), "{:?}", finished.out);
+    assert_eq!(running.left().len(), 0);
+}
+
+/// A process that joins the namespace from outside, as `docker exec` does; its parent is not in there.
+fn joins(running: &Running, words: &[&str]) -> Running {
+    let mut command = Command::new("nsenter");
+    command.args(["--target", &running.pid().to_string(), "--pid", "--mount", "--"]).args(words);
+    Running::start(command)
+}
+
+#[test]
+fn who_came_in_from_outside_is_left_alone() {
+    require(namespace::available());
+    if !is_root() || !installed("nsenter") {
+        skip("needs root and nsenter(1)");
+    }
+    let words = ["--to", "all", "--", probe_path(), "with-helper", "0", "signals"];
+    let mut running = namespace::rinit(&words);
+    running.out.wait_nth("ready", 2);
+    let mut guest = joins(&running, &[probe_path(), "signals"]);
+    guest.out.wait("ready");
+    // A resize, which those who do not know it survive.
+    running.signal(28);
+    running.out.wait("got 28 ");
+    running.signal(15);
+    running.out.wait("got 15 ");
+    // Main has ended of it, the helper of this kind wants a second TERM; the guest has heard nothing all the time.
+    wait_until("main to be reaped", || procfs::children(running.pid()).len() == 1);
+    assert_eq!(guest.out.all().len(), 1, "{:?}", guest.out.all());
+    assert!(guest.is_running());
+    running.signal(15);
+    assert_eq!(running.wait(), 0);
+}
+
+#[test]
+fn a_reused_pid_hits_no_stranger() {
+    require(namespace::available());
+    if !is_root() || !installed("nsenter") {
+        skip("needs root and nsenter(1)");
+    }
+    const PID_MAX: &str = "/proc/sys/kernel/pid_max";
+    let outside = std::fs::read_to_string(PID_MAX).unwrap_or_default();
+    // Since Linux 6.14 each PID namespace has its own limit; before that this would change the machine.
+    let mut try_it = Command::new("sh");
+    try_it.args(["-c", &format!("echo 400 > {PID_MAX}; cat {PID_MAX}")]);
+    let inside = support::running::run(namespace::as_pid_1(&try_it));
+    if std::fs::read_to_string(PID_MAX).unwrap_or_default() != outside {
+        std::fs::write(PID_MAX, &outside).expect("put the limit back");
+        skip("the kernel has one pid_max for all namespaces");
+    }
+    assert_eq!(inside.out, ["400"]);
+    // Everything below main ignores USR1 and lives shortly, so that pids go round; the guests outside of the tree die of
+    // USR1, and would say so.
+    let forker = "trap '' USR1; echo ready; while :; do /bin/true & /bin/true; done";
+    let mut command = Command::new("sh");
+    let script = format!("echo 400 > {PID_MAX}; exec \"$@\"");
+    command.args(["-c", &script, "sh"]).arg(rinit_path()).args(["--to", "all", "--", "sh", "-c", forker]);
+    let mut running = namespace::start(&command);
+    running.out.wait("ready");
+    let guests = "echo ready; for i in $(seq 2000); do /bin/true || echo hit $?; done; echo end";
+    let guest = joins(&running, &["sh", "-c", guests]);
+    guest.out.wait("ready");
+    let mut sent = 0;
+    while !guest.out.all().iter().any(|line| line == "end") && sent < 200_000 {
+        running.signal(10);
+        sent += 1;
+    }
+    let said = guest.finish().out;
+    assert_eq!(said, ["ready", "end"], "after {sent} signals");
+    running.signal(15);
+    wait_for("the end", || (!running.is_running()).then_some(()));
+}

@@ -1,0 +1,15 @@
+//! Machines that withhold something: /proc, descriptors, capabilities, system calls. And processes that attack rinit.
+#![allow(missing_docs)]
+
+// No /proc, read-only root, few descriptors, no privileges.
+mod constrained;
+// System calls that fail now and then.
+mod fault_injection;
+// What hostile processes and directories cannot do: docs/threat-model.md.
+mod security;
+// System calls that an old kernel or a filter does not have.
+mod syscall_fallbacks;
+
+fn main() -> std::process::ExitCode {
+    support::harness::main()
+}

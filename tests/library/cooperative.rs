@@ -1,0 +1,206 @@
+//! The cooperative reaper among threads that start and wait for their own children.
+//!
+//! Each test has a process of its own, which becomes a subreaper: the kernel gives the orphans to its main thread. The same
+//! under load is `stress::no_steal`.
+
+use rinit_core::{ExitStatus, Reaper, become_subreaper};
+use rustix::event::{PollFd, PollFlags};
+use std::collections::HashSet;
+use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use support::test;
+
+fn shell(script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).stdin(Stdio::null());
+    command
+}
+
+/// Waits until the condition holds, and fails after the time.
+#[track_caller]
+fn within(time: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + time;
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within {time:?}: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+const LONG: Duration = Duration::from_secs(30);
+
+fn children() -> Vec<i32> {
+    let mut found = Vec::new();
+    for task in std::fs::read_dir("/proc/self/task").expect("the threads").flatten() {
+        let list = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        found.extend(list.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+    }
+    found
+}
+
+fn is_zombie(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z'))
+}
+
+#[test(own_process)]
+fn a_claimed_child_is_waited_for_after_five_seconds() {
+    let _subreaper = become_subreaper().expect("subreaper");
+    let reaper = Reaper::cooperative().expect("reaper").settle(Duration::from_millis(300)).start().expect("thread");
+    let mut claimed = reaper.claims().claim(|| shell("exit 21").spawn()).expect("spawn");
+    let mut unclaimed = shell("exit 22").spawn().expect("spawn");
+    within(LONG, "it has ended", || is_zombie(claimed.id()));
+    let ended = Instant::now();
+    // The contrast: what the documentation warns of does happen, and so the claim is what saves the other.
+    let taken = reaper.next(LONG).expect("no failure").expect("an orphan, as it seems");
+    assert_eq!((taken.pid.get().unsigned_abs(), taken.status), (unclaimed.id(), ExitStatus::Code(22)));
+    assert!(unclaimed.wait().is_err());
+    while ended.elapsed() < Duration::from_secs(5) {
+        assert_eq!(reaper.next(Duration::from_millis(500)).expect("no failure"), None);
+    }
+    assert!(is_zombie(claimed.id()));
+    assert_eq!(claimed.wait().expect("its status").code(), Some(21));
+}
+
+#[test(own_process)]
+fn an_unclaimed_child_is_waited_for_within_the_settling_time() {
+    let _subreaper = become_subreaper().expect("subreaper");
+    let reaper = Reaper::cooperative().expect("reaper").start().expect("thread");
+    let mut child = shell("exit 23").spawn().expect("spawn");
+    within(LONG, "it is seen", || reaper.claims().stats().settling == 1);
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(child.wait().expect("its status").code(), Some(23));
+    within(LONG, "it is forgotten", || reaper.claims().stats().checks > 3);
+    assert_eq!(reaper.claims().stats().reaped, 0);
+}
+
+#[test(own_process)]
+fn a_thread_ends_before_its_child() {
+    let _subreaper = become_subreaper().expect("subreaper");
+    let reaper = Reaper::cooperative().expect("reaper").settle(Duration::from_millis(300)).start().expect("thread");
+    // Claimed: the thread ends while the child runs.
+    let claims = reaper.claims().clone();
+    let start = move || claims.claim(|| shell("read x; exit 31").stdin(Stdio::piped()).spawn());
+    let mut running = std::thread::spawn(start).join().expect("no panic").expect("spawn");
+    // Unclaimed: seen as a zombie under its thread, which ends then.
+    let (end, ended) = mpsc::channel::<()>();
+    let (send, receive) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        send.send(shell("exit 32").spawn().expect("spawn")).expect("send");
+        let _ = ended.recv();
+    });
+    let mut zombie = receive.recv().expect("a child");
+    within(LONG, "known as own", || is_zombie(zombie.id()) && reaper.claims().stats().own == 1);
+    drop(end);
+    thread.join().expect("no panic");
+    assert_eq!(running.try_wait().expect("alive"), None, "it died with its thread");
+    drop(running.stdin.take());
+    within(LONG, "it has ended", || is_zombie(running.id()));
+    assert_eq!(reaper.next(Duration::from_secs(3)).expect("no failure"), None);
+    assert_eq!(running.wait().expect("its status").code(), Some(31));
+    assert_eq!(zombie.wait().expect("its status").code(), Some(32));
+}
+
+#[test(own_process)]
+fn orphans_by_poll_with_their_status() {
+    let _subreaper = become_subreaper().expect("subreaper");
+    let mut reaper = Reaper::cooperative().expect("reaper").settle(Duration::from_millis(300));
+    assert!(
+        shell("(exit 41 &); (kill -KILL $(exec sh -c 'echo $PPID') &); exit 0").status().expect("status").success()
+    );
+    let mut statuses = HashSet::new();
+    while statuses.len() < 2 {
+        let mut fds = [PollFd::from_borrowed_fd(reaper.as_fd(), PollFlags::IN)];
+        let timeout = rustix::event::Timespec { tv_sec: 30, tv_nsec: 0 };
+        assert!(rustix::event::poll(&mut fds, Some(&timeout)).expect("poll") > 0, "only {statuses:?}");
+        while let Some(orphan) = reaper.try_next().expect("no failure") {
+            statuses.insert(orphan.status.exit_code());
+        }
+        let mut fds = [PollFd::from_borrowed_fd(reaper.as_fd(), PollFlags::IN)];
+        let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+        assert_eq!(rustix::event::poll(&mut fds, Some(&now)).expect("poll"), 0, "readable after all was read");
+    }
+    assert_eq!(statuses, HashSet::from([41, 137]));
+    assert!(children().is_empty());
+}
+
+#[test(own_process)]
+#[expect(clippy::zombie_processes, reason = "that nobody waits is what is tested")]
+fn a_released_child_is_reaped() {
+    let _subreaper = become_subreaper().expect("subreaper");
+    let reaper = Reaper::cooperative().expect("reaper").settle(Duration::from_millis(100)).start().expect("thread");
+    let child = reaper.claims().claim(|| shell("exit 51").spawn()).expect("spawn");
+    assert!(reaper.claims().release(&child) && !reaper.claims().release(&child));
+    let orphan = reaper.next(LONG).expect("no failure").expect("reaped");
+    assert_eq!((orphan.pid.get().unsigned_abs(), orphan.status), (child.id(), ExitStatus::Code(51)));
+}
+
+#[test(own_process)]
+fn a_subscriber_that_does_not_read_stops_nothing() {
+    let _subreaper = become_subreaper().expect("subreaper");
+    let reaper = Reaper::cooperative().expect("reaper").start().expect("thread");
+    assert!(shell("i=0; while [ $i -lt 2000 ]; do (exit 5 &); i=$((i+1)); done").status().expect("status").success());
+    let made = Instant::now();
+    within(LONG, "all are reaped", || reaper.claims().stats().reaped == 2000);
+    println!("2000 orphans at once: all reaped {} ms after the last was made", made.elapsed().as_millis());
+    // They are handed over after they were counted.
+    within(LONG, "the oldest are dropped", || reaper.claims().stats().dropped == 976);
+    let mut read = 0;
+    while reaper.next(Duration::from_millis(100)).expect("no failure").is_some() {
+        read += 1;
+    }
+    let stats = reaper.claims().stats();
+    assert_eq!((read, stats.dropped, stats.settling), (1024, 976, 0));
+}
+
+#[test(own_process)]
+fn without_zombies_no_list_is_read() {
+    let _subreaper = become_subreaper().expect("subreaper");
+    let mut living = shell("read x").stdin(Stdio::piped()).spawn().expect("spawn");
+    let started = Instant::now();
+    let reaper = Reaper::cooperative().expect("reaper").start().expect("thread");
+    within(LONG, "three checks", || reaper.claims().stats().checks == 4);
+    let took = started.elapsed();
+    let stats = reaper.claims().stats();
+    assert_eq!(stats.looks, 0);
+    assert!(took >= Duration::from_millis(2900), "four checks in {took:?}");
+    drop(reaper);
+    drop(living.stdin.take());
+    assert!(living.wait().is_ok());
+}
+
+/// How often the reaper's thread has gone to sleep.
+fn sleeps() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("the threads").flatten().map(|task| task.path());
+    let is_reaper = |task: &std::path::PathBuf| {
+        std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name == "rinit-reaper\n")
+    };
+    let task = tasks.into_iter().find(is_reaper).expect("its thread");
+    let status = std::fs::read_to_string(task.join("status")).expect("status");
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).expect("a line");
+    line.trim().parse().expect("a number")
+}
+
+/// Without any child, and with one that lives.
+#[test(own_process)]
+fn without_zombies_it_wakes_once_a_second() {
+    let _subreaper = become_subreaper().expect("subreaper");
+    let reaper = Reaper::cooperative().expect("reaper").start().expect("thread");
+    let stats = || reaper.claims().stats();
+    let mut child = None;
+    for what in ["no child", "a living child"] {
+        within(LONG, "the first check", || stats().checks > 0);
+        let (started, slept, checks) = (Instant::now(), sleeps(), stats().checks);
+        within(LONG, "five checks", || stats().checks >= checks + 5);
+        let (took, wakes) = (started.elapsed(), sleeps() - slept);
+        println!("{what}: woke {wakes} times in {} ms", took.as_millis());
+        // Both ends of the time are in the middle of something. A busy machine makes the time longer, not the wakes more.
+        assert!(wakes <= took.as_secs() + 3, "{wakes} in {took:?}");
+        child = child.or_else(|| shell("read x").stdin(Stdio::piped()).spawn().ok());
+    }
+    assert_eq!(stats().looks, 0);
+    let mut child = child.expect("spawn");
+    drop(child.stdin.take());
+    assert_eq!(child.wait().expect("its status").code(), Some(1), "read at the end of the file");
+}

@@ -1,0 +1,48 @@
+//! rinit-core, as a program uses it that depends on it.
+//!
+//! Most tests here have a process of their own (`own_process`): they reap any child, block signals, or become a subreaper,
+//! which concerns the whole process. This program is also what some of them start, as said by `RINIT_TEST_ROLE`.
+#![allow(missing_docs)]
+
+// `Child` and `Reaper::exclusive`.
+mod child;
+// `ChildSpec`: what a started program finds.
+mod child_spec;
+// `ChildSpec::contain`.
+mod contain;
+// `Reaper::cooperative`.
+mod cooperative;
+// The documentation's examples.
+mod documentation;
+// `Init` with observers, `SignalForwarder`, `Reaper` with children.
+mod embedding;
+// tokio, async-io and a poll loop.
+mod event_loops;
+// The layers of rinit-core/src, by its `use` lines.
+mod layers;
+// The crate as it is published, in a new project.
+mod packaged;
+// docs/public-api.txt.
+mod public_api;
+// What must hold for every order of events; fuzz/ uses it, too.
+mod shutdown_model;
+// The shutdown policy under arbitrary orders of events.
+mod shutdown_policy;
+// `Init::split`.
+mod split;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // First: a split needs a process with one thread, and a reaper one that has started nothing else.
+    match std::env::var("RINIT_TEST_ROLE").as_deref() {
+        Ok("child_host") => child::host(),
+        Ok("child_pid_reuse") => child::in_a_namespace_of_its_own(),
+        Ok("contain_host") => contain::host(),
+        Ok("receiver") => embedding::receiver(),
+        Ok("shell") => child_spec::as_a_shell(),
+        Ok("split") => split::role(),
+        _ => return support::harness::run_alone().unwrap_or_else(support::harness::main),
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,130 @@
+//! Runs the tests of one program: libtest's command line and output, by libtest-mimic, and two things that libtest cannot do.
+//!
+//! A test that cannot run here counts as ignored, with its reason; see [`crate::skip`]. And `#[test(own_process)]` runs a
+//! test as the only thread of a process of its own: this program, started again with [`ALONE`].
+
+use crate::skip::{self, Skipped};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use std::panic::{UnwindSafe, catch_unwind, resume_unwind};
+use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The option by which the program runs one test in its first thread.
+const ALONE: &str = "--alone";
+
+/// The exit status of such a process if its test was skipped; the reason is the last line of its standard error. As in
+/// automake's test drivers.
+const SKIPPED: u8 = 77;
+
+/// `--nocapture`: what such a process writes is shown, not only where it fails.
+static SHOW: AtomicBool = AtomicBool::new(false);
+
+/// One test function. The attribute [`crate::test`] makes these.
+pub struct Test {
+    path: &'static str,
+    own_process: bool,
+    function: fn(),
+}
+
+inventory::collect!(Test);
+
+impl Test {
+    /// `path` begins with the program's name, which libtest does not show either.
+    pub const fn new(path: &'static str, own_process: bool, function: fn()) -> Self {
+        Self { path, own_process, function }
+    }
+
+    fn name(&self) -> &'static str {
+        self.path.split_once("::").map_or(self.path, |(_, name)| name)
+    }
+
+    fn run(&self) -> Outcome {
+        if self.own_process { in_own_process(self.name()) } else { outcome(self.function) }
+    }
+}
+
+/// How a test went: it passed, or it could not run, at least in part, for these reasons.
+type Outcome = Result<Vec<String>, Failed>;
+
+/// The tests of this program, as its `main` runs them.
+pub fn main() -> ExitCode {
+    run(&mut Arguments::from_args())
+}
+
+/// The same, one test after the other unless the command line says otherwise.
+pub fn main_serial() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = arguments.test_threads.or(Some(1));
+    run(&mut arguments)
+}
+
+/// Runs the test that the command line names with [`ALONE`], if it does. It has to be the first thing that a program with
+/// `own_process` tests does: there must be no other thread.
+pub fn run_alone() -> Option<ExitCode> {
+    let words: Vec<String> = std::env::args().collect();
+    let name = words.iter().position(|word| word == ALONE).and_then(|at| words.get(at + 1))?;
+    let test = inventory::iter::<Test>.into_iter().find(|test| test.name() == name).expect("a known test");
+    match outcome(test.function) {
+        Ok(reasons) if reasons.is_empty() => Some(ExitCode::SUCCESS),
+        Ok(reasons) => {
+            eprintln!("{}", reasons.join("; "));
+            Some(ExitCode::from(SKIPPED))
+        }
+        Err(failed) => {
+            eprintln!("{}", failed.message().unwrap_or_default());
+            Some(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// The command that runs a test of this program alone; for `own_process` tests that have to start themselves differently.
+pub fn alone(name: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("the path of this program"));
+    command.args([ALONE, name]);
+    command
+}
+
+fn run(arguments: &mut Arguments) -> ExitCode {
+    SHOW.store(arguments.nocapture, Ordering::Relaxed);
+    // libtest's variable; libtest-mimic knows the option alone.
+    let threads = std::env::var("RUST_TEST_THREADS").ok().and_then(|text| text.parse().ok());
+    arguments.test_threads = arguments.test_threads.or(threads);
+    let mut tests: Vec<&'static Test> = inventory::iter::<Test>.into_iter().collect();
+    tests.sort_by_key(|test| test.path);
+    let trial = |test: &'static Test| Trial::ignorable_test(test.name(), || complete(test));
+    libtest_mimic::run(arguments, tests.into_iter().map(trial).collect()).exit_code()
+}
+
+fn complete(test: &Test) -> Result<Completion, Failed> {
+    let reasons = test.run()?;
+    if reasons.is_empty() {
+        return Ok(Completion::Completed);
+    }
+    reasons.iter().for_each(|reason| skip::record(test.path, reason));
+    Ok(Completion::ignored_with(reasons.join("; ")))
+}
+
+/// Runs the function in this thread. A failure stays a panic, whose message and place the panic hook has printed.
+fn outcome(function: impl FnOnce() + UnwindSafe) -> Outcome {
+    skip::take_partial();
+    match catch_unwind(function) {
+        Ok(()) => Ok(skip::take_partial()),
+        Err(payload) => match payload.downcast::<Skipped>() {
+            Ok(skipped) => Ok(skip::take_partial().into_iter().chain([skipped.0]).collect()),
+            Err(payload) => resume_unwind(payload),
+        },
+    }
+}
+
+fn in_own_process(name: &str) -> Outcome {
+    let output = alone(name).output().expect("start this program");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if SHOW.load(Ordering::Relaxed) {
+        print!("{out}{err}");
+    }
+    match output.status.code() {
+        Some(0) => Ok(Vec::new()),
+        Some(code) if code == i32::from(SKIPPED) => Ok(vec![err.lines().last().unwrap_or_default().to_owned()]),
+        _ => Err(format!("{}\n{out}{err}", output.status).into()),
+    }
+}

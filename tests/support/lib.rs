@@ -1,0 +1,85 @@
+//! What the integration tests share: waiting for conditions, running rinit, PID namespaces, terminals, Docker.
+//!
+//! Every process, container and image that a test starts belongs to a guard that ends it when the test does, also when it
+//! fails. Nothing here sleeps for a fixed time and hopes: whatever is waited for has a condition and a deadline.
+
+pub mod budget;
+pub mod build;
+pub mod docker;
+pub mod faults;
+pub mod harness;
+pub mod namespace;
+pub mod procfs;
+pub mod random;
+pub mod refusal;
+pub mod rootfs;
+pub mod running;
+pub mod seccomp;
+pub mod skip;
+pub mod static_build;
+pub mod terminal;
+pub mod wait;
+
+pub use build::{example, probe_path, rinit_binary, rinit_path, target_directory};
+#[doc(hidden)]
+pub use inventory;
+pub use rinit_test_attribute::test;
+pub use skip::{require, require_for_part, skip, skip_part};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+pub use wait::{deadline, wait_for, wait_until};
+
+/// `rinit ARGUMENTS…`
+pub fn rinit<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(rinit_path());
+    command.args(arguments);
+    let is_setting = |name: &OsStr| {
+        let name = name.as_encoded_bytes();
+        name.starts_with(b"RINIT_") && !name.starts_with(b"RINIT_TEST_")
+    };
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_setting(name)) {
+        // A developer's own settings are not the test's.
+        command.env_remove(name);
+    }
+    command
+}
+
+/// `probe ARGUMENTS…`
+pub fn probe<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(probe_path());
+    command.args(arguments);
+    command
+}
+
+/// The words of `probe launch STATE… -- rinit OPTIONS… -- probe PROGRAM…`, as one list: rinit started in a state.
+pub fn launch(state: &[&str], options: &[&str], program: &[&str]) -> Vec<String> {
+    let rinit = rinit_path().to_str().expect("UTF-8").to_owned();
+    let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    [
+        words(&["launch"]),
+        words(state),
+        words(&["--"]),
+        vec![rinit],
+        words(options),
+        words(&["--", probe_path()]),
+        words(program),
+    ]
+    .concat()
+}
+
+/// True as root, which Docker's image building and the Debian root file system need.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// A file of the repository.
+pub fn in_repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// True if the program is in PATH.
+pub fn installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+}
