@@ -180,7 +180,21 @@ def play_daemon():
     os._exit(0)
 
 
-PLAYS = {"daemon": play_daemon, "main": play_main, "master": play_master, "orphans": play_orphans, "leave": play_leave}
+def play_script():
+    """A start script as images have it: a worker in the background, and the application without `exec`.
+
+    Descriptor 9 is the shell's connection to the observer. Its children close it, so that its end is the shell's death.
+    """
+    line = Line("main")
+    line.say("ready")
+    os.dup2(line.socket.fileno(), 9)
+    os.set_inheritable(9, True)
+    play = "%s -I -S %s play cleaner" % (sys.executable, HERE)
+    script = "%s worker 600 9>&- & %s application 1200 9>&-; echo finished >&9" % (play, play)
+    os.execvp("sh", ["sh", "-c", script])
+
+
+PLAYS = {"cleaner": play_cleaner, "script": play_script, "daemon": play_daemon, "main": play_main, "master": play_master, "orphans": play_orphans, "leave": play_leave}
 
 
 def launch(words):
@@ -503,6 +517,45 @@ def daemonises(init):
         return "lives on", "daemon: lives on as long as it was watched (1 s); then, on TERM, %s" % sentence.partition(": ")[2]
 
 
+# `docker stop` sends TERM and, after this time, KILL.
+DOCKER_TIMEOUT = 10
+
+
+def stop_script(init):
+    """Stops the start script as `docker stop` does, and returns the run's facts, with times from TERM in seconds."""
+    with Run(init, ["", "script"]) as run:
+        run.ready("worker", "application")
+        since = run.send("init")
+        if not run.end(DOCKER_TIMEOUT):
+            run.send("init", signal.SIGKILL)
+            run.end(5)
+            # As Docker reports it; some versions of unshare do not report a termination by signal.
+            run.status = 137
+        lanes = {}
+        for name in ["main", "application", "worker"]:
+            player = run.players[name]
+            at = lambda when: None if when is None else when - since
+            lanes[name] = {"asked": at(player.when("TERM")), "finished": at(player.when("finished")), "exited": at(player.exited)}
+        return {"lanes": lanes, "exited": run.exited - since, "status": run.status}
+
+
+def script_stops(init):
+    facts = stop_script(init)
+    lanes = facts["lanes"]
+    done = sum(lanes[name]["finished"] is not None for name in ["application", "worker"])
+    short = "%d of 2 finish, %s, status %s" % (done, ms(facts["exited"]), facts["status"])
+    parts = []
+    for name in ["application", "worker"]:
+        lane = lanes[name]
+        if lane["finished"] is not None:
+            parts.append("%s: got TERM after %s, finished after %s" % (name, ms(lane["asked"]), ms(lane["finished"])))
+        elif lane["asked"] is not None:
+            parts.append("%s: got TERM after %s, killed after %s" % (name, ms(lane["asked"]), ms(lane["exited"])))
+        else:
+            parts.append("%s: killed after %s, before it got TERM" % (name, ms(lane["exited"])))
+    return short, "; ".join(parts) + "; container exits after %s with %s" % (ms(facts["exited"]), facts["status"])
+
+
 def zombies_of(pid):
     found = 0
     for entry in os.listdir("/proc"):
@@ -631,6 +684,12 @@ SCENARIOS = [
         {"only": "rinit", "rinit": ["--grace", "2s"]},
     ),
     ("Standard error is closed, or is a full pipe", "With the most messages (`-vvv`, `-v`). Main exits 7 on TERM.", bad_stderr, VERBOSE),
+    (
+        "`docker stop` of a start script that runs its application without `exec`",
+        "The application needs 1.2 s to clean up, a worker 0.6 s. TERM, and after 10 s KILL, as Docker does it.",
+        script_stops,
+        {},
+    ),
 ]
 
 # Scenarios in which the init's exit races with a helper's reaction to TERM, and how often each runs.
