@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
-"""The same stops under rinit, tini, dumb-init, catatonit and no init at all, as a Markdown table of what was observed.
+"""Runs the same stops under rinit, tini, dumb-init, catatonit and without an init, and prints what happened as Markdown.
 
-Anyone can run it; it needs Linux, Python 3.9, util-linux (unshare, setpriv) and the inits that are to be compared:
+It needs Linux, Python 3.9, util-linux (unshare, setpriv) and the inits to compare:
 
+<<<<<<<< HEAD:.ci/contrast.py
     apt-get install tini dumb-init catatonit && cargo build --release && .ci/contrast.py --write docs/contrast.md
+========
+    apt-get install tini dumb-init catatonit && cargo build --release
+    docs/comparison/measure.py --write docs/comparison.md
+>>>>>>>> docs:docs/comparison/measure.py
 
-Every run has a PID namespace of its own, so that nothing outlives it. The programs that the inits run are this script too
-(`contrast.py play ROLE`). Each connects to a socket of the observer: what it says is an event, and the end of the
-connection is its death, whatever caused it. Nothing in the result is known beforehand: a cell says what was seen.
+Every run has its own PID namespace, so that no process outlives it. The programs under the inits are this script as well
+(`measure.py play ROLE`). Each connects to a socket of the observer. What it writes there is an event, and the end of the
+connection is its death, whatever the cause. No result is assumed: a cell says what was observed.
 """
 
 import os
@@ -17,10 +22,11 @@ import sys
 import time
 
 HERE = os.path.abspath(__file__)
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The players: what runs under the init.
+# The players: the programs that run under the init.
 
 
 class Line:
@@ -28,7 +34,7 @@ class Line:
 
     def __init__(self, name):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(os.environ["CONTRAST_SOCKET"])
+        self.socket.connect(os.environ["COMPARISON_SOCKET"])
         self.say("hello " + name)
 
     def say(self, what):
@@ -52,7 +58,7 @@ def sleep_for_ever():
 
 
 def wait_for_term(line, tell=None):
-    """Ready, and then blocked until TERM."""
+    """Says that it is ready, and then blocks until TERM."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     line.say("ready")
     if tell is not None:
@@ -70,22 +76,22 @@ def play_cleaner(name="helper", milliseconds="500", tell=None):
 
 
 def play_orphan_of(play, *arguments):
-    """Starts a role by double fork, so that it is adopted."""
+    """Starts a role by a double fork, so that the init adopts it."""
     middle = child(lambda: child(lambda: (os.setsid(), play(*arguments))))
     os.waitpid(middle, 0)
 
 
 def play_forker(name):
-    """Never the same process for longer than 2 ms, until one of them hears TERM. The connection is handed down."""
+    """Forks and exits every 2 ms until one of the processes gets TERM. The processes share one connection."""
     line = Line(name)
-    heard = []
-    signal.signal(signal.SIGTERM, lambda *_: heard.append(True))
+    got = []
+    signal.signal(signal.SIGTERM, lambda *_: got.append(True))
     line.say("ready")
-    while not heard:
+    while not got:
         time.sleep(0.002)
-        # Not between fork and exit: a TERM to the parent alone must not get lost, so it is held back and looked for.
+        # A TERM between fork and exit reaches the parent alone and would be lost, so block it and check for it.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-        if heard or signal.SIGTERM in signal.sigpending():
+        if got or signal.SIGTERM in signal.sigpending():
             break
         if os.fork():
             if signal.SIGTERM in signal.sigpending():
@@ -97,7 +103,7 @@ def play_forker(name):
 
 
 def play_main(how, *helpers):
-    """Main: starts helpers, and on TERM ends with status 7 (`quick`), is ended by it (`default`), or ignores it."""
+    """Main: starts helpers, and on TERM exits with status 7 (`quick`), is terminated by it (`default`), or ignores it."""
     for helper in helpers:
         kind, _, name = helper.partition(":")
         if kind == "cleaner":
@@ -122,7 +128,7 @@ def play_main(how, *helpers):
 
 
 def play_master(workers):
-    """A master that drains its own workers: on TERM it tells each over a pipe, and ends after them."""
+    """A master that drains its own workers: on TERM it asks each over a pipe to finish, and exits after them."""
     started = []
     for number in range(int(workers)):
         reader, writer = os.pipe()
@@ -141,7 +147,7 @@ def play_master(workers):
 def play_worker(number, reader, writer, others):
     os.close(writer)
     for other in others:
-        # Of workers that were started before: as long as one is open, they see no end of file.
+        # Pipes of earlier workers: those workers see no end of file while a copy is open.
         os.close(other)
     line = Line("worker" + number)
     signal.signal(signal.SIGTERM, lambda *_: line.say("TERM"))
@@ -155,7 +161,7 @@ def play_worker(number, reader, writer, others):
 
 
 def play_orphans(count):
-    """Makes orphans that end at once, and stays."""
+    """Makes orphans that exit at once, and keeps running."""
     for _ in range(int(count)):
         os.waitpid(child(lambda: child(lambda: None)), 0)
     line = Line("main")
@@ -164,13 +170,13 @@ def play_orphans(count):
 
 
 def play_leave(code):
-    """A main that ends at once."""
+    """A main that exits at once."""
     Line("main").say("ready")
     os._exit(int(code))
 
 
 def play_daemon():
-    """A main that daemonises: it ends, and what it has started goes on as the service."""
+    """A main that daemonises: it exits, and its child goes on as the service."""
     reader, writer = os.pipe()
     play_orphan_of(play_cleaner, "daemon", "100", writer)
     os.read(reader, 1)
@@ -178,11 +184,25 @@ def play_daemon():
     os._exit(0)
 
 
-PLAYS = {"daemon": play_daemon, "main": play_main, "master": play_master, "orphans": play_orphans, "leave": play_leave}
+def play_script():
+    """A start script as images have it: a worker in the background, and the application without `exec`.
+
+    Descriptor 9 is the shell's connection to the observer. Its children close it, so that its end is the shell's death.
+    """
+    line = Line("main")
+    line.say("ready")
+    os.dup2(line.socket.fileno(), 9)
+    os.set_inheritable(9, True)
+    play = "%s -I -S %s play cleaner" % (sys.executable, HERE)
+    script = "%s worker 600 9>&- & %s application 1200 9>&-; echo finished >&9" % (play, play)
+    os.execvp("sh", ["sh", "-c", script])
+
+
+PLAYS = {"cleaner": play_cleaner, "script": play_script, "daemon": play_daemon, "main": play_main, "master": play_master, "orphans": play_orphans, "leave": play_leave}
 
 
 def launch(words):
-    """`launch STATE… -- COMMAND…`: enters a state and becomes the init, whose pid the observer learns here."""
+    """`launch STATE… -- COMMAND…`: sets up a state, tells the observer its pid, and becomes the init."""
     Line("init").say("ready")
     end = words.index("--")
     for word in words[:end]:
@@ -191,7 +211,7 @@ def launch(words):
         elif word == "close-stderr":
             os.close(2)
         elif word == "full-stderr":
-            # A pipe that nobody reads, with no room in it.
+            # A full pipe without a reader.
             reader, writer = os.pipe()
             os.set_blocking(writer, False)
             try:
@@ -200,7 +220,7 @@ def launch(words):
             except BlockingIOError:
                 os.set_blocking(writer, True)
             os.dup2(writer, 2)
-            # Held open, so that writing waits instead of failing; 9 is out of everybody's way.
+            # Keep the read end open, so that a write blocks instead of failing. No program here uses 9.
             os.dup2(reader, 9)
             os.set_inheritable(9, True)
             os.close(writer)
@@ -209,17 +229,17 @@ def launch(words):
 
 
 def host(words):
-    """A stand-in for the host's PID 1: starts the init as an ordinary process and looks at what is left after it."""
+    """Stands in for the host's PID 1: starts the init as an ordinary process and counts the orphans that come past it."""
     line = Line("host")
     init = child(launch, words)
-    strangers = 0
+    unreaped = 0
     while True:
         pid, status = os.wait()
         if pid == init:
             break
-        strangers += 1
-        line.say("stranger %d" % strangers)
-    line.say("init-ended %d" % os.waitstatus_to_exitcode(status))
+        unreaped += 1
+        line.say("unreaped %d" % unreaped)
+    line.say("init-exited %d" % os.waitstatus_to_exitcode(status))
     sleep_for_ever()
 
 
@@ -233,14 +253,14 @@ class Player:
         self.name = None
         self.buffer = b""
         self.events = []  # (what, when)
-        self.ended = None
+        self.exited = None
 
     def when(self, what):
         return next((when for event, when in self.events if event == what), None)
 
 
 class Run:
-    """One init with one program in a PID namespace of its own; ends with the `with` block, whatever happened."""
+    """One init with one program in its own PID namespace. The `with` block ends both, whatever happened."""
 
     def __init__(self, init, play, state=(), outside=False, before=()):
         self.init, self.play, self.state, self.outside, self.before = init, list(play), list(state), outside, list(before)
@@ -248,7 +268,7 @@ class Run:
     def __enter__(self):
         import selectors, subprocess, tempfile
 
-        self.directory = tempfile.TemporaryDirectory(prefix="contrast-")
+        self.directory = tempfile.TemporaryDirectory(prefix="comparison-")
         os.chmod(self.directory.name, 0o755)
         path = os.path.join(self.directory.name, "socket")
         self.listener = socket.socket(socket.AF_UNIX)
@@ -260,7 +280,7 @@ class Run:
         self.selector.register(self.listener, selectors.EVENT_READ, "listener")
         self.players = {}
         self.stderr = tempfile.TemporaryFile()
-        self.ended, self.status = None, None
+        self.exited, self.status = None, None
         python = [sys.executable, "-I", "-S", HERE]
         command = ["unshare"] + ([] if os.geteuid() == 0 else ["--user", "--map-root-user"])
         command += ["--pid", "--fork", "--kill-child", "--mount-proc"] + self.before
@@ -271,7 +291,7 @@ class Run:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self.stderr,
-            env={"PATH": os.environ["PATH"], "CONTRAST_SOCKET": path},
+            env={"PATH": os.environ["PATH"], "COMPARISON_SOCKET": path},
             restore_signals=True,
         )
         self.pidfd = os.pidfd_open(self.process.pid)
@@ -279,7 +299,7 @@ class Run:
         return self
 
     def __exit__(self, *_):
-        # --kill-child: with unshare goes the namespace.
+        # --kill-child: the namespace dies with unshare.
         self.process.kill()
         self.process.wait()
         os.close(self.pidfd)
@@ -289,16 +309,16 @@ class Run:
         self.directory.cleanup()
 
     def step(self, timeout):
-        """Takes in what happens next."""
+        """Reads the next events."""
         for key, _ in self.selector.select(timeout):
             now = time.monotonic()
             if key.data == "process":
                 self.selector.unregister(self.pidfd)
                 code = self.process.wait()
                 if not self.outside:
-                    self.ended, self.status = now, code if code >= 0 else 128 - code
-                    if b"sigprocmask unblock failed" in self.heard_bytes():
-                        # util-linux 2.38 fails to pass a signal's end on.
+                    self.exited, self.status = now, code if code >= 0 else 128 - code
+                    if b"sigprocmask unblock failed" in self.printed_bytes():
+                        # util-linux 2.38 fails to report a termination by signal.
                         self.status = "a signal"
             elif key.data == "listener":
                 import struct
@@ -315,7 +335,7 @@ class Run:
         except ConnectionResetError:
             data = b""
         if not data:
-            player.ended = now
+            player.exited = now
             self.selector.unregister(connection)
             connection.close()
             return
@@ -325,14 +345,14 @@ class Run:
             if what.startswith("hello "):
                 player.name = what[6:]
                 self.players[player.name] = player
-            elif what.startswith("init-ended "):
+            elif what.startswith("init-exited "):
                 code = int(what[11:])
-                self.ended, self.status = now, code if code >= 0 else 128 - code
+                self.exited, self.status = now, code if code >= 0 else 128 - code
             else:
                 player.events.append((what, now))
 
     def until(self, true, seconds):
-        """True if it came true in time."""
+        """True if the condition became true in time."""
         end = time.monotonic() + seconds
         while not true():
             left = end - time.monotonic()
@@ -347,32 +367,32 @@ class Run:
     def ready(self, *names):
         names = ("init", "main") + names
         if not self.until(lambda: all(self.said(name, "ready") for name in names), 10):
-            raise Exception("did not start: " + self.heard())
+            raise Exception("did not start: " + self.printed())
 
-    def tell(self, name, number=signal.SIGTERM):
-        """Sends to a player and gives the time."""
+    def send(self, name, number=signal.SIGTERM):
+        """Sends a signal to a player and returns the time."""
         now = time.monotonic()
         os.kill(self.players[name].pid, number)
         return now
 
     def end(self, seconds):
-        """True if the init has ended within that time. Also waits for the last words of the dead."""
-        ended = self.until(lambda: self.ended is not None, seconds)
-        if ended and not self.outside:
-            self.until(lambda: all(player.ended for player in self.players.values()), 5)
-        return ended
+        """True if the init exited within that time. Also reads the last events of the dead."""
+        exited = self.until(lambda: self.exited is not None, seconds)
+        if exited and not self.outside:
+            self.until(lambda: all(player.exited for player in self.players.values()), 5)
+        return exited
 
-    def heard(self):
-        """What the init has said on standard error."""
-        return self.heard_bytes().decode(errors="replace").strip()
+    def printed(self):
+        """What the init printed to standard error."""
+        return self.printed_bytes().decode(errors="replace").strip()
 
-    def heard_bytes(self):
+    def printed_bytes(self):
         self.stderr.seek(0)
         return self.stderr.read()
 
 
 def python_for(uid):
-    """The program's first words; as another user if one is named."""
+    """The start of the command line; as another user if one is named."""
     user = ["setpriv", "--reuid", uid, "--clear-groups"] if uid else []
     return user + [sys.executable, "-I", "-S", HERE]
 
@@ -382,50 +402,50 @@ def ms(seconds):
 
 
 def fate(run, name, since):
-    """What became of a player, in a short word and in a sentence."""
+    """How a player ended, in a few words and in a sentence."""
     player = run.players[name]
-    # Told at the last moment, it may not have said so yet; and whoever was killed has said all it will.
-    run.until(lambda: player.ended is not None or player.when("TERM") is not None, 1)
-    told, finished = player.when("TERM"), player.when("finished")
+    # A player that got TERM at the last moment may not have said so yet. A dead one will not say more.
+    run.until(lambda: player.exited is not None or player.when("TERM") is not None, 1)
+    asked, finished = player.when("TERM"), player.when("finished")
     if finished is not None:
-        return "finished", "%s: told after %s, finished %s later" % (name, ms(told - since), ms(finished - told))
-    if player.ended is None and told is None:
-        return "left running", "%s: told nothing, still running" % name
-    if player.ended is None:
-        # Outside a namespace of the init's own nobody takes it down: it may finish by itself.
+        return "finished", "%s: got TERM after %s, finished %s later" % (name, ms(asked - since), ms(finished - asked))
+    if player.exited is None and asked is None:
+        return "left running", "%s: got no TERM, still running" % name
+    if player.exited is None:
+        # Outside the init's namespace the kernel does not kill it: it may finish by itself.
         if run.until(lambda: player.when("finished") is not None, 3):
-            return "outlives the init", "%s: told after %s, finished after the init had left" % (name, ms(told - since))
-        return "left running", "%s: told after %s, still running" % (name, ms(told - since))
-    if told is None:
-        return "killed unheard", "%s: killed after %s, has not heard TERM" % (name, ms(player.ended - since))
-    return "killed cleaning", "%s: told after %s, killed %s later" % (name, ms(told - since), ms(player.ended - told))
+            return "outlives the init", "%s: got TERM after %s, finished after the init had exited" % (name, ms(asked - since))
+        return "left running", "%s: got TERM after %s, still running" % (name, ms(asked - since))
+    if asked is None:
+        return "killed without warning", "%s: killed after %s, before it got TERM" % (name, ms(player.exited - since))
+    return "killed during cleanup", "%s: got TERM after %s, killed %s later" % (name, ms(asked - since), ms(player.exited - asked))
 
 
 def words_of(init_said):
-    """What the init has said, as one line for a table cell."""
+    """What the init printed, as one line for a table cell."""
     lines = [line for line in init_said.splitlines() if line.strip()]
     if not lines:
-        return "says nothing"
+        return "prints nothing"
     text = " / ".join(line.strip() for line in lines[:4]) + (" / …" if len(lines) > 4 else "")
-    # Where this machine keeps things is nobody's business.
+    # This machine's paths do not belong into the page.
     text = text.replace(sys.executable, "python3").replace(os.path.dirname(HERE) + "/", "")
-    return "says: `%s`" % text.replace("|", "\\|").replace("`", "'")
+    return "prints: `%s`" % text.replace("|", "\\|").replace("`", "'")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The scenarios. Each gets the init's command line and gives (short, sentence).
+# The scenarios. Each takes the init's command line and returns (short, sentence).
 
 
 def helper_cleans(init, outside=False, number=signal.SIGTERM):
     with Run(init, ["", "main", "quick", "cleaner:helper"], outside=outside) as run:
         run.ready("helper")
-        since = run.tell("init" if number == signal.SIGTERM else "main", number)
+        since = run.send("init" if number == signal.SIGTERM else "main", number)
         if not run.end(8):
-            return "hangs", "still running after 8 s; " + words_of(run.heard())
+            return "hangs", "still running after 8 s; " + words_of(run.printed())
         short, sentence = fate(run, "helper", since)
-        left = run.players["helper"].ended
-        after = " (%s after the helper)" % ms(run.ended - left) if left and short == "finished" else ""
-        return short, "%s; init ends after %s%s with %s" % (sentence, ms(run.ended - since), after, run.status)
+        left = run.players["helper"].exited
+        after = " (%s after the helper)" % ms(run.exited - left) if left and short == "finished" else ""
+        return short, "%s; init exits after %s%s with %s" % (sentence, ms(run.exited - since), after, run.status)
 
 
 def main_killed(init):
@@ -440,12 +460,12 @@ def master_drains(init):
     workers = ["worker%d" % number for number in range(3)]
     with Run(init, ["", "master", "3"]) as run:
         run.ready(*workers)
-        since = run.tell("init")
+        since = run.send("init")
         if not run.end(8):
             return "hangs", "still running after 8 s"
         gone = run.players["main"].when("drained")
         if gone is None:
-            return "master killed", "master was killed while it drained, after %s" % ms(run.ended - since)
+            return "master killed", "master was killed while it drained, after %s" % ms(run.exited - since)
         early = [run.players[name].when("TERM") for name in workers]
         early = [when for when in early if when is not None and when <= gone]
         if not early:
@@ -461,13 +481,13 @@ def far_helpers(init, outside=False):
     play = ["", "main", "quick", "session:own session", "orphan:double-forked", "forker:forking"]
     with Run(init, play, outside=outside) as run:
         run.ready(*names)
-        since = run.tell("init")
+        since = run.send("init")
         if not run.end(15):
             return "hangs", "still running after 15 s"
         fates = [fate(run, name, since) for name in names]
         finished = sum(short == "finished" for short, _ in fates)
         sentence = "; ".join(sentence for _, sentence in fates)
-        return "%d of 3 finish" % finished, "%s; init ends after %s" % (sentence, ms(run.ended - since))
+        return "%d of 3 finish" % finished, "%s; init exits after %s" % (sentence, ms(run.exited - since))
 
 
 def far_helpers_outside(init):
@@ -477,28 +497,67 @@ def far_helpers_outside(init):
 def ignores_term(init):
     with Run(init, ["", "main", "ignore"]) as run:
         run.ready()
-        since = run.tell("init")
+        since = run.send("init")
         limit = 6.5
-        ended = run.end(limit)
-        said = words_of(run.heard())
-        if not ended:
-            return ("silent" if said == "says nothing" else "says why"), "still running after %s s; %s" % (limit, said)
-        return "ended after %s" % ms(run.ended - since), "ended after %s with %s; %s" % (ms(run.ended - since), run.status, said)
+        exited = run.end(limit)
+        said = words_of(run.printed())
+        if not exited:
+            return ("silent" if said == "prints nothing" else "prints why"), "still running after %s s; %s" % (limit, said)
+        return "exited after %s" % ms(run.exited - since), "exited after %s with %s; %s" % (ms(run.exited - since), run.status, said)
 
 
 def daemonises(init):
     with Run(init, ["", "daemon"]) as run:
-        run.until(lambda: "main" in run.players and run.players["main"].ended is not None, 10)
-        since = run.players["main"].ended
-        ended = run.end(1)
-        if ended or run.said("daemon", "TERM"):
+        run.until(lambda: "main" in run.players and run.players["main"].exited is not None, 10)
+        since = run.players["main"].exited
+        exited = run.end(1)
+        if exited or run.said("daemon", "TERM"):
             run.end(5)
             short, sentence = fate(run, "daemon", since)
-            return short, "%s; init ends with %s" % (sentence, run.status)
-        since = run.tell("init")
+            return short, "%s; init exits with %s" % (sentence, run.status)
+        since = run.send("init")
         run.end(5)
         short, sentence = fate(run, "daemon", since)
         return "lives on", "daemon: lives on as long as it was watched (1 s); then, on TERM, %s" % sentence.partition(": ")[2]
+
+
+# `docker stop` sends TERM and, after this time, KILL.
+DOCKER_TIMEOUT = 10
+
+
+def stop_script(init):
+    """Stops the start script as `docker stop` does, and returns the run's facts, with times from TERM in seconds."""
+    with Run(init, ["", "script"]) as run:
+        run.ready("worker", "application")
+        since = run.send("init")
+        if not run.end(DOCKER_TIMEOUT):
+            run.send("init", signal.SIGKILL)
+            run.end(5)
+            # As Docker reports it; some versions of unshare do not report a termination by signal.
+            run.status = 137
+        lanes = {}
+        for name in ["main", "application", "worker"]:
+            player = run.players[name]
+            at = lambda when: None if when is None else when - since
+            lanes[name] = {"asked": at(player.when("TERM")), "finished": at(player.when("finished")), "exited": at(player.exited)}
+        return {"lanes": lanes, "exited": run.exited - since, "status": run.status}
+
+
+def script_stops(init):
+    facts = stop_script(init)
+    lanes = facts["lanes"]
+    done = sum(lanes[name]["finished"] is not None for name in ["application", "worker"])
+    short = "%d of 2 finish, %s, status %s" % (done, ms(facts["exited"]), facts["status"])
+    parts = []
+    for name in ["application", "worker"]:
+        lane = lanes[name]
+        if lane["finished"] is not None:
+            parts.append("%s: got TERM after %s, finished after %s" % (name, ms(lane["asked"]), ms(lane["finished"])))
+        elif lane["asked"] is not None:
+            parts.append("%s: got TERM after %s, killed after %s" % (name, ms(lane["asked"]), ms(lane["exited"])))
+        else:
+            parts.append("%s: killed after %s, before it got TERM" % (name, ms(lane["exited"])))
+    return short, "; ".join(parts) + "; container exits after %s with %s" % (ms(facts["exited"]), facts["status"])
 
 
 def zombies_of(pid):
@@ -518,16 +577,16 @@ def orphans(init, outside=False):
     with Run(init, ["", "orphans", "50"], outside=outside) as run:
         run.ready()
         pid = run.players["init"].pid
-        # Reaping is not instant: two seconds for it, less where it is done.
+        # Reaping takes a moment: wait up to two seconds.
         end = time.monotonic() + 2
         while zombies_of(pid) and time.monotonic() < end:
             run.step(0.05)
         left = zombies_of(pid)
         if outside:
-            run.until(lambda: run.said("host", "stranger 50"), 0.5)
-        strangers = len(run.players["host"].events) if outside else 0
-        where = "; %d of the 50 went past it to the host's PID 1" % strangers if outside else ""
-        return ("%d zombies" % left) + (", %d escape" % strangers if strangers else ""), "%d of 50 zombies left%s" % (left, where)
+            run.until(lambda: run.said("host", "unreaped 50"), 0.5)
+        unreaped = len(run.players["host"].events) if outside else 0
+        where = "; %d of the 50 went to the host's PID 1 instead" % unreaped if outside else ""
+        return ("1 zombie" if left == 1 else "%d zombies" % left) + (", %d go to the host's PID 1" % unreaped if unreaped else ""), "%d of 50 zombies left%s" % (left, where)
 
 
 def orphans_outside(init):
@@ -538,13 +597,13 @@ def statuses(init):
     cells = []
     for what, how, name, number in [
         ("exit 7 on TERM", "quick", "init", signal.SIGTERM),
-        ("ended by TERM", "default", "init", signal.SIGTERM),
-        ("ended by KILL", "default", "main", signal.SIGKILL),
+        ("terminated by TERM", "default", "init", signal.SIGTERM),
+        ("terminated by KILL", "default", "main", signal.SIGKILL),
     ]:
         with Run(init, ["", "main", how]) as run:
             run.ready()
-            run.tell(name, number)
-            cells.append((what, str(run.status) if run.end(2) else "does not end"))
+            run.send(name, number)
+            cells.append((what, str(run.status) if run.end(2) else "does not exit"))
     return ", ".join(code for _, code in cells), "; ".join("%s: %s" % cell for cell in cells)
 
 
@@ -552,8 +611,8 @@ def child_signal_ignored(init):
     with Run(init, ["", "leave", "3"], state=["ignore-child-signal"]) as run:
         run.ready()
         if run.end(3):
-            return "status %s" % run.status, "ends with %s" % run.status
-        return "hangs", "main has ended, init still there after 3 s"
+            return "status %s" % run.status, "exits with %s" % run.status
+        return "hangs", "main has exited, init still running after 3 s"
 
 
 def other_user(init):
@@ -562,17 +621,17 @@ def other_user(init):
     drop = ["setpriv", "--bounding-set", "-kill", "--inh-caps", "-kill"]
     with Run(init, ["65534", "main", "quick"], before=drop) as run:
         run.ready()
-        since = run.tell("init")
-        ended = run.end(9)
-        said = words_of(run.heard())
-        told = run.players["main"].when("TERM") is not None
-        main = "main told" if told else "main not told"
-        if ended:
-            return "ends, %s" % main, "ends after %s with %s, %s; %s" % (ms(run.ended - since), run.status, main, said)
-        # Is it still an init that can be stopped at all: a second TERM?
-        run.tell("init")
-        ended = "ends on a second TERM" if run.end(1) else "a second TERM changes nothing"
-        return "runs on, " + main, "still running after 9 s, %s, %s; %s" % (main, ended, words_of(run.heard()))
+        since = run.send("init")
+        exited = run.end(9)
+        said = words_of(run.printed())
+        asked = run.players["main"].when("TERM") is not None
+        main = "main got TERM" if asked else "main got no TERM"
+        if exited:
+            return "exits, %s" % main, "exits after %s with %s, %s; %s" % (ms(run.exited - since), run.status, main, said)
+        # Can it be stopped at all? Send a second TERM.
+        run.send("init")
+        exited = "exits on a second TERM" if run.end(1) else "a second TERM changes nothing"
+        return "runs on, " + main, "still running after 9 s, %s, %s; %s" % (main, exited, words_of(run.printed()))
 
 
 def bad_stderr(init):
@@ -582,9 +641,9 @@ def bad_stderr(init):
             try:
                 run.ready()
             except Exception:
-                cells.append("main not started" + ("" if run.ended is None else ", ends with %s" % run.status))
+                cells.append("main not started" + ("" if run.exited is None else ", exits with %s" % run.status))
                 continue
-            run.tell("init")
+            run.send("init")
             cells.append("status %s" % run.status if run.end(3) else "hangs")
     return " / ".join(cells), "closed: %s; full pipe: %s" % tuple(cells)
 
@@ -592,52 +651,58 @@ def bad_stderr(init):
 # ---------------------------------------------------------------------------------------------------------------------
 # The table.
 
-TALKATIVE = {"rinit": ["-vvv"], "tini": ["-vvv"], "dumb-init": ["-v"]}
+VERBOSE = {"rinit": ["-vvv"], "tini": ["-vvv"], "dumb-init": ["-v"]}
 OUTSIDE = {"tini": ["-s"]}
 
-# Title, sentence, function, options by init; "only": an option that the others do not have.
+# Title, sentence, function, options for each init. "only": an option that the other inits lack.
 SCENARIOS = [
-    ("Main ends on TERM, its helper needs 0.5 s to clean up", "", helper_cleans, {}),
-    ("The same, main is killed by SIGKILL", "", main_killed, {}),
-    ("The same, TERM, not as PID 1", "The init is an ordinary process, `tini -s`.", helper_cleans_outside, OUTSIDE),
-    ("A master drains its own three workers in 0.3 s", "It tells them over pipes; TERM is not for them.", master_drains, {}),
+    ("Main exits on TERM, its helper needs 0.5 s to clean up", "", helper_cleans, {}),
+    ("The same, but SIGKILL terminates main", "", main_killed, {}),
+    ("The same as 1, not as PID 1", "The init is an ordinary process, `tini -s`.", helper_cleans_outside, OUTSIDE),
+    ("A master drains its own three workers in 0.3 s", "It asks them over pipes; TERM is not meant for them.", master_drains, {}),
     (
-        "Helpers in a session of their own, double-forked, and forking every 2 ms",
-        "Main ends at once on TERM; each helper needs 0.1 s, the forking one ends the line when it hears TERM.",
+        "Helpers: one in its own session, one double-forked, one forking every 2 ms",
+        "Main exits at once on TERM. Each helper needs 0.1 s; the forking one stops to fork when it gets TERM.",
         far_helpers,
         {},
     ),
     ("The same, not as PID 1", "", far_helpers_outside, OUTSIDE),
     ("Main ignores TERM", "Watched for 6.5 s.", ignores_term, {}),
     ("Main ignores TERM, rinit with `--grace 2s`", "", ignores_term, {"only": "rinit", "rinit": ["--grace", "2s"]}),
-    ("Main daemonises: starts a service and ends", "", daemonises, {}),
+    ("Main daemonises: it starts a service and exits", "", daemonises, {}),
     (
         "Main daemonises, rinit with `--on-main-exit wait`",
         "",
         daemonises,
         {"only": "rinit", "rinit": ["--on-main-exit", "wait"]},
     ),
-    ("50 orphans have ended, main runs on", "", orphans, {}),
+    ("50 orphans have exited, main runs on", "", orphans, {}),
     ("The same, not as PID 1", "", orphans_outside, OUTSIDE),
-    ("Exit status", "Main exits 7 on TERM, is ended by TERM, is ended by KILL.", statuses, {}),
+    ("Exit status", "Main exits 7 on TERM, is terminated by TERM, is terminated by KILL.", statuses, {}),
     ("SIGCHLD inherited as ignored, main exits 3", "", child_signal_ignored, {}),
-    ("TERM, main is of another user, no CAP_KILL", "Watched for 9 s.", other_user, {}),
+    ("TERM, main runs as another user, no CAP_KILL", "Watched for 9 s.", other_user, {}),
     (
-        "TERM, main is of another user, no CAP_KILL, rinit with `--grace 2s`",
+        "TERM, main runs as another user, no CAP_KILL, rinit with `--grace 2s`",
         "",
         other_user,
         {"only": "rinit", "rinit": ["--grace", "2s"]},
     ),
-    ("Standard error closed, or a full pipe", "As talkative as it can be (`-vvv`, `-v`); main exits 7 on TERM.", bad_stderr, TALKATIVE),
+    ("Standard error is closed, or is a full pipe", "With the most messages (`-vvv`, `-v`). Main exits 7 on TERM.", bad_stderr, VERBOSE),
+    (
+        "`docker stop` of a start script that runs its application without `exec`",
+        "The application needs 1.2 s to clean up, a worker 0.6 s. TERM, and after 10 s KILL, as Docker does it.",
+        script_stops,
+        {},
+    ),
 ]
 
-# Scenarios in which the end of the init and a helper's answer to TERM may overtake one another, and how often they are run.
+# Scenarios in which the init's exit races with a helper's reaction to TERM, and how often each runs.
 RACES = {helper_cleans, main_killed, helper_cleans_outside, far_helpers, far_helpers_outside}
 TIMES = 5
 
 NONE = "no init"
 PEERS = ["rinit", "tini", "tini -g", "dumb-init", "dumb-init -c", "catatonit", "catatonit -g", NONE]
-# Outside a PID namespace of its own a program without an init is not a scenario.
+# Without an init and without its own PID namespace there is nothing to observe.
 NOT_WITHOUT = {helper_cleans_outside, far_helpers_outside, orphans_outside, bad_stderr, child_signal_ignored, other_user}
 
 
@@ -646,7 +711,7 @@ def find(name, rinit):
 
     if name == "rinit":
         for place in [rinit] if rinit else ["target/release/rinit", "target/debug/rinit"]:
-            place = os.path.join(os.path.dirname(os.path.dirname(HERE)), place)
+            place = os.path.join(ROOT, place)
             if os.access(place, os.X_OK):
                 return place
     return shutil.which(name)
@@ -698,7 +763,7 @@ def main():
     options = parser.parse_args()
     peers = options.peer or PEERS
     scenarios = [scenario for scenario in SCENARIOS if options.only.lower() in scenario[0].lower()]
-    # Four at a time: most of it is waiting.
+    # Four at a time: most of the time is waiting.
     with ThreadPoolExecutor(4) as pool:
         jobs = [[pool.submit(observe, scenario, peer, options.rinit) for peer in peers] for scenario in scenarios]
         cells = [[job.result() for job in row] for row in jobs]
@@ -706,7 +771,11 @@ def main():
     out = []
     versions = {name: find(name, options.rinit) for name in ["rinit", "tini", "dumb-init", "catatonit"]}
     said = ["%s: %s" % (name, "`%s`" % version(path) if path else "not installed") for name, path in versions.items()]
+<<<<<<<< HEAD:.ci/contrast.py
     out.append("Made on %s by `.ci/contrast.py%s`." % (time.strftime("%Y-%m-%d"), " --write " + options.write if options.write else ""))
+========
+    out.append("Made on %s by `docs/comparison/measure.py%s`." % (time.strftime("%Y-%m-%d"), " --write " + options.write if options.write else ""))
+>>>>>>>> docs:docs/comparison/measure.py
     out.append("Linux %s on %s. %s.\n" % (platform.release(), platform.machine(), "; ".join(said)))
     out.append("| | " + " | ".join(peers) + " |")
     out.append("|---" * (len(peers) + 1) + "|")
@@ -725,11 +794,11 @@ def main():
         print(text)
 
 
-BEGIN, END = "<!-- contrast.py: begin -->\n", "<!-- contrast.py: end -->\n"
+BEGIN, END = "<!-- measure.py: begin -->\n", "<!-- measure.py: end -->\n"
 
 
 def write(path, text):
-    """Between the markers; what people wrote around them stays."""
+    """Writes between the markers and keeps the text around them."""
     try:
         with open(path) as file:
             old = file.read()
