@@ -15,7 +15,7 @@ use std::error::Error;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::process::Command;
@@ -64,15 +64,22 @@ async fn serve(jobs: usize) -> Result<(), Box<dyn Error>> {
     let right = count.right.load(Ordering::Relaxed);
     println!("{right} of {started} statuses are right");
     // Each job has left one orphan.
-    let all_reaped = async {
-        while claims.stats().reaped < started as u64 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let reaped = tokio::time::timeout(Duration::from_secs(20), all_reaped).await;
+    let reaped = all_reaped(&claims, started as u64).await;
     println!("{} orphans reaped", claims.stats().reaped);
     reaping.abort();
-    if right == started && reaped.is_ok() { Ok(()) } else { Err("a status or an orphan is missing".into()) }
+    if right == started && reaped { Ok(()) } else { Err("a status or an orphan is missing".into()) }
+}
+
+/// Waits until so many orphans have been reaped; false if none is reaped for a while.
+async fn all_reaped(claims: &Claims, count: u64) -> bool {
+    let (mut reaped, mut since) = (claims.stats().reaped, Instant::now());
+    while reaped < count && since.elapsed() < Duration::from_secs(20) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if claims.stats().reaped > reaped {
+            (reaped, since) = (claims.stats().reaped, Instant::now());
+        }
+    }
+    reaped >= count
 }
 
 /// The reaper's descriptor in tokio's reactor: it wakes at most once a second while nothing has ended.
