@@ -3,7 +3,7 @@
 use std::process::Command;
 use support::docker::{self, Container, Image};
 use support::running::{Finished, run};
-use support::{installed, namespace, probe_path, require, rinit_path, skip, skip_part, static_build, test};
+use support::{namespace, needs, probe_path, require, require_for_part, rinit_path, static_build, test};
 
 fn rinit() -> String {
     rinit_path().display().to_string()
@@ -22,8 +22,7 @@ fn an_init_is_healthy() {
     let inner = format!("sleep 1000 & {} --diagnose", rinit());
     for init in ["rinit", "tini", "dumb-init", "catatonit"] {
         let path = if init == "rinit" { rinit() } else { init.to_owned() };
-        if init != "rinit" && !installed(init) {
-            skip_part(format!("{init} is not installed"));
+        if init != "rinit" && require_for_part(needs::programs(&[init])).is_none() {
             continue;
         }
         let mut command = Command::new(path);
@@ -48,11 +47,16 @@ fn a_shell_without_a_trap_loses_term() {
 fn who_would_refuse_is_named_with_the_reason() {
     require(namespace::available());
     let (rinit, probe) = (rinit(), probe_path());
+    let directory = tempfile::tempdir().expect("a directory");
+    // It reports when each of them has got as far as it will: three are ready, and the shell waits for its child.
     let script = format!(
-        "trap 'exit 0' TERM; {probe} ignore TERM & {probe} block TERM & {probe} sleep & stopped=$!
-         sh -c 'trap : TERM; sleep 1000; :' &
-         until [ $(pgrep -c .) -ge 6 ]; do sleep 0.05; done; kill -STOP $stopped
-         {rinit} --diagnose; status=$?; {rinit} --diagnose --json; exit $status"
+        "trap 'exit 0' TERM; cd {}
+         {probe} ignore TERM >1 & {probe} block TERM >2 & {probe} sleep >3 & stopped=$!
+         sh -c 'trap : TERM; sleep 1000; :' & shell=$!
+         until grep -q ready 1 && grep -q ready 2 && grep -q ready 3; do sleep 0.05; done; kill -STOP $stopped
+         until child=$(cat /proc/$shell/task/$shell/children) && grep -q sleep /proc/${{child% }}/comm 2>&-; do sleep 0.05; done
+         {rinit} --diagnose; status=$?; {rinit} --diagnose --json; exit $status",
+        directory.path().display()
     );
     let finished = under_a_shell(&script);
     assert_eq!(finished.code, 1, "{finished:?}");
@@ -75,9 +79,7 @@ fn who_would_refuse_is_named_with_the_reason() {
 #[test]
 fn a_zombie_is_named_with_the_parent_that_does_not_wait() {
     require(namespace::available());
-    if !installed("python3") {
-        skip("needs python3");
-    }
+    require(needs::programs(&["python3"]));
     let script = format!(
         "import os, signal, subprocess, sys
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -99,9 +101,7 @@ sys.exit(subprocess.run(['{}', '--diagnose']).returncode)",
 #[test]
 fn without_a_proc_of_its_own_namespace_it_says_so() {
     require(namespace::available());
-    if !support::is_root() {
-        skip("needs root");
-    }
+    require(needs::root());
     let mut command = Command::new("unshare");
     command.args(["--pid", "--fork", "--kill-child=KILL", "--"]).arg(rinit_path()).arg("--diagnose");
     let finished = run(command);

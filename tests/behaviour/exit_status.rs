@@ -1,15 +1,14 @@
 //! The exit status of rinit: main's own, or why there is none.
 
 use std::process::Stdio;
+use support::rinit::Rinit;
 use support::running::{Finished, Running, run};
 use support::{namespace, probe_path, require, rinit, test};
 
 /// Runs the same under rinit as a subreaper and as PID 1.
 #[track_caller]
-fn everywhere(arguments: &[&str], check: impl Fn(&Finished)) {
-    check(&run(rinit(arguments)));
-    let mut as_pid_1 = namespace::rinit(arguments);
-    check(&as_pid_1.finished());
+fn everywhere(rinit: Rinit, check: impl Fn(&Finished)) {
+    rinit.everywhere(|mut running| check(&running.finished()));
 }
 
 #[track_caller]
@@ -28,9 +27,8 @@ fn script(directory: &std::path::Path, text: &str, mode: &str) -> String {
 
 #[test]
 fn main_s_own_code() {
-    require(namespace::available());
     for code in [0, 1, 7, 125, 126, 127, 255] {
-        everywhere(&["--", probe_path(), "exit", &code.to_string()], |finished| {
+        everywhere(Rinit::new().probe(&["exit", &code.to_string()]), |finished| {
             assert_eq!(finished.code, code);
             assert_eq!(finished.err, Vec::<String>::new(), "it has nothing to say");
         });
@@ -46,9 +44,8 @@ fn options_end_at_the_program() {
 
 #[test]
 fn death_by_signal_is_128_and_its_number() {
-    require(namespace::available());
     for signal in [1, 2, 3, 6, 9, 11, 13, 15, 34, 64] {
-        everywhere(&["--", probe_path(), "die", &signal.to_string()], |finished| {
+        everywhere(Rinit::new().probe(&["die", &signal.to_string()]), |finished| {
             assert_eq!(finished.code, 128 + signal);
         });
     }
@@ -65,23 +62,21 @@ fn mirror_signal_dies_by_it() {
 #[test]
 fn mirror_signal_as_pid_1_is_128_and_its_number() {
     require(namespace::available());
-    let finished = namespace::rinit(&["--mirror-signal", "--", probe_path(), "die", "15"]).finish();
+    let finished = Rinit::with(&["--mirror-signal"]).probe(&["die", "15"]).as_pid_1().start().finish();
     assert_eq!(finished.code, 143);
 }
 
 #[test]
 fn a_code_can_be_reported_as_0() {
-    require(namespace::available());
-    everywhere(&["-e", "143", "--", probe_path(), "die", "TERM"], |finished| assert_eq!(finished.code, 0));
-    everywhere(&["-e", "143", "-e", "3", "--", probe_path(), "exit", "3"], |finished| assert_eq!(finished.code, 0));
-    everywhere(&["-e", "143", "--", probe_path(), "exit", "4"], |finished| assert_eq!(finished.code, 4));
+    everywhere(Rinit::with(&["-e", "143"]).probe(&["die", "TERM"]), |finished| assert_eq!(finished.code, 0));
+    everywhere(Rinit::with(&["-e", "143", "-e", "3"]).probe(&["exit", "3"]), |finished| assert_eq!(finished.code, 0));
+    everywhere(Rinit::with(&["-e", "143"]).probe(&["exit", "4"]), |finished| assert_eq!(finished.code, 4));
 }
 
 #[test]
 fn a_program_that_is_not_there_is_127() {
-    require(namespace::available());
     for program in ["no-such-program", "/no/such/program", "./no-such-program"] {
-        everywhere(&["--", program], |finished| {
+        everywhere(Rinit::new().program(&[program]), |finished| {
             assert_eq!(finished.code, 127);
             assert_eq!(finished.err.len(), 1, "{:?}", finished.err);
             assert!(finished.err[0].starts_with("rinit: ") && finished.err[0].contains(program), "{:?}", finished.err);
@@ -96,7 +91,7 @@ fn a_program_that_cannot_be_executed_is_126() {
         [("#!/bin/sh\n", "0644", "script"), ("#!/no/such/interpreter -x\n", "0755", "/no/such/interpreter")]
     {
         let path = script(directory.path(), text, mode);
-        let finished = run(rinit(["--", &path]));
+        let finished = Rinit::new().program(&[&path]).run();
         assert_eq!(finished.code, 126, "{text:?}: {:?}", finished.err);
         assert_eq!(finished.err.len(), 1, "{:?}", finished.err);
         assert!(finished.err[0].starts_with("rinit: ") && finished.err[0].contains(named), "{:?}", finished.err);
@@ -169,7 +164,7 @@ fn help_and_version_go_to_standard_output() {
 fn pause_ends_with_0_on_term_and_int() {
     require(namespace::available());
     for signal in [15, 2] {
-        let mut pause = namespace::rinit(&["--pause"]);
+        let mut pause = namespace::start(&rinit(["--pause"]));
         // Asleep: past its start, and a signal was blocked from its first instruction on anyway.
         support::wait_until("pause to sleep", || {
             support::procfs::read(pause.pid()).is_some_and(|process| process.state == 'S')
@@ -181,11 +176,9 @@ fn pause_ends_with_0_on_term_and_int() {
 
 #[test]
 fn a_closed_or_full_standard_error_breaks_nothing() {
-    let program = ["--", probe_path(), "exit", "7"];
     for state in [&["--close", "2"][..], &["--close", "0", "--close", "1", "--close", "2"]] {
         // `-vvv` and `-w` have something to say.
-        let words = support::launch(state, &["-vvv", "-w"], &program[2..]);
-        assert_eq!(run(support::probe(words)).code, 7, "{state:?}");
+        assert_eq!(Rinit::with(&["-vvv", "-w"]).probe(&["exit", "7"]).in_state(state).run().code, 7, "{state:?}");
     }
     // Nobody reads this pipe, and it is full.
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("a pipe");
@@ -193,7 +186,7 @@ fn a_closed_or_full_standard_error_breaks_nothing() {
     rustix::io::ioctl_fionbio(&own, true).expect("non-blocking");
     while rustix::io::write(&own, &[b'x'; 4096]).is_ok() {}
     rustix::io::ioctl_fionbio(&own, false).expect("blocking");
-    let mut command = rinit(["-vvv", "-w"].iter().chain(&program));
+    let mut command = Rinit::with(&["-vvv", "-w"]).probe(&["exit", "7"]).command();
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(writer);
     assert_eq!(Running::start_bare(command).wait(), 7);
     drop(reader);

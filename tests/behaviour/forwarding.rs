@@ -1,5 +1,6 @@
 //! Signals reach whom they should, each once.
 
+use support::rinit::Rinit;
 use support::running::{Running, number_in};
 use support::{namespace, probe_path, procfs, require, rinit, test, wait_until};
 
@@ -32,22 +33,22 @@ fn every_signal(mut running: Running) {
 #[test]
 fn every_signal_arrives_once_under_pid_1() {
     require(namespace::available());
-    every_signal(namespace::rinit(&["--", probe_path(), "signals"]));
+    every_signal(Rinit::new().probe(&["signals"]).as_pid_1().start());
 }
 
 #[test]
 fn every_signal_arrives_once_under_a_subreaper() {
-    every_signal(Running::start(rinit(["--", probe_path(), "signals"])));
+    every_signal(Rinit::new().probe(&["signals"]).start());
 }
 
 #[test]
 fn every_signal_arrives_once_at_a_group() {
-    every_signal(Running::start(rinit(["-g", "--", probe_path(), "signals"])));
+    every_signal(Rinit::with(&["-g"]).probe(&["signals"]).start());
 }
 
 #[test]
 fn real_time_signals_queue_and_come_in_order() {
-    let mut running = Running::start(rinit(["--", probe_path(), "signals"]));
+    let mut running = Rinit::new().probe(&["signals"]).start();
     let main = number_in(&running.out.wait("ready"), "pid");
     // While rinit stands still they pile up; the kernel then hands out the lowest first, and none is lost.
     running.signal(libc::SIGSTOP);
@@ -146,8 +147,7 @@ fn rewriting_in_every_spelling() {
     ] {
         for option in ["-r", "--rewrite"] {
             let exit_on = format!("{arrives}:9");
-            let words = [option, rule, "--", probe_path(), "signals", "--exit-on", &exit_on];
-            let mut running = Running::start(rinit(words));
+            let mut running = Rinit::with(&[option, rule]).probe(&["signals", "--exit-on", &exit_on]).start();
             let main = number_in(&running.out.wait("ready"), "pid");
             running.signal(sent);
             assert_eq!(running.wait(), 9, "{rule}");
@@ -160,7 +160,7 @@ fn rewriting_in_every_spelling() {
 #[test]
 fn dropping_in_every_spelling() {
     for rule in ["USR1=", "USR1:", "10:0", "SIGUSR1=0"] {
-        let mut running = Running::start(rinit(["-r", rule, "--", probe_path(), "signals", "--exit-on", "USR2:9"]));
+        let mut running = Rinit::with(&["-r", rule]).probe(&["signals", "--exit-on", "USR2:9"]).start();
         let main = number_in(&running.out.wait("ready"), "pid");
         running.signal(10);
         running.signal(12);
@@ -173,12 +173,12 @@ fn dropping_in_every_spelling() {
 #[test]
 fn forward_handled_spares_a_main_that_does_not_know_the_signal() {
     // `sleep` has no handler: USR1 would end it with 138.
-    let mut running = Running::start(rinit(["--forward", "handled", "--", probe_path(), "sleep"]));
+    let mut running = Rinit::with(&["--forward", "handled"]).probe(&["sleep"]).start();
     running.out.wait("ready");
     running.signal(10);
     running.signal(15);
     assert_eq!(running.wait(), 143);
-    let mut running = Running::start(rinit(["--", probe_path(), "sleep"]));
+    let mut running = Rinit::new().probe(&["sleep"]).start();
     running.out.wait("ready");
     running.signal(10);
     assert_eq!(running.wait(), 138);
@@ -186,20 +186,19 @@ fn forward_handled_spares_a_main_that_does_not_know_the_signal() {
 
 #[test]
 fn forward_handled_passes_on_what_main_handles_ignores_or_blocks() {
-    let mut running =
-        Running::start(rinit(["--forward", "handled", "--", "sh", "-c", "trap 'exit 9' USR1; echo ready; read line"]));
+    let mut running = Rinit::with(&["--forward", "handled"]).shell("trap 'exit 9' USR1; echo ready; read line").start();
     running.out.wait("ready");
     running.signal(10);
     assert_eq!(running.wait(), 9);
 
     // A program that takes it by signalfd: pending with main is arrived.
-    let running = Running::start(rinit(["--forward", "handled", "--", probe_path(), "block", "USR1"]));
+    let running = Rinit::with(&["--forward", "handled"]).probe(&["block", "USR1"]).start();
     let main = number_in(&running.out.wait("ready"), "pid");
     running.signal(10);
     wait_until("USR1 to be pending with main", || procfs::signals(main, "ShdPnd").is_some_and(|set| set & 1 << 9 != 0));
 
     // Ignored: said to be forwarded, and without effect.
-    let running = Running::start(rinit(["-vv", "--forward", "handled", "--", probe_path(), "ignore", "USR1"]));
+    let running = Rinit::with(&["-vv", "--forward", "handled"]).probe(&["ignore", "USR1"]).start();
     running.out.wait("ready");
     running.signal(10);
     running.err.wait("forwarded SIGUSR1");
@@ -209,7 +208,7 @@ fn forward_handled_passes_on_what_main_handles_ignores_or_blocks() {
 fn a_signal_to_a_main_that_is_gone_is_silence() {
     require(namespace::available());
     // The helper has been told, and stays until it is told again.
-    let mut running = namespace::rinit(&["--", probe_path(), "with-helper", "--at-once", "5", "signals"]);
+    let mut running = Rinit::new().probe(&["with-helper", "--at-once", "5", "signals"]).as_pid_1().start();
     running.out.wait("got 15 ");
     for signal in [1, 10, 12, 34] {
         running.signal(signal);
@@ -227,7 +226,7 @@ fn a_signal_to_a_main_that_is_gone_is_silence() {
 #[test]
 fn a_value_goes_with_its_signal() {
     require(namespace::available());
-    namespace::everywhere(&["--", probe_path(), "signals"], |running| {
+    Rinit::new().probe(&["signals"]).everywhere(|running| {
         running.out.wait("ready");
         for (number, signal) in [35, 35, 64, 10].into_iter().enumerate() {
             let value = 4242 + number;
@@ -241,9 +240,7 @@ fn a_value_goes_with_its_signal() {
 #[test]
 fn it_sleeps_while_nothing_happens() {
     require(namespace::available());
-    for running in
-        [namespace::rinit(&["--", probe_path(), "sleep"]), Running::start(rinit(["--", probe_path(), "sleep"]))]
-    {
+    for running in [Rinit::new().probe(&["sleep"]).as_pid_1().start(), Rinit::new().probe(&["sleep"]).start()] {
         running.out.wait("ready");
         // It may still be closing what it inherited: asleep means that it has waited once.
         let asleep = || procfs::read(running.pid()).is_some_and(|process| process.state == 'S');

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
+use support::rinit::Rinit;
 use support::running::{Running, run};
-use support::{launch, namespace, probe, probe_path, require, rinit_path, skip, test};
+use support::{namespace, needs, probe, probe_path, require, rinit_path, test};
 
 /// What `probe state` says, by name.
 type State = BTreeMap<String, String>;
@@ -26,13 +27,11 @@ const SAME: &[&str] =
 
 #[track_caller]
 fn assert_same(state_words: &[&str]) {
-    let direct: Vec<String> =
-        [&["launch"], state_words, &["--", probe_path(), "state"]].concat().iter().map(ToString::to_string).collect();
-    let through = launch(state_words, &[], &["state"]);
-    let with_pid_1 = |words: &[String]| namespace::as_pid_1(&probe(words));
+    let direct = || probe([&["launch"], state_words, &["--", probe_path(), "state"]].concat());
+    let through = Rinit::new().probe(&["state"]).in_state(state_words);
     for (name, direct, through) in [
-        ("as a subreaper", state(probe(&direct)), state(probe(&through))),
-        ("as PID 1", state(with_pid_1(&direct)), state(with_pid_1(&through))),
+        ("as a subreaper", state(direct()), state(through.command())),
+        ("as PID 1", state(namespace::as_pid_1(&direct())), state(through.as_pid_1().command())),
     ] {
         for field in SAME {
             assert_eq!(through.get(*field), direct.get(*field), "{field} {name}, after {state_words:?}");
@@ -67,17 +66,18 @@ fn mask_dispositions_and_descriptors_are_the_same() {
 
 #[test]
 fn status_is_right_where_children_were_ignored() {
-    require(namespace::available());
     // tini and catatonit hang here for ever.
-    let words = launch(&["--ignore", "CHLD"], &[], &["orphans", "200", "--together", "--exit", "7"]);
-    assert_eq!(run(probe(&words)).code, 7);
-    assert_eq!(namespace::start(&probe(&words)).finish().code, 7);
+    let main = ["orphans", "200", "--together", "--exit", "7"];
+    Rinit::new()
+        .probe(&main)
+        .in_state(&["--ignore", "CHLD"])
+        .everywhere(|running| assert_eq!(running.finish().code, 7));
 }
 
 #[test]
 fn signals_are_forwarded_where_all_were_blocked() {
-    let words = launch(&["--block", "all", "--ignore", "TERM"], &[], &["signals", "--exit-on", "TERM:5"]);
-    let mut running = Running::start(probe(&words));
+    let run = Rinit::new().probe(&["signals", "--exit-on", "TERM:5"]);
+    let mut running = run.in_state(&["--block", "all", "--ignore", "TERM"]).start();
     running.out.wait("ready");
     running.signal(15);
     assert_eq!(running.wait(), 5);
@@ -85,8 +85,7 @@ fn signals_are_forwarded_where_all_were_blocked() {
 
 #[test]
 fn listen_pid_that_names_rinit_names_main() {
-    let words = launch(&["--open", "3-3", "--listen-pid"], &[], &["state"]);
-    let found = state(probe(words));
+    let found = state(Rinit::new().probe(&["state"]).in_state(&["--open", "3-3", "--listen-pid"]).command());
     assert_eq!(found["LISTEN_PID"], found["pid"]);
     assert_eq!(found["LISTEN_FDS"], "1");
     assert!(found["fds"].contains("3:/dev/null"), "{}", found["fds"]);
@@ -119,9 +118,7 @@ fn workdir_and_env_reach_main_alone() {
 
 #[test]
 fn user_is_for_good_and_has_the_groups_of_a_login() {
-    if !support::is_root() {
-        skip("--user needs root");
-    }
+    require(needs::root());
     let found = state_to(&["--user", "nobody"]);
     assert_eq!(found["uid"], "65534 65534 65534 65534");
     assert_eq!(found["gid"], "65534 65534 65534 65534");
@@ -164,7 +161,7 @@ fn parent_death_signal_arrives_when_the_parent_ends() {
     let script = "\"$0\" -p USR1 -- \"$1\" signals --exit-on TERM:0 & read line; exit 0";
     let outer =
         [&["--on-main-exit", "wait", "--", "sh", "-c", script], &[rinit.to_str().expect("UTF-8"), probe_path()][..]];
-    let mut running = namespace::rinit(&outer.concat());
+    let mut running = namespace::start(&support::rinit(outer.concat()));
     running.out.wait("ready");
     running.type_in("\n");
     running.out.wait("got 10 ");

@@ -5,7 +5,8 @@ use std::process::Command;
 use support::running::{kill, number_in};
 use support::terminal::Terminal;
 use support::{
-    installed, namespace, probe_path, procfs, require, rinit, rinit_path, skip_part, test, wait_for, wait_until,
+    installed, namespace, needs, probe_path, procfs, require, require_for_part, rinit, rinit_path, skip_part, test,
+    wait_for, wait_until,
 };
 
 /// An interactive bash without anybody's settings.
@@ -15,7 +16,7 @@ const PROMPT: &str = "prompt> ";
 const LAST: i32 = 34;
 
 fn bash() -> Result<(), String> {
-    if installed("bash") { Ok(()) } else { Err("no bash".to_owned()) }
+    needs::programs(&["bash"])
 }
 
 /// With the prompt that the tests wait for, and on a terminal where nothing is drawn around it.
@@ -365,8 +366,7 @@ fn programs_that_draw() {
     std::fs::write(&file, text).expect("write a file");
     require(bash());
     for Drawing { words, shows, quit, may_stop } in drawing(file.to_str().expect("UTF-8")) {
-        if !words.first().is_some_and(|program| installed(program)) {
-            skip_part(format!("no {words:?}"));
+        if require_for_part(needs::programs(&[&words[0]])).is_none() {
             continue;
         }
         let main: Vec<&str> = words.iter().map(String::as_str).collect();

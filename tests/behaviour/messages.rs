@@ -5,8 +5,9 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use support::namespace::as_pid_1;
+use support::rinit::Rinit;
 use support::running::{Running, run};
-use support::{installed, namespace, probe_path, procfs, require, rinit, skip, test, wait_until};
+use support::{namespace, needs, probe_path, procfs, require, rinit, test, wait_until};
 
 /// rinit with much to say, and a main that takes its time to end, with 7.
 fn talkative() -> std::process::Command {
@@ -106,9 +107,7 @@ fn a_terminal_that_is_held() {
 fn a_file_at_the_limit_of_its_size() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let mut command = std::process::Command::new("prlimit");
-    if !installed("prlimit") {
-        skip("no prlimit(1)");
-    }
+    require(needs::programs(&["prlimit"]));
     let inner = talkative();
     command.args(["--fsize=64:64", "--"]).arg(inner.get_program()).args(inner.get_args());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file.reopen().expect("a file"));
@@ -147,7 +146,7 @@ fn as_pid_1_without_a_reader() {
 /// It is only the signals of rinit's own writing that are kept from main.
 #[test]
 fn a_sigpipe_of_somebody_s_is_passed_on() {
-    let running = Running::start(rinit(["--", probe_path(), "signals"]));
+    let running = Rinit::new().probe(&["signals"]).start();
     running.out.wait("ready");
     running.signal(libc::SIGPIPE);
     running.out.wait("got 13 ");

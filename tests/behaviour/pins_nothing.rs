@@ -1,12 +1,12 @@
 //! rinit itself holds nothing that it inherited: no descriptor from 3 up, no directory.
 
+use support::rinit::Rinit;
 use support::running::{Running, number_in, run};
-use support::{launch, namespace, probe, probe_path, procfs, require, rinit_path, test, wait_until};
+use support::{namespace, probe_path, procfs, require, rinit_path, test, wait_until};
 
 #[test]
 fn no_inherited_descriptor_stays_open() {
-    let words = launch(&["--open", "3-20"], &[], &["signals"]);
-    let running = Running::start(probe(words));
+    let running = Rinit::new().probe(&["signals"]).in_state(&["--open", "3-20"]).start();
     let ready = running.out.wait("ready");
     // Its own are anonymous: signalfd, pidfd, epoll.
     let inherited = || {

@@ -1,5 +1,6 @@
 //! Every orphan is reaped, and main's status is not lost among them.
 
+use support::rinit::Rinit;
 use support::running::{Running, number_in};
 use support::{namespace, probe_path, procfs, require, rinit, test, wait_until};
 
@@ -14,7 +15,7 @@ fn wait_until_only_main(running: &Running) {
 #[test]
 fn ten_thousand_orphans_as_pid_1() {
     require(namespace::available());
-    let mut running = namespace::rinit(&["--", probe_path(), "orphans", "10000"]);
+    let mut running = Rinit::new().probe(&["orphans", "10000"]).as_pid_1().start();
     running.out.wait("made 10000");
     wait_until_only_main(&running);
     running.signal(15);
@@ -24,7 +25,7 @@ fn ten_thousand_orphans_as_pid_1() {
 
 #[test]
 fn ten_thousand_orphans_as_a_subreaper() {
-    let mut running = Running::start(rinit(["--", probe_path(), "orphans", "10000"]));
+    let mut running = Rinit::new().probe(&["orphans", "10000"]).start();
     running.out.wait("made 10000");
     wait_until_only_main(&running);
     running.signal(15);
@@ -69,7 +70,7 @@ fn no_subreaper_leaves_orphans_to_others() {
 fn warn_on_reap_says_each_orphan_and_not_main() {
     require(namespace::available());
     for option in ["-w", "--warn-on-reap"] {
-        let mut running = namespace::rinit(&[option, "--", probe_path(), "orphans", "5"]);
+        let mut running = Rinit::with(&[option]).probe(&["orphans", "5"]).as_pid_1().start();
         running.out.wait("made 5");
         running.err.wait_nth("orphan", 5);
         running.signal(15);
@@ -84,7 +85,7 @@ fn orphans_that_end_all_the_time_starve_no_signal() {
     require(namespace::available());
     // A shell makes orphans without a pause; rinit must still pass the signal on to main.
     let script = "while :; do (sleep 0 &) ; done & exec \"$0\" signals --exit-on USR1:6";
-    let mut running = namespace::rinit(&["--drain", "1s", "--", "sh", "-c", script, probe_path()]);
+    let mut running = Rinit::with(&["--drain", "1s"]).program(&["sh", "-c", script, probe_path()]).as_pid_1().start();
     let ready = running.out.wait("ready");
     assert_eq!(number_in(&ready, "ppid"), 1);
     running.signal(10);
@@ -98,7 +99,7 @@ fn signals_that_come_all_the_time_starve_no_orphan() {
     // HUP comes before CHLD by its number: the kernel hands out the lowest first.
     let flood = "while :; do kill -HUP 1; done & ";
     let script = format!("trap '' HUP; {flood} {flood} {flood} exec \"$0\" orphans 5000");
-    let mut running = namespace::rinit(&["--drain", "1s", "--", "sh", "-c", &script, probe_path()]);
+    let mut running = Rinit::with(&["--drain", "1s"]).program(&["sh", "-c", &script, probe_path()]).as_pid_1().start();
     running.out.wait("made 5000");
     wait_until("only main to be left, and those below it", || procfs::children(running.pid()).len() == 1);
     running.signal(15);

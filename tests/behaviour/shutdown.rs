@@ -1,13 +1,12 @@
 //! What happens to others when main has ended, in its plain form.
 
-use support::namespace::everywhere;
-use support::running::{Running, number_in};
-use support::{namespace, probe_path, procfs, require, rinit, test, wait_until};
+use support::rinit::Rinit;
+use support::running::number_in;
+use support::{namespace, procfs, require, test, wait_until};
 
 #[test]
 fn a_helper_finishes_its_cleaning_and_main_s_status_is_returned() {
-    require(namespace::available());
-    everywhere(&["--", probe_path(), "with-helper", "5", "slow-term", "300", "0"], |mut running| {
+    Rinit::new().probe(&["with-helper", "5", "slow-term", "300", "0"]).everywhere(|mut running| {
         running.out.wait_nth("ready", 2);
         running.signal(15);
         let finished = running.finished();
@@ -20,8 +19,7 @@ fn a_helper_finishes_its_cleaning_and_main_s_status_is_returned() {
 
 #[test]
 fn the_same_when_nobody_asked_for_a_stop() {
-    require(namespace::available());
-    everywhere(&["--", probe_path(), "with-helper", "--at-once", "6", "slow-term", "300", "0"], |running| {
+    Rinit::new().probe(&["with-helper", "--at-once", "6", "slow-term", "300", "0"]).everywhere(|running| {
         let finished = running.finish();
         assert_eq!(finished.code, 6);
         assert!(finished.out.contains(&"done".to_owned()), "{:?}", finished.out);
@@ -30,8 +28,7 @@ fn the_same_when_nobody_asked_for_a_stop() {
 
 #[test]
 fn the_same_when_main_is_killed() {
-    require(namespace::available());
-    everywhere(&["--", probe_path(), "with-helper", "6", "slow-term", "300", "0"], |running| {
+    Rinit::new().probe(&["with-helper", "6", "slow-term", "300", "0"]).everywhere(|running| {
         running.out.wait_nth("ready", 2);
         let main = procfs::children(running.pid()).first().expect("main").pid;
         support::running::kill(main, libc::SIGKILL);
@@ -43,24 +40,22 @@ fn the_same_when_main_is_killed() {
 
 #[test]
 fn drain_kills_at_its_end_who_ignores_term_and_says_so() {
-    require(namespace::available());
-    let words = ["--drain", "300ms", "--", probe_path(), "with-helper", "--at-once", "4", "ignore", "TERM"];
-    everywhere(&words, |mut running| {
-        let finished = running.finished();
-        assert_eq!(finished.code, 4);
-        assert_eq!(running.left().len(), 0);
-        let said = finished.err.join("\n");
-        assert!(said.contains("ignores") && said.contains("TERM") && said.contains("KILL"), "{said}");
-        assert!(finished.err.iter().all(|line| line.starts_with("rinit: ")), "{said}");
-    });
+    Rinit::with(&["--drain", "300ms"]).probe(&["with-helper", "--at-once", "4", "ignore", "TERM"]).everywhere(
+        |mut running| {
+            let finished = running.finished();
+            assert_eq!(finished.code, 4);
+            assert_eq!(running.left().len(), 0);
+            let said = finished.err.join("\n");
+            assert!(said.contains("ignores") && said.contains("TERM") && said.contains("KILL"), "{said}");
+            assert!(finished.err.iter().all(|line| line.starts_with("rinit: ")), "{said}");
+        },
+    );
 }
 
 #[test]
 fn sessions_orphans_and_forkers_are_told_and_reaped() {
-    require(namespace::available());
     for more in [&[][..], &["--spin"]] {
-        let words = [&["--drain", "20s", "--", probe_path(), "fork-tree", "tree"], more].concat();
-        everywhere(&words, |mut running| {
+        Rinit::with(&["--drain", "20s"]).probe(&[&["fork-tree", "tree"], more].concat()).everywhere(|mut running| {
             running.out.wait("tree");
             running.signal(15);
             let finished = running.finished();
@@ -74,20 +69,20 @@ fn sessions_orphans_and_forkers_are_told_and_reaped() {
 #[test]
 fn nobody_left_is_an_end_at_once() {
     // With a drain longer than the tests' own deadline: it does not wait it out.
-    let finished = Running::start(rinit(["--drain", "1h", "--", probe_path(), "exit", "3"])).finish();
+    let finished = Rinit::with(&["--drain", "1h"]).probe(&["exit", "3"]).start().finish();
     assert_eq!((finished.code, finished.err), (3, vec![]));
 }
 
 #[test]
 fn on_main_exit_exit_leaves_at_once() {
     require(namespace::available());
-    let words = ["--on-main-exit", "exit", "--", probe_path(), "with-helper", "--at-once", "4", "ignore", "TERM"];
+    let run = Rinit::with(&["--on-main-exit", "exit"]).probe(&["with-helper", "--at-once", "4", "ignore", "TERM"]);
     // Under a subreaper the helper lives on.
-    let mut running = Running::start(rinit(words));
+    let mut running = run.start();
     assert_eq!(running.wait(), 4);
     assert_eq!(running.left().len(), 1);
     // PID 1's end is everybody's: the kernel sees to it.
-    let mut running = namespace::rinit(&words);
+    let mut running = run.as_pid_1().start();
     assert_eq!(running.wait(), 4);
     wait_until("the kernel to end the namespace", || running.left().is_empty());
 }
@@ -95,29 +90,19 @@ fn on_main_exit_exit_leaves_at_once() {
 #[test]
 fn on_main_exit_wait_tells_nobody_until_a_stop_is_requested() {
     require(namespace::available());
-    let words = [
-        "--on-main-exit",
-        "wait",
-        "--",
-        probe_path(),
-        "with-helper",
-        "--at-once",
-        "4",
-        "signals",
-        "--exit-on",
-        "TERM:0",
-    ];
-    everywhere(&words, |mut running| {
-        let lines = running.out.wait("ready");
-        let helper = number_in(&lines, "pid");
-        assert!(helper > 0);
-        wait_until("main to be reaped", || procfs::descendants(running.pid()).len() == 1);
-        // Signals go on to who is left.
-        running.signal(10);
-        running.out.wait("got 10 ");
-        assert!(!running.out.all().iter().any(|line| line.starts_with("got 15 ")), "told before anybody asked");
-        running.signal(15);
-        running.out.wait("got 15 ");
-        assert_eq!(running.wait(), 4);
-    });
+    Rinit::with(&["--on-main-exit", "wait"])
+        .probe(&["with-helper", "--at-once", "4", "signals", "--exit-on", "TERM:0"])
+        .everywhere(|mut running| {
+            let lines = running.out.wait("ready");
+            let helper = number_in(&lines, "pid");
+            assert!(helper > 0);
+            wait_until("main to be reaped", || procfs::descendants(running.pid()).len() == 1);
+            // Signals go on to who is left.
+            running.signal(10);
+            running.out.wait("got 10 ");
+            assert!(!running.out.all().iter().any(|line| line.starts_with("got 15 ")), "told before anybody asked");
+            running.signal(15);
+            running.out.wait("got 15 ");
+            assert_eq!(running.wait(), 4);
+        });
 }

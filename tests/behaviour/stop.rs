@@ -1,16 +1,13 @@
 //! A requested stop: who is told when, who is killed, and what is said.
 
 use std::process::Command;
-use support::namespace::everywhere;
+use support::rinit::Rinit;
 use support::running::{Running, number_in};
-use support::{
-    installed, is_root, namespace, probe_path, procfs, require, rinit, rinit_path, skip, test, wait_for, wait_until,
-};
+use support::{namespace, needs, probe_path, procfs, require, rinit, rinit_path, skip, test, wait_for, wait_until};
 
 #[test]
 fn grace_kills_who_ignores_term_and_says_so_before() {
-    require(namespace::available());
-    everywhere(&["--grace", "2s", "--", probe_path(), "ignore", "TERM"], |mut running| {
+    Rinit::with(&["--grace", "2s"]).probe(&["ignore", "TERM"]).everywhere(|mut running| {
         running.out.wait("ready");
         running.signal(15);
         running.err.wait("SIGTERM");
@@ -26,8 +23,7 @@ fn grace_kills_who_ignores_term_and_says_so_before() {
 
 #[test]
 fn without_grace_it_is_said_after_a_while_and_nobody_is_killed() {
-    require(namespace::available());
-    everywhere(&["--", probe_path(), "ignore", "TERM"], |mut running| {
+    Rinit::new().probe(&["ignore", "TERM"]).everywhere(|mut running| {
         let main = number_in(&running.out.wait("ready"), "pid");
         running.signal(15);
         running.err.wait("still waiting for 1 process to end:");
@@ -41,11 +37,9 @@ fn without_grace_it_is_said_after_a_while_and_nobody_is_killed() {
 
 #[test]
 fn at_half_of_grace_everyone_else_is_told_and_main_is_not_told_again() {
-    require(namespace::available());
-    let words = ["--grace", "2s", "--", probe_path(), "with-helper", "--at-once", "0", "signals"];
-    // Main ignores nothing here but ends at once, under `wait`: whoever is left stands for main.
-    let words = [&["--on-main-exit", "wait"], &words[..]].concat();
-    everywhere(&words, |mut running| {
+    // Main ignores nothing here but exits at once, under `wait`: the helper that is left stands for main.
+    let run = Rinit::with(&["--on-main-exit", "wait", "--grace", "2s"]);
+    run.probe(&["with-helper", "--at-once", "0", "signals"]).everywhere(|mut running| {
         running.out.wait("ready");
         wait_until("main to be reaped", || procfs::descendants(running.pid()).len() == 1);
         running.signal(15);
@@ -59,8 +53,7 @@ fn at_half_of_grace_everyone_else_is_told_and_main_is_not_told_again() {
 
 #[test]
 fn a_stop_is_held_back_until_a_second_one() {
-    require(namespace::available());
-    everywhere(&["--stop-delay", "1h", "--", probe_path(), "signals", "--exit-on", "TERM:6"], |mut running| {
+    Rinit::with(&["--stop-delay", "1h"]).probe(&["signals", "--exit-on", "TERM:6"]).everywhere(|mut running| {
         running.out.wait("ready");
         running.signal(15);
         running.signal(1);
@@ -86,8 +79,8 @@ fn a_stop_is_held_back_until_its_time() {
 
 #[test]
 fn another_signal_can_request_a_stop() {
-    let words = ["--stop-signal", "USR1", "--grace", "300ms", "--", probe_path(), "ignore", "USR1", "TERM"];
-    let mut running = Running::start(rinit(words));
+    let mut running =
+        Rinit::with(&["--stop-signal", "USR1", "--grace", "300ms"]).probe(&["ignore", "USR1", "TERM"]).start();
     running.out.wait("ready");
     running.signal(10);
     let finished = running.finished();
@@ -103,7 +96,7 @@ fn a_shell_that_waits_for_its_child_is_recognised() {
         let below = procfs::descendants(running.pid());
         below.iter().any(|process| procfs::command_line(process.pid) == ["sleep", "1000"])
     };
-    let mut running = Running::start(rinit(["--grace", "3s", "--", "sh", "-c", script]));
+    let mut running = Rinit::with(&["--grace", "3s"]).shell(script).start();
     running.out.wait("ready");
     wait_until("the sleep", || sleeps(&running));
     running.signal(15);
@@ -112,7 +105,7 @@ fn a_shell_that_waits_for_its_child_is_recognised() {
     // At half of the grace time the sleep is told too, so that the trap runs after all.
     assert_eq!(running.wait(), 3);
     // And with the hint followed: at once.
-    let mut running = Running::start(rinit(["-g", "--", "sh", "-c", script]));
+    let mut running = Rinit::with(&["-g"]).shell(script).start();
     running.out.wait("ready");
     wait_until("the sleep", || sleeps(&running));
     running.signal(15);
@@ -121,9 +114,7 @@ fn a_shell_that_waits_for_its_child_is_recognised() {
 
 #[test]
 fn a_stopped_process_gets_its_chance() {
-    require(namespace::available());
-    let words = ["--", probe_path(), "with-helper", "4", "slow-term", "1", "0"];
-    everywhere(&words, |mut running| {
+    Rinit::new().probe(&["with-helper", "4", "slow-term", "1", "0"]).everywhere(|mut running| {
         running.out.wait_nth("ready", 2);
         let helper = procfs::descendants(running.pid()).last().expect("the helper").pid;
         support::running::kill(helper, libc::SIGSTOP);
@@ -138,9 +129,8 @@ fn a_stopped_process_gets_its_chance() {
 #[test]
 fn a_refused_signal_is_said_once_and_the_stop_goes_on() {
     require(namespace::available());
-    if !is_root() || !installed("setpriv") {
-        skip("needs root and setpriv(1)");
-    }
+    require(needs::root());
+    require(needs::programs(&["setpriv"]));
     // Without a grace time too: it says for a while what is wrong, and does not become as unstoppable as main.
     for options in [&["--grace", "1s"][..], &[]] {
         let mut command = Command::new("setpriv");
@@ -168,9 +158,7 @@ fn a_refused_signal_is_said_once_and_the_stop_goes_on() {
 #[test]
 fn without_proc_everyone_is_still_told() {
     require(namespace::available());
-    if !is_root() {
-        skip("needs root to hide /proc");
-    }
+    require(needs::root());
     let mut command = Command::new("unshare");
     command.args(["--pid", "--fork", "--kill-child=KILL", "--mount", "--", "sh", "-c"]);
     let fifo = tempfile::tempdir().expect("a directory");
@@ -200,11 +188,9 @@ fn joins(running: &Running, words: &[&str]) -> Running {
 #[test]
 fn who_came_in_from_outside_is_left_alone() {
     require(namespace::available());
-    if !is_root() || !installed("nsenter") {
-        skip("needs root and nsenter(1)");
-    }
-    let words = ["--to", "all", "--", probe_path(), "with-helper", "0", "signals"];
-    let mut running = namespace::rinit(&words);
+    require(needs::root());
+    require(needs::programs(&["nsenter"]));
+    let mut running = Rinit::with(&["--to", "all"]).probe(&["with-helper", "0", "signals"]).as_pid_1().start();
     running.out.wait_nth("ready", 2);
     let mut guest = joins(&running, &[probe_path(), "signals"]);
     guest.out.wait("ready");
@@ -221,23 +207,30 @@ fn who_came_in_from_outside_is_left_alone() {
     assert_eq!(running.wait(), 0);
 }
 
+/// The kernel's version, as far as anything depends on it.
+fn kernel() -> (u32, u32) {
+    let uname = rustix::system::uname();
+    let mut numbers = uname.release().to_str().expect("UTF-8").split(|c: char| !c.is_ascii_digit());
+    let mut number = || numbers.next().and_then(|number| number.parse().ok()).expect("a version");
+    (number(), number())
+}
+
 #[test]
-fn a_reused_pid_hits_no_stranger() {
+fn a_reused_pid_hits_no_unrelated_process() {
     require(namespace::available());
-    if !is_root() || !installed("nsenter") {
-        skip("needs root and nsenter(1)");
-    }
+    require(needs::root());
+    require(needs::programs(&["nsenter"]));
     const PID_MAX: &str = "/proc/sys/kernel/pid_max";
+    // Before Linux 6.14 the limit was the machine's, also where a namespace wrote it: found out before it is written.
+    if kernel() < (6, 14) {
+        skip("before Linux 6.14 the kernel has one pid_max for all namespaces");
+    }
     let outside = std::fs::read_to_string(PID_MAX).unwrap_or_default();
-    // Since Linux 6.14 each PID namespace has its own limit; before that this would change the machine.
     let mut try_it = Command::new("sh");
     try_it.args(["-c", &format!("echo 400 > {PID_MAX}; cat {PID_MAX}")]);
     let inside = support::running::run(namespace::as_pid_1(&try_it));
-    if std::fs::read_to_string(PID_MAX).unwrap_or_default() != outside {
-        std::fs::write(PID_MAX, &outside).expect("put the limit back");
-        skip("the kernel has one pid_max for all namespaces");
-    }
     assert_eq!(inside.out, ["400"]);
+    assert_eq!(std::fs::read_to_string(PID_MAX).unwrap_or_default(), outside, "of the namespace alone");
     // Everything below main ignores USR1 and lives shortly, so that pids go round; the guests outside of the tree die of
     // USR1, and would say so.
     let forker = "trap '' USR1; echo ready; while :; do /bin/true & /bin/true; done";

@@ -1,9 +1,10 @@
 //! Job control on a real terminal.
 
 use std::process::Command;
+use support::rinit::Rinit;
 use support::running::number_in;
 use support::terminal::Terminal;
-use support::{installed, probe, probe_path, rinit, rinit_path, skip, test, wait_until};
+use support::{needs, probe_path, require, rinit, rinit_path, test, wait_until};
 
 /// The value of a `name=value` line that `probe state` shows.
 #[track_caller]
@@ -33,8 +34,7 @@ fn main_is_in_the_background_if_rinit_was() {
 
 #[test]
 fn without_a_terminal_there_is_none() {
-    let mut command = probe(support::launch(&[], &[], &["state"]));
-    command.env("RINIT_TEST", "1");
+    let command = Rinit::new().probe(&["state"]).command();
     let mut setsid = Command::new("setsid");
     setsid.arg("--wait").arg(command.get_program()).args(command.get_args());
     let finished = support::running::run(setsid);
@@ -74,9 +74,7 @@ fn the_shell_has_the_terminal_back_when_main_has_ended() {
 
 #[test]
 fn suspend_and_resume_under_a_shell_with_job_control() {
-    if !installed("bash") {
-        skip("no bash");
-    }
+    require(needs::programs(&["bash"]));
     let mut shell = Command::new("bash");
     shell.args(["--norc", "--noprofile", "-i"]).env("PS1", "prompt> ").env("TERM", "dumb");
     let mut terminal = Terminal::start(&shell);

@@ -7,8 +7,8 @@ use std::process::Command;
 use support::docker::{self, Container, Image};
 use support::running::{Finished, Running, number_in, run};
 use support::{
-    installed, is_root, namespace, probe_path, procfs, require, rinit_binary, rinit_path, skip, skip_part,
-    static_build, test, wait_until,
+    namespace, needs, probe_path, procfs, require, require_for_part, rinit_binary, rinit_path, static_build, test,
+    wait_until,
 };
 use tempfile::TempDir;
 
@@ -31,9 +31,8 @@ struct Users {
 
 impl Users {
     fn new() -> Result<Self, String> {
-        if !is_root() || !installed("unshare") {
-            return Err("needs root and unshare(1)".to_owned());
-        }
+        needs::root()?;
+        needs::programs(&["unshare"])?;
         let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
         let users = Self { directory };
         users.write("passwd", PASSWD);
@@ -140,10 +139,9 @@ fn root_cannot_be_regained() {
         &["python3", "-c", "import os; os.setuid(0)"],
         &["python3", "-c", "import os; os.setresgid(-1, 0, -1)"],
         &["cat", "/etc/shadow"],
-        &["kill", "-0", "1"],
+        &["sh", "-c", "kill -0 1"],
     ] {
-        if !installed(main[0]) {
-            skip_part(format!("no {}", main[0]));
+        if require_for_part(needs::programs(&main[..1])).is_none() {
             continue;
         }
         let finished = users.run(&["--user", "alice"], main);
@@ -167,9 +165,7 @@ fn root_cannot_be_regained() {
 #[test]
 fn capabilities_that_would_outlive_the_switch_are_refused() {
     let users = require(Users::new());
-    if !installed("setpriv") {
-        skip("no setpriv(1)");
-    }
+    require(needs::programs(&["setpriv"]));
     // The kernel is told to leave capabilities alone when the uid changes: main could become root again.
     let main = &["echo", "started"];
     let kept = users.rinit(&["setpriv", "--securebits", "+no_setuid_fixup"], &["--user", "alice"], main);
@@ -183,9 +179,7 @@ fn capabilities_that_would_outlive_the_switch_are_refused() {
 #[test]
 fn with_no_new_privileges() {
     let users = require(Users::new());
-    if !installed("setpriv") {
-        skip("no setpriv(1)");
-    }
+    require(needs::programs(&["setpriv"]));
     let command = users.rinit(&["setpriv", "--no-new-privs"], &["--user", "alice"], &["sh", "-c", STATE]);
     let finished = run(command);
     assert_eq!(finished.code, 0, "{finished:?}");
@@ -198,9 +192,7 @@ fn with_no_new_privileges() {
 #[test]
 fn who_may_not_switch_is_told_so() {
     let users = require(Users::new());
-    if !installed("setpriv") {
-        skip("no setpriv(1)");
-    }
+    require(needs::programs(&["setpriv"]));
     let main = &["echo", "started"];
     for lacking in ["-setuid", "-setgid", "-setuid,-setgid"] {
         let bounding = ["setpriv", "--bounding-set", lacking, "--inh-caps", lacking];

@@ -1,8 +1,7 @@
 //! Containers that are locked down, or that run out of something.
 
 use support::docker::{self, Container, Image};
-use support::static_build;
-use support::{require, skip, test};
+use support::{require, skip, static_build, test};
 
 /// rinit and the probe, and nothing else: no shell, no libc, no /etc.
 const SCRATCH: &str = "FROM scratch

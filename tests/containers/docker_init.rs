@@ -5,7 +5,7 @@
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use support::{installed, is_root, require, rinit_path, rootfs, static_build, test, wait_until};
+use support::{needs, require, rinit_path, rootfs, static_build, test, wait_until};
 use tempfile::TempDir;
 
 /// A private daemon, which has rinit under the name docker-init as its init.
@@ -16,9 +16,8 @@ struct Daemon {
 
 impl Daemon {
     fn start(init: &Path) -> Result<Self, String> {
-        if !is_root() || !installed("dockerd") {
-            return Err("no dockerd, or not root".to_owned());
-        }
+        needs::root()?;
+        needs::programs(&["dockerd"])?;
         let directory = tempfile::tempdir().expect("a directory");
         let place = |name: &str| directory.path().join(name);
         symlink(init, place("docker-init")).expect("a link");

@@ -3,7 +3,7 @@
 use std::process::Command;
 use support::namespace::as_pid_1;
 use support::running::{Finished, Running, run};
-use support::{installed, is_root, namespace, probe_path, require, rinit_binary, rinit_path, skip, test};
+use support::{is_root, namespace, needs, probe_path, require, rinit_binary, rinit_path, test};
 
 /// A shell as PID 1 that prepares its namespace and then is rinit: `script` ends in `exec "$@"` of its own accord.
 fn prepared(script: &str, rinit: &[&str]) -> Command {
@@ -84,9 +84,8 @@ fn a_proc_that_hides_others() {
 #[test]
 fn a_helper_of_another_user_behind_hidepid() {
     require(namespace::available());
-    if !is_root() || !installed("setpriv") {
-        skip("needs root and setpriv(1)");
-    }
+    require(needs::root());
+    require(needs::programs(&["setpriv"]));
     // Readable by everybody, wherever the target directory is.
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().to_str().expect("UTF-8");
@@ -111,9 +110,7 @@ fn a_helper_of_another_user_behind_hidepid() {
 #[test]
 fn nothing_can_be_written() {
     require(namespace::available());
-    if !is_root() {
-        skip("needs root to remount");
-    }
+    require(needs::root());
     nothing_is_missing("mount -o remount,bind,ro /");
 }
 
@@ -139,9 +136,8 @@ fn few_descriptors() {
 #[test]
 fn no_process_is_left_to_the_user() {
     require(namespace::available());
-    if !is_root() || !installed("setpriv") || !installed("prlimit") {
-        skip("needs root, setpriv(1) and prlimit(1)");
-    }
+    require(needs::root());
+    require(needs::programs(&["setpriv", "prlimit"]));
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().to_str().expect("UTF-8");
     let copy =
@@ -171,9 +167,8 @@ fn no_process_is_left_to_the_user() {
 #[test]
 fn a_user_namespace_without_root() {
     require(namespace::available());
-    if !is_root() || !installed("setpriv") {
-        skip("as an ordinary user every test here is this one");
-    }
+    require(needs::root());
+    require(needs::programs(&["setpriv"]));
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().to_str().expect("UTF-8");
     let words = MAIN.join(" ");

@@ -6,8 +6,11 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use support::rinit::Rinit;
 use support::running::{Running, number_in, run};
-use support::{installed, is_root, namespace, probe_path, procfs, require, rinit, rinit_path, skip, test, wait_until};
+use support::{
+    is_root, namespace, needs, probe_path, procfs, require, require_for_part, rinit, rinit_path, test, wait_until,
+};
 use tempfile::TempDir;
 
 /// A name that tries everything: a line of its own, an escape, a title, a bell, a byte that is no UTF-8, a text that runs
@@ -177,9 +180,7 @@ fn named_paths(trace: &str) -> Vec<String> {
 
 #[test]
 fn nothing_is_read_from_the_working_directory() {
-    if !installed("strace") {
-        skip("no strace(1)");
-    }
+    require(needs::programs(&["strace"]));
     let directory = tempfile::tempdir().expect("a directory");
     // What a program might look for where it stands.
     for name in ["passwd", "group", "sh", "true", "rinit", "rinit.toml", ".env", "libc.so.6", "libgcc_s.so.1", "core"] {
@@ -250,7 +251,7 @@ fn no_variable_changes_who_it_runs_as() {
         "SUDO_UID",
         "UID",
     ];
-    let plain = run(rinit(["--", probe_path(), "state"]));
+    let plain = Rinit::new().probe(&["state"]).run();
     let mut command = rinit(["--", probe_path(), "state"]);
     for name in names {
         command.env(name, "nobody");
@@ -286,7 +287,7 @@ fn whatever_is_asked_for_main_has_no_descriptor_of_rinits() {
     ] {
         let words = [options, &["--", probe_path(), "state"]].concat();
         assert_eq!(descriptors(rinit(&words)), without_rinit, "{options:?}");
-        if namespace::available().is_ok() {
+        if require_for_part(namespace::available()).is_some() {
             assert_eq!(descriptors(namespace::as_pid_1(&rinit(&words))), without_rinit, "{options:?} as PID 1");
         }
     }
@@ -295,9 +296,7 @@ fn whatever_is_asked_for_main_has_no_descriptor_of_rinits() {
 /// A directory that a user may write to: the program is found in it, and the directory is exchanged for a link at any time.
 #[test]
 fn what_the_user_may_exchange_is_looked_at_as_the_user() {
-    if !is_root() {
-        skip("needs root, who could look at everything");
-    }
+    require(needs::root());
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).expect("its mode");
     let secret = directory.path().join("secret");
@@ -318,15 +317,13 @@ fn what_the_user_may_exchange_is_looked_at_as_the_user() {
     assert_eq!(as_nobody(&[], &format!("{own}/link/program")).code, 126);
     assert_eq!(as_nobody(&["--env", &format!("PATH={own}/link:{own}")], "program").code, 126);
     assert_eq!(as_nobody(&["--workdir", &format!("{own}/link")], "/bin/true").code, 125);
-    assert_eq!(run(rinit(["--", &format!("{own}/program")])).code, 0, "as root it runs");
+    assert_eq!(Rinit::new().program(&[&format!("{own}/program")]).run().code, 0, "as root it runs");
 }
 
 /// Where main may not signal, trace or look into rinit by the kernel's own rules, rinit has opened no other door.
 #[test]
 fn a_main_of_another_user_cannot_touch_rinit() {
-    if !is_root() {
-        skip("needs root");
-    }
+    require(needs::root());
     let script = "kill -TERM $PPID && echo killed; cat /proc/$PPID/environ >/dev/null && echo environ; \
                   cat /proc/$PPID/mem >/dev/null && echo mem; ls /proc/$PPID/fd && echo fd; \
                   ls -l /proc/$PPID/cwd/ /proc/$PPID/root/ && echo cwd; echo end";

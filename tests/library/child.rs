@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use support::test;
+use support::{namespace, require, test, wait_until};
 
 /// This program in another role, in a process of its own.
 fn role(name: &str, under: &[&str]) -> Command {
@@ -28,16 +28,6 @@ fn shell(script: &str) -> ChildSpec {
 
 fn spawn(spec: &ChildSpec) -> Child {
     Reaper::exclusive().expect("reaper").spawn(spec).expect("spawn")
-}
-
-/// Waits until the condition holds; generous, because a test that passes never waits so long.
-#[track_caller]
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(90);
-    while !condition() {
-        assert!(Instant::now() < end, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 /// A child whose first line was read: so it has set up what it does before.
@@ -67,12 +57,9 @@ fn poll_on(fd: impl AsFd) {
 
 #[test(own_process)]
 fn a_status_survives_the_reuse_of_its_pid() {
+    require(namespace::available());
     let as_user = if rustix::process::geteuid().is_root() { &[][..] } else { &["--user", "--map-root-user"] };
     let unshare = [&["unshare"], as_user, &["--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--"]].concat();
-    if !Command::new("unshare").args(&unshare[1..]).arg("true").output().is_ok_and(|done| done.status.success()) {
-        assert!(std::env::var_os("CI").is_none(), "cannot run, and CI skips nothing: no PID namespace");
-        return println!("skipped: no PID namespace");
-    }
     let output = role("child_pid_reuse", &unshare).output().expect("run");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

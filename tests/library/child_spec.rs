@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use support::test;
+use support::{needs, require, require_for_part, test};
 
 fn shell(script: &str) -> ChildSpec {
     ChildSpec::new("sh").args(["-c", script])
@@ -189,7 +189,7 @@ fn an_environment_from_nothing() {
     let spec = ChildSpec::new("/usr/bin/env").env("LOST", "1").env_clear().env("A", "1").env("B", "2").env_remove("B");
     assert_eq!(output(&spec).0, "A=1\n");
     let spec = ChildSpec::new("/usr/bin/env").env_clear().user(User::resolve("0").expect("root"));
-    if rustix::process::geteuid().is_root() {
+    if require_for_part(needs::root()).is_some() {
         assert_eq!(output(&spec).0, "", "no HOME either");
     }
 }
@@ -268,9 +268,7 @@ fn no_terminal_is_an_error() {
 
 #[test(own_process)]
 fn a_user_by_numbers() {
-    if !rustix::process::geteuid().is_root() {
-        return println!("skipped: only root can become another user");
-    }
+    require(needs::root());
     let user = User::from_ids(4321, 4322, [4323, 4324]).expect("a user");
     let (said, _) = output(&shell("echo $(id -u) $(id -g) $(id -G) $HOME").user(user));
     assert_eq!(said, "4321 4322 4322 4323 4324 /\n");
@@ -278,9 +276,8 @@ fn a_user_by_numbers() {
 
 #[test(own_process)]
 fn a_parent_death_signal_survives_a_change_of_user() {
-    if !rustix::process::geteuid().is_root() {
-        return println!("skipped: only root can become another user");
-    }
+    require(needs::root());
+    require(needs::programs(&["python3"]));
     // A change of user clears the request, so that it must come after it. What was asked for can be seen by the process
     // alone: PR_GET_PDEATHSIG.
     let user = User::from_ids(65534, 65534, [65534]).expect("nobody");

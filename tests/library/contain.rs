@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use support::procfs::{self, Process};
 use support::running::{Lines, MARK, Running, marked};
-use support::{probe_path, rinit_path, skip, test, wait_for, wait_until};
+use support::{needs, probe_path, require, require_for_part, rinit_path, test, wait_for, wait_until};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -359,9 +359,7 @@ fn main_is_started_as_the_specification_says() {
 
 #[test(own_process)]
 fn main_runs_as_the_user() {
-    if !support::is_root() {
-        skip("only root can become another user");
-    }
+    require(needs::root());
     let spec = |script: &str| shell(script).user(User::resolve("65534:65533").expect("numbers"));
     assert_eq!(state(spec("id -u; id -g; id -G")), ["65534", "65533", "65533"]);
     assert_eq!(state(spec("echo $HOME").env("HOME", "/somewhere")), ["/somewhere"]);
@@ -482,8 +480,8 @@ fn a_lost_rinit_is_an_error() {
     assert!(matches!(&error, Error::JobLost { status: Some(status), .. } if by_kill(status)), "{error:?}");
     assert!(error.to_string().ends_with("has ended without a report: killed by SIGKILL"), "{error}");
     wait_until("main's end with it", || mark.left().is_empty());
-    if !support::is_root() {
-        skip("a PID namespace of one's own takes root here");
+    if require_for_part(needs::root()).is_none() {
+        return;
     }
     // What docs/contain.md advises: main takes a PID namespace down with itself.
     let words = ["--pid", "--fork", "--kill-child", "sh", "-c", "setsid sleep 1000 & (setsid sleep 1000 &); wait"];

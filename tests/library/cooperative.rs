@@ -10,25 +10,13 @@ use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
-use support::test;
+use support::{deadline, test, wait_until};
 
 fn shell(script: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", script]).stdin(Stdio::null());
     command
 }
-
-/// Waits until the condition holds, and fails after the time.
-#[track_caller]
-fn within(time: Duration, what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + time;
-    while !condition() {
-        assert!(Instant::now() < deadline, "not within {time:?}: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-const LONG: Duration = Duration::from_secs(30);
 
 fn children() -> Vec<i32> {
     let mut found = Vec::new();
@@ -50,10 +38,10 @@ fn a_claimed_child_is_waited_for_after_five_seconds() {
     let reaper = Reaper::cooperative().expect("reaper").settle(Duration::from_millis(300)).start().expect("thread");
     let mut claimed = reaper.claims().claim(|| shell("exit 21").spawn()).expect("spawn");
     let mut unclaimed = shell("exit 22").spawn().expect("spawn");
-    within(LONG, "it has ended", || is_zombie(claimed.id()));
+    wait_until("it to end", || is_zombie(claimed.id()));
     let ended = Instant::now();
     // The contrast: what the documentation warns of does happen, and so the claim is what saves the other.
-    let taken = reaper.next(LONG).expect("no failure").expect("an orphan, as it seems");
+    let taken = reaper.next(deadline()).expect("no failure").expect("an orphan, as it seems");
     assert_eq!((taken.pid.get().unsigned_abs(), taken.status), (unclaimed.id(), ExitStatus::Code(22)));
     assert!(unclaimed.wait().is_err());
     while ended.elapsed() < Duration::from_secs(5) {
@@ -66,13 +54,17 @@ fn a_claimed_child_is_waited_for_after_five_seconds() {
 #[test(own_process)]
 fn an_unclaimed_child_is_waited_for_within_the_settling_time() {
     let _subreaper = become_subreaper().expect("subreaper");
-    let reaper = Reaper::cooperative().expect("reaper").start().expect("thread");
+    // So long that this process cannot be late, however busy the machine is.
+    let reaper = Reaper::cooperative().expect("reaper").settle(Duration::from_secs(3600)).start().expect("thread");
+    let stats = || reaper.claims().stats();
     let mut child = shell("exit 23").spawn().expect("spawn");
-    within(LONG, "it is seen", || reaper.claims().stats().settling == 1);
-    std::thread::sleep(Duration::from_secs(1));
+    wait_until("the zombie to be seen", || stats().settling == 1);
+    let checks = stats().checks;
+    wait_until("it to be looked at again", || stats().checks > checks + 2);
+    assert_eq!((stats().settling, stats().reaped), (1, 0));
     assert_eq!(child.wait().expect("its status").code(), Some(23));
-    within(LONG, "it is forgotten", || reaper.claims().stats().checks > 3);
-    assert_eq!(reaper.claims().stats().reaped, 0);
+    wait_until("it to be forgotten", || stats().settling == 0);
+    assert_eq!(stats().reaped, 0);
 }
 
 #[test(own_process)]
@@ -91,12 +83,12 @@ fn a_thread_ends_before_its_child() {
         let _ = ended.recv();
     });
     let mut zombie = receive.recv().expect("a child");
-    within(LONG, "known as own", || is_zombie(zombie.id()) && reaper.claims().stats().own == 1);
+    wait_until("it to be known as own", || is_zombie(zombie.id()) && reaper.claims().stats().own == 1);
     drop(end);
     thread.join().expect("no panic");
     assert_eq!(running.try_wait().expect("alive"), None, "it died with its thread");
     drop(running.stdin.take());
-    within(LONG, "it has ended", || is_zombie(running.id()));
+    wait_until("it to end", || is_zombie(running.id()));
     assert_eq!(reaper.next(Duration::from_secs(3)).expect("no failure"), None);
     assert_eq!(running.wait().expect("its status").code(), Some(31));
     assert_eq!(zombie.wait().expect("its status").code(), Some(32));
@@ -132,7 +124,7 @@ fn a_released_child_is_reaped() {
     let reaper = Reaper::cooperative().expect("reaper").settle(Duration::from_millis(100)).start().expect("thread");
     let child = reaper.claims().claim(|| shell("exit 51").spawn()).expect("spawn");
     assert!(reaper.claims().release(&child) && !reaper.claims().release(&child));
-    let orphan = reaper.next(LONG).expect("no failure").expect("reaped");
+    let orphan = reaper.next(deadline()).expect("no failure").expect("reaped");
     assert_eq!((orphan.pid.get().unsigned_abs(), orphan.status), (child.id(), ExitStatus::Code(51)));
 }
 
@@ -142,10 +134,10 @@ fn a_subscriber_that_does_not_read_stops_nothing() {
     let reaper = Reaper::cooperative().expect("reaper").start().expect("thread");
     assert!(shell("i=0; while [ $i -lt 2000 ]; do (exit 5 &); i=$((i+1)); done").status().expect("status").success());
     let made = Instant::now();
-    within(LONG, "all are reaped", || reaper.claims().stats().reaped == 2000);
+    wait_until("all to be reaped", || reaper.claims().stats().reaped == 2000);
     println!("2000 orphans at once: all reaped {} ms after the last was made", made.elapsed().as_millis());
     // They are handed over after they were counted.
-    within(LONG, "the oldest are dropped", || reaper.claims().stats().dropped == 976);
+    wait_until("the oldest to be dropped", || reaper.claims().stats().dropped == 976);
     let mut read = 0;
     while reaper.next(Duration::from_millis(100)).expect("no failure").is_some() {
         read += 1;
@@ -160,7 +152,7 @@ fn without_zombies_no_list_is_read() {
     let mut living = shell("read x").stdin(Stdio::piped()).spawn().expect("spawn");
     let started = Instant::now();
     let reaper = Reaper::cooperative().expect("reaper").start().expect("thread");
-    within(LONG, "three checks", || reaper.claims().stats().checks == 4);
+    wait_until("three checks", || reaper.claims().stats().checks == 4);
     let took = started.elapsed();
     let stats = reaper.claims().stats();
     assert_eq!(stats.looks, 0);
@@ -190,9 +182,9 @@ fn without_zombies_it_wakes_once_a_second() {
     let stats = || reaper.claims().stats();
     let mut child = None;
     for what in ["no child", "a living child"] {
-        within(LONG, "the first check", || stats().checks > 0);
+        wait_until("the first check", || stats().checks > 0);
         let (started, slept, checks) = (Instant::now(), sleeps(), stats().checks);
-        within(LONG, "five checks", || stats().checks >= checks + 5);
+        wait_until("five checks", || stats().checks >= checks + 5);
         let (took, wakes) = (started.elapsed(), sleeps() - slept);
         println!("{what}: woke {wakes} times in {} ms", took.as_millis());
         // Both ends of the time are in the middle of something. A busy machine makes the time longer, not the wakes more.

@@ -17,8 +17,8 @@ use std::io::{BufRead, BufReader};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
-use support::test;
+use std::time::Duration;
+use support::{test, wait_until};
 
 fn shell(script: &str) -> ChildSpec {
     ChildSpec::new("sh").args(["-c", script])
@@ -51,7 +51,7 @@ fn events_come_in_order() {
         });
     };
     // The orphan has ended, and was reaped, before main asks for its own end.
-    let script = "trap 'exit 7' TERM; (true &); until [ -z \"$(pgrep -P $PPID | grep -v $$)\" ]; do :; done
+    let script = "trap 'exit 7' TERM; (true &); until [ \"$(cat /proc/$PPID/task/*/children)\" = \"$$ \" ]; do :; done
         kill -TERM $PPID; while :; do sleep 0.01; done";
     let report = run(init(script).observe(observer));
     assert_eq!((report.exit_code(), report.stop_signal), (7, Some(Signal::TERM)));
@@ -207,14 +207,6 @@ fn is_alive(pid: i32) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(90);
-    while !condition() {
-        assert!(Instant::now() < end, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
 /// One signal that this process sends itself, as the forwarder receives it.
 fn received(forwarder: &SignalForwarder) -> ReceivedSignal {
     rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM).expect("kill");
@@ -261,13 +253,10 @@ fn a_forwarder_reaches_each_recipient() {
 fn a_forwarder_keeps_queued_values() {
     let forwarder = SignalForwarder::new(realtime()).expect("forwarder");
     let reaper = Reaper::exclusive().expect("reaper");
-    let this = std::env::current_exe().expect("the path of this program");
-    let receiver = ChildSpec::new(this).env("RINIT_TEST_ROLE", "receiver").stdout(Stdio::piped());
-    let mut child = reaper.spawn(&receiver).expect("spawn");
+    let mut child = reaper.spawn(&role("receiver").stdout(Stdio::piped())).expect("spawn");
     let mut lines = BufReader::new(child.take_stdout().expect("a pipe")).lines();
     assert_eq!(lines.next().expect("a line").expect("read"), "ready");
-    let me = std::process::id().to_string();
-    let sent = reaper.spawn(&ChildSpec::new("kill").args(["-q", "77", "-s", "40", &me])).expect("kill");
+    let sent = reaper.spawn(&role("sender")).expect("spawn");
     poll_on(&[forwarder.as_fd()]);
     let received = forwarder.try_next().expect("next").expect("a signal");
     assert_eq!((received.value(), received.sender()), (Some(77), Some(sent.pid())));
@@ -278,6 +267,17 @@ fn a_forwarder_keeps_queued_values() {
 
 fn realtime() -> SignalSet {
     SignalSet::only(Signal::new(40).expect("a signal"))
+}
+
+/// This program in another role, in a process of its own.
+fn role(name: &str) -> ChildSpec {
+    ChildSpec::new(std::env::current_exe().expect("the path of this program")).env("RINIT_TEST_ROLE", name)
+}
+
+/// Queues a signal for its parent, with a value.
+pub(crate) fn sender() {
+    let parent = rustix::process::getppid().expect("a parent").as_raw_pid();
+    support::running::queue(parent, 40, 77);
 }
 
 /// Says with which value a signal came.

@@ -7,14 +7,11 @@ use rinit_core::{Child, ChildSpec, ExitStatus, Reaper, Recipient, Signal, Signal
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd};
-use std::time::Duration;
-use support::test;
+use support::{deadline, test};
 use tokio::io::AsyncReadExt;
 use tokio::io::unix::AsyncFd;
 
 const MANY: u8 = 40;
-const LONG: Duration = Duration::from_secs(90);
-
 fn exits(code: u8) -> ChildSpec {
     ChildSpec::new("sh").args(["-c".to_owned(), format!("exit {code}")])
 }
@@ -81,7 +78,7 @@ fn in_tokio() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     let forwarder = SignalForwarder::new(SignalSet::only(Signal::TERM)).expect("forwarder");
     runtime.block_on(async {
-        tokio::time::timeout(LONG, all_in_tokio()).await.expect("in time");
+        tokio::time::timeout(deadline(), all_in_tokio()).await.expect("in time");
         // The forwarder stays in its thread, which this runtime has only one of.
         let mut child = sleeper();
         let forwarder = register(forwarder);
@@ -100,7 +97,7 @@ fn in_tokio_with_many_threads() {
     // Before the runtime's threads, so that they inherit a mask with SIGCHLD in it.
     let _first = Reaper::exclusive().expect("reaper");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(3).enable_all().build().expect("runtime");
-    runtime.block_on(async { tokio::time::timeout(LONG, all_in_tokio()).await.expect("in time") });
+    runtime.block_on(async { tokio::time::timeout(deadline(), all_in_tokio()).await.expect("in time") });
 }
 
 #[test(own_process)]

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Ok("child_pid_reuse") => child::in_a_namespace_of_its_own(),
         Ok("contain_host") => contain::host(),
         Ok("receiver") => embedding::receiver(),
+        Ok("sender") => embedding::sender(),
         Ok("shell") => child_spec::as_a_shell(),
         Ok("split") => split::role(),
         _ => return support::harness::run_alone().unwrap_or_else(support::harness::main),

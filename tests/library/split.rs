@@ -9,11 +9,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
-use support::test;
-
-/// Long: a test that passes never waits so.
-const DEADLINE: Duration = Duration::from_secs(60);
+use support::{deadline, namespace, require_for_part, test, wait_for};
 
 const SERVICES: &[(&str, fn())] = &[
     ("exit", || std::process::exit(number_after_name(2))),
@@ -254,11 +250,9 @@ fn unshare() -> Command {
     command
 }
 
-/// Whether this user may make PID namespaces. Under CI that must be so.
+/// False, noted as a skipped part, if this user may not make PID namespaces.
 fn possible(place: Place) -> bool {
-    let possible = place == Place::Here || unshare().arg("true").status().is_ok_and(|status| status.success());
-    assert!(possible || std::env::var_os("CI").is_none(), "no PID namespace can be made");
-    possible
+    place == Place::Here || require_for_part(namespace::available()).is_some()
 }
 
 fn places() -> impl Iterator<Item = Place> {
@@ -297,7 +291,7 @@ fn finish(child: Child) -> Output {
         let _ = stdout.read_to_end(&mut text);
         let _ = sender.send(text);
     });
-    let stdout = receiver.recv_timeout(DEADLINE).expect("its output has an end");
+    let stdout = receiver.recv_timeout(deadline()).expect("its output has an end");
     let status = wait_for("its end", || guard.0.try_wait().expect("wait"));
     Output { status, stdout, stderr: Vec::new() }
 }
@@ -309,17 +303,6 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
-    }
-}
-
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + DEADLINE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < end, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(2));
     }
 }
 

@@ -10,8 +10,9 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use support::rinit::Rinit;
 use support::running::{Finished, Running, run};
-use support::{deadline, installed, is_root, namespace, probe_path, require, rinit, wait_for};
+use support::{deadline, is_root, namespace, probe_path, require, rinit, wait_for};
 use tempfile::TempDir;
 
 const INT: i32 = 2;
@@ -23,13 +24,13 @@ const TALKATIVE: &str = "-vv";
 
 fn needs(programs: &[&str]) -> Result<(), String> {
     namespace::available()?;
-    let missing: Vec<_> = programs.iter().filter(|program| !installed(program)).copied().collect();
-    if missing.is_empty() { Ok(()) } else { Err(format!("not in PATH: {}", missing.join(", "))) }
+    support::needs::programs(programs)
 }
 
 /// For programs that change to another user: the user namespace that an ordinary user gets maps only one.
 fn needs_root(programs: &[&str]) -> Result<(), String> {
-    if support::is_root() { needs(programs) } else { Err(format!("{} changes to another user", programs.join(", "))) }
+    support::needs::root()?;
+    needs(programs)
 }
 
 /// A directory that other users may enter, for programs that change theirs.
@@ -352,7 +353,7 @@ mod supervisord {
         let slow = program("slow", &format!("{probe} slow-term 700 3"));
         let file = directory.path().join("supervisord.conf");
         fs::write(&file, general + &quick + &slow).expect("write supervisord.conf");
-        let running = namespace::rinit(&[TALKATIVE, "--", "supervisord", "-c", text(&file)]);
+        let running = Rinit::with(&[TALKATIVE]).program(&["supervisord", "-c", text(&file)]).as_pid_1().start();
         running.out.wait_nth("ready pid=", 2);
         running.signal(TERM);
         let finished = running.finish();

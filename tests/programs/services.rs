@@ -8,9 +8,7 @@ use std::process::Command;
 use support::docker::{self, Container, Image};
 use support::running::{Running, number_in};
 use support::terminal::Terminal;
-use support::{
-    example, installed, namespace, procfs, require, skip, skip_part, static_build, test, wait_for, wait_until,
-};
+use support::{example, namespace, needs, procfs, require, skip_part, static_build, test, wait_for, wait_until};
 
 const TERM: i32 = 15;
 
@@ -261,9 +259,7 @@ fn from_a_shell(socket: &Path) -> (Terminal, i32, i32) {
 
 #[test]
 fn a_split_on_a_terminal() {
-    if !installed("bash") {
-        skip("no bash");
-    }
+    require(needs::programs(&["bash"]));
     let directory = tempfile::tempdir().expect("a directory");
     let socket = directory.path().join("socket");
     let (mut terminal, service, shell) = from_a_shell(&socket);

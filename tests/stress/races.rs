@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use support::random::{self, Random};
 use support::running::{Running, number_in, queue};
-use support::{budget, installed, is_root, namespace, probe_path, procfs, rinit, test, wait_until};
+use support::{budget, namespace, needs, probe_path, procfs, require_for_part, rinit, test, wait_until};
 
 const HUP: i32 = 1;
 const INT: i32 = 2;
@@ -49,6 +49,8 @@ const RACES: &[Race] = &[
 
 #[test]
 fn whatever_the_order() {
+    require_for_part(namespace::available());
+    require_for_part(needs::root().and(needs::programs(&["strace"])));
     let time = budget::seconds("RINIT_RACES_SECONDS", 5, 45);
     let end = Instant::now() + time;
     // Seeds in a row: the one that is printed begins with the run that failed.
@@ -348,7 +350,7 @@ impl Drop for Tracer {
 }
 
 fn main_traced(random: &mut Random) {
-    if !installed("strace") || !is_root() {
+    if needs::root().and(needs::programs(&["strace"])).is_err() {
         // An ordinary user may be forbidden to trace (Yama).
         return;
     }

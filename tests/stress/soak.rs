@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use support::random::Random;
 use support::running::Running;
-use support::{budget, deadline, namespace, probe_path, procfs, require, rinit, test};
+use support::{budget, deadline, namespace, probe_path, procfs, require, require_for_part, rinit, test};
 
 const INT: i32 = 2;
 const TERM: i32 = 15;
@@ -107,6 +107,7 @@ fn a_long_life_as_a_subreaper() {
 /// Short lives one after the other, stopped at any time or not at all.
 #[test]
 fn many_lives() {
+    require_for_part(namespace::available());
     let mut random = Random::seeded();
     let end = Instant::now() + time();
     let mut lives = 0;

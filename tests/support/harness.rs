@@ -85,6 +85,7 @@ pub fn alone(name: &str) -> Command {
 }
 
 fn run(arguments: &mut Arguments) -> ExitCode {
+    default_signals();
     SHOW.store(arguments.nocapture, Ordering::Relaxed);
     // libtest's variable; libtest-mimic knows the option alone.
     let threads = std::env::var("RUST_TEST_THREADS").ok().and_then(|text| text.parse().ok());
@@ -93,6 +94,18 @@ fn run(arguments: &mut Arguments) -> ExitCode {
     tests.sort_by_key(|test| test.path);
     let trial = |test: &'static Test| Trial::ignorable_test(test.name(), || complete(test));
     libtest_mimic::run(arguments, tests.into_iter().map(trial).collect()).exit_code()
+}
+
+/// A shell starts `cargo test … &` with SIGINT and SIGQUIT ignored, and `nohup` ignores SIGHUP. Each program under test would
+/// inherit that, and a ^C that a test types would have no effect.
+#[allow(unsafe_code)]
+fn default_signals() {
+    for signal in
+        [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU]
+    {
+        // SAFETY: a plain system call, made before any other thread is started.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
 }
 
 fn complete(test: &Test) -> Result<Completion, Failed> {

@@ -9,9 +9,11 @@ pub mod docker;
 pub mod faults;
 pub mod harness;
 pub mod namespace;
+pub mod needs;
 pub mod procfs;
 pub mod random;
 pub mod refusal;
+pub mod rinit;
 pub mod rootfs;
 pub mod running;
 pub mod seccomp;
@@ -50,22 +52,6 @@ pub fn probe<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command
     let mut command = Command::new(probe_path());
     command.args(arguments);
     command
-}
-
-/// The words of `probe launch STATE… -- rinit OPTIONS… -- probe PROGRAM…`, as one list: rinit started in a state.
-pub fn launch(state: &[&str], options: &[&str], program: &[&str]) -> Vec<String> {
-    let rinit = rinit_path().to_str().expect("UTF-8").to_owned();
-    let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    [
-        words(&["launch"]),
-        words(state),
-        words(&["--"]),
-        vec![rinit],
-        words(options),
-        words(&["--", probe_path()]),
-        words(program),
-    ]
-    .concat()
 }
 
 /// True as root, which Docker's image building and the Debian root file system need.

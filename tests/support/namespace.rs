@@ -76,10 +76,3 @@ pub fn find_init(running: &mut Running) {
 pub fn rinit(arguments: &[&str]) -> Running {
     start(&super::rinit(arguments))
 }
-
-/// `rinit ARGUMENTS…` as PID 1, and then as a subreaper.
-#[track_caller]
-pub fn everywhere(arguments: &[&str], check: impl Fn(Running)) {
-    check(rinit(arguments));
-    check(Running::start(super::rinit(arguments)));
-}

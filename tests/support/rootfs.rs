@@ -1,6 +1,6 @@
 //! A Debian root file system with real servers, made by debootstrap and kept under `target/rootfs`.
 
-use super::{installed, is_root, target_directory};
+use super::{needs, target_directory};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -37,12 +37,8 @@ pub fn debian() -> Result<PathBuf, String> {
 }
 
 fn make(directory: &Path, tar: &Path) -> Result<(), String> {
-    if !is_root() {
-        return Err("debootstrap needs root".to_owned());
-    }
-    if !installed("debootstrap") {
-        return Err("no debootstrap".to_owned());
-    }
+    needs::root()?;
+    needs::programs(&["debootstrap"])?;
     let root = tempfile::tempdir_in(directory).map_err(|error| error.to_string())?;
     eprintln!("making a Debian root file system, once: a minute or two");
     // In a mount namespace of its own, so that what debootstrap mounts is gone with it, whatever happens. Its

@@ -2,12 +2,16 @@
 
 use super::procfs::{self, Process};
 use super::{deadline, wait_for, wait_until};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// Environment variable by which everything that a test has started is found again, wherever it has got to.
@@ -15,34 +19,74 @@ pub const MARK: &str = "RINIT_TEST_MARK";
 
 /// Lines as they come.
 #[derive(Clone, Default)]
-pub struct Lines(Arc<Mutex<(Vec<String>, bool)>>);
+pub struct Lines(Arc<Mutex<Reading>>);
+
+#[derive(Default)]
+struct Reading {
+    lines: Vec<String>,
+    /// What comes after the last end of a line.
+    rest: Vec<u8>,
+    /// `None` from the end of the output on.
+    from: Option<File>,
+}
+
+impl Reading {
+    /// Reads what is there; false at the end.
+    fn some(&mut self) -> bool {
+        let mut bytes = [0; 4096];
+        match self.from.as_mut().map(|from| from.read(&mut bytes)) {
+            Some(Ok(count @ 1..)) => self.rest.extend_from_slice(&bytes[..count]),
+            Some(Err(error)) if error.kind() == ErrorKind::Interrupted => return true,
+            _ => {
+                self.from = None;
+                let rest = std::mem::take(&mut self.rest);
+                self.lines.extend((!rest.is_empty()).then(|| text(&rest)));
+                return false;
+            }
+        }
+        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            self.lines.push(text(&line[..end]));
+        }
+        true
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
 
 impl Lines {
     /// Reads until the end in a thread of its own.
-    pub fn read(from: impl Read + Send + 'static) -> Self {
-        let lines = Self::default();
+    pub fn read(from: impl Into<OwnedFd>) -> Self {
+        let from = File::from(from.into());
+        let polled = from.try_clone().expect("a copy of a descriptor");
+        let lines = Self(Arc::new(Mutex::new(Reading { from: Some(from), ..Reading::default() })));
         let to = lines.clone();
+        // Waits without the lock and reads under it, so that an empty pipe means that everything is in `lines`.
         std::thread::spawn(move || {
-            let mut from = BufReader::new(from);
-            let mut line = Vec::new();
-            while from.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
-                let text = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
-                to.0.lock().unwrap_or_else(PoisonError::into_inner).0.push(text);
-                line.clear();
-            }
-            to.0.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
+            while poll(&mut [PollFd::new(&polled, PollFlags::IN)], None).is_err() || to.lock().some() {}
         });
         lines
     }
 
-    /// All lines so far.
-    pub fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+    fn lock(&self) -> MutexGuard<'_, Reading> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// True when nobody holds the other end any more.
+    /// All lines so far.
+    pub fn all(&self) -> Vec<String> {
+        self.lock().lines.clone()
+    }
+
+    /// True when no process has the other end any more.
     pub fn ended(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1
+        self.lock().from.is_none()
+    }
+
+    /// True if everything has been read that was written before this call.
+    fn drained(&self) -> bool {
+        self.lock().from.as_ref().is_none_or(|from| ioctl_fionread(from).expect("FIONREAD") == 0)
     }
 
     /// The first line that contains the text, waited for.
@@ -51,16 +95,21 @@ impl Lines {
         self.wait_nth(text, 1)
     }
 
-    /// The nth line that contains the text, waited for.
+    /// The nth line that contains the text, waited for. The deadline is for silence: while lines come, the process gets on,
+    /// however slow the machine is.
     #[track_caller]
     pub fn wait_nth(&self, text: &str, nth: usize) -> String {
-        let end = Instant::now() + deadline();
+        let latest = Instant::now() + 10 * deadline();
+        let (mut end, mut seen) = (Instant::now() + deadline(), 0);
         loop {
             // Ended before looking: what came before the end is then seen.
             let ended = self.ended();
             let lines = self.all();
             if let Some(line) = lines.iter().filter(|line| line.contains(text)).nth(nth - 1) {
                 return line.clone();
+            }
+            if lines.len() > seen {
+                (end, seen) = (latest.min(Instant::now() + deadline()), lines.len());
             }
             assert!(!ended && Instant::now() < end, "no line with {text:?} (number {nth}); there are {lines:#?}");
             std::thread::sleep(std::time::Duration::from_millis(2));
@@ -184,14 +233,17 @@ impl Running {
         self.finished()
     }
 
-    /// As [`Running::finish`]; the guard stays, so that one can look at what is left.
+    /// As [`Running::finish`]; the guard stays, so that a test can check what is left. If something is, the output is what was
+    /// written until the end.
     #[track_caller]
     pub fn finished(&mut self) -> Finished {
         self.stdin = None;
         let code = self.wait();
-        if self.left().is_empty() {
-            wait_until("the end of the output", || self.out.ended() && self.err.ended());
-        }
+        // A process that is left holds the pipes open, maybe for long. What was written before the end is in them.
+        let left = !self.left().is_empty();
+        wait_until("the output to be read", || {
+            [&self.out, &self.err].iter().all(|lines| lines.ended() || left && lines.drained())
+        });
         Finished { code, out: self.out.all(), err: self.err.all() }
     }
 

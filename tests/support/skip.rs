@@ -106,11 +106,10 @@ pub fn summary() {
     for (reason, tests) in reasons {
         println!("{:5}  {reason}", tests.len());
     }
-    println!("\nto run them all, on a Debian machine: {COMMAND}");
+    // It installs what is missing, starts a Docker engine if there is none, and skips nothing.
+    let sudo = if crate::is_root() { "" } else { "sudo env \"PATH=$PATH\" \"HOME=$HOME\" " };
+    println!("\nto run them all, on a Debian machine: {sudo}bash .ci/tests");
 }
-
-/// It installs what is missing, starts a Docker engine if there is none, and skips nothing.
-const COMMAND: &str = "sudo --preserve-env=HOME,PATH bash .ci/tests";
 
 /// Removes what was left by runs that failed, and so had no summary.
 fn forget_others(own: &std::path::Path) {
