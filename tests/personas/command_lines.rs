@@ -1,8 +1,9 @@
 //! rinit under another program's name beside that program: the same command lines, the same answers.
 //!
-//! Both are run in the same test and compared. They may differ only where `docs/personas.md` says so, under the name that
-//! the case carries.
+//! Both are run in the same test and compared. They differ in the cases of `departures.rs`, and in no others.
 
+use crate::departures::DEPARTURES;
+use crate::original;
 use rustix::process::Signal;
 use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
@@ -11,8 +12,7 @@ use std::process::Command;
 use support::running::{Finished, Running, number_in};
 use support::terminal::Terminal;
 use support::{
-    in_repository, installed, namespace, probe_path, procfs, require, require_for_part, rinit_path, skip, skip_part,
-    test, wait_until,
+    in_repository, installed, namespace, probe_path, procfs, require, require_for_part, rinit_path, test, wait_until,
 };
 use tempfile::TempDir;
 
@@ -33,11 +33,6 @@ impl Stand {
     }
 }
 
-fn original(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file())
-}
-
 /// What of an answer is compared.
 #[derive(Debug, PartialEq, Eq)]
 struct Answer {
@@ -55,9 +50,8 @@ struct Case {
     only_outside: bool,
 }
 
-/// Reads a table of cases, one in a line: `NAME=value… | words | difference`, with ` outside` behind
-/// it where it holds only for a process that is not PID 1. Words are separated by blanks; `'` quotes;
-/// `@/` is the directory with the files of [`files`].
+/// Reads a table of cases, one in a line: `NAME=value… | words`, and in [`DEPARTURES`] `| difference`. Words are separated by
+/// blanks; `'` quotes; `@/` is the directory with the files of [`files`].
 fn cases(table: &'static str, directory: &Path) -> Vec<Case> {
     let place = format!("{}/", directory.display());
     let lines = table.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -179,8 +173,6 @@ const TINI: &str = "
     | -- sh -c 'kill $$'
     | -- sh -c 'kill -9 $$'
     | -s -- sh -c 'kill -34 $$'
-    | -w -- sh -c '(sleep 0.01 & ); sleep 0.2; exit 3' | subreaper outside
-    | -- sh -c 'sleep 0.1 & exit 3' | helpers
     | -w -s -- sh -c '(sleep 0.01 & ); sleep 0.2; exit 3'
     TINI_VERBOSITY=0 | -vvv true
     TINI_VERBOSITY=0 | -w -- sh -c '(sleep 0.01 & ); sleep 0.2'
@@ -200,7 +192,6 @@ const TINI: &str = "
     | @/no-interpreter
     | @/no-first-line
     | @/empty
-    | @/damaged | damaged-program
     | @/loop
     | @/dangling
     | @/no-mode/x
@@ -271,8 +262,6 @@ const DUMB_INIT: &str = "
     | sh -c 'exit 7'
     | -- sh -c 'exit 7'
     | -c sh -c 'exit 7'
-    | sh -c 'sleep 0.1 & exit 3' | helpers
-    | -c sh -c 'sleep 0.1 & exit 3' | helpers
     | sh -c 'kill $$'
     | -c sh -c 'kill -9 $$'
     | sh -c 'kill -34 $$'
@@ -294,7 +283,6 @@ const DUMB_INIT: &str = "
     | @/no-interpreter
     | @/no-first-line
     | @/empty
-    | @/damaged | damaged-program
     | @/loop
     | @/dangling
     | @/no-mode/x
@@ -332,7 +320,6 @@ const CATATONIT: &str = "
     | sh -- -c 'exit 7'
     | -g true
     | -gg -- sh -c 'exit 255'
-    | -- sh -c 'sleep 0.1 & exit 3' | helpers
     | -- sh -c 'kill $$'
     | -- sh -c 'kill -9 $$'
     | -- sh -c 'kill -34 $$'
@@ -345,7 +332,6 @@ const CATATONIT: &str = "
     | @/no-interpreter
     | @/no-first-line
     | @/empty
-    | @/damaged | damaged-program
     | @/loop
     | @/dangling
     | @/no-mode/x
@@ -364,13 +350,9 @@ const PIDUNU: &str = "
     | /bin/true
     | /bin/sh -c 'exit 7'
     | /bin/sh -c 'exit 255'
-    | /bin/sh -c 'sleep 0.1 & exit 3' | helpers
-    | /bin/sh -c 'kill $$' | status-of-a-signal
-    | /bin/sh -c 'kill -9 $$' | status-of-a-signal
     | @/no-such
     | @/no-mode
     | @/no-interpreter
-    | @/no-first-line | script-without-first-line
     | @/loop
     | @/
     | ''
@@ -402,13 +384,20 @@ fn answer(finished: &Finished) -> Answer {
     Answer { code: finished.code, out: !finished.out.is_empty(), err }
 }
 
+/// The known departures from this original.
+fn departures(name: &str, directory: &Path) -> Vec<Case> {
+    let of_it = |line: &&'static str| line.split_once('|').is_some_and(|(original, _)| original.trim() == name);
+    let lines = DEPARTURES.lines().filter(of_it).filter_map(|line| Some(line.split_once('|')?.1));
+    lines.flat_map(|line| cases(line, directory)).collect()
+}
+
 fn compare(name: &str, table: &'static str) {
-    let Some(original) = original(name) else { skip(format!("{name} is not installed")) };
+    let original = require(original(name));
     let places: &[bool] = if require_for_part(namespace::available()).is_some() { &[false, true] } else { &[false] };
     let stand = Stand::new(name);
     files(stand.directory.path());
     let mut wrong = Vec::new();
-    for case in cases(table, stand.directory.path()) {
+    for case in cases(table, stand.directory.path()).into_iter().chain(departures(name, stand.directory.path())) {
         for as_pid_1 in places {
             let theirs = support::running::run(command(&original, &case, *as_pid_1));
             let ours = support::running::run(command(&stand.path(name), &case, *as_pid_1));
@@ -469,7 +458,7 @@ fn versions_have_the_originals_form() {
         ("catatonit", "--version", "tini version 0.1.7_catatonit"),
     ] {
         let stand = Stand::new(name);
-        for program in [original(name), Some(stand.path(name))].into_iter().flatten() {
+        for program in [original(name).ok(), Some(stand.path(name))].into_iter().flatten() {
             let mut command = Command::new(&program);
             command.arg(flag);
             let finished = support::running::run(command);
@@ -521,10 +510,7 @@ fn debug_lines_have_the_originals_form() {
         ("dumb-init", &["-cv", "-r", "28:0", "-r", "15:9"], &[]),
         ("catatonit", &["--"], &["tty", "INFO", "got ECHILD"]),
     ] {
-        let Some(original) = original(name) else {
-            skip_part(format!("{name} is not installed"));
-            continue;
-        };
+        let Some(original) = require_for_part(original(name)) else { continue };
         let stand = Stand::new(name);
         let [theirs, ours] = [original, stand.path(name)].map(|program| {
             let mut command = Command::new(program);
@@ -547,9 +533,8 @@ fn debug_lines_have_the_originals_form() {
 
 /// Each program's answer to a question that only a running one can answer, beside the original's.
 fn both(name: &str, ask: impl Fn(&Path)) {
-    match original(name) {
-        Some(original) => ask(&original),
-        None => skip_part(format!("{name} is not installed")),
+    if let Some(original) = require_for_part(original(name)) {
+        ask(&original);
     }
     ask(&Stand::new(name).path(name));
 }
@@ -686,9 +671,11 @@ fn signals_that_would_end_the_original_are_passed_on() {
 fn every_difference_is_documented() {
     let text = std::fs::read_to_string(in_repository("docs/personas.md")).expect("docs/personas.md");
     let directory = Path::new("/");
-    let tables = [TINI, DUMB_INIT, CATATONIT, PIDUNU];
-    let named = tables.into_iter().flat_map(|table| cases(table, directory)).filter_map(|case| case.differs);
-    for name in named.chain(["subreaper", "own-death"]) {
+    let originals = ["tini", "dumb-init", "catatonit", "pidunu"];
+    let named: Vec<_> =
+        originals.iter().flat_map(|name| departures(name, directory)).filter_map(|case| case.differs).collect();
+    assert_eq!(named.len(), DEPARTURES.lines().filter(|line| !line.is_empty()).count(), "each is read");
+    for name in named.into_iter().chain(["subreaper", "own-death"]) {
         assert!(text.contains(&format!("**{name}**")), "{name} is not in docs/personas.md");
     }
 }

@@ -3,9 +3,10 @@
 //! The signals come from inside the namespace, as from `docker exec … kill`. Main and a helper in its process group say
 //! what they get; a third process in a session of its own sends.
 
+use crate::original;
 use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use support::running::number_in;
 use support::{namespace, probe_path, procfs, require, rinit_path, skip_part, test, wait_until};
@@ -82,11 +83,6 @@ fn receivers(init: &Path, options: &[&str]) -> Received {
     Received { main: got(main), helper: got(helper) }
 }
 
-fn original(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file())
-}
-
 #[test]
 fn rinit_passes_everything_on() {
     require(namespace::available());
@@ -105,12 +101,12 @@ fn as_the_original(name: &str, options: &[&str]) {
     symlink(rinit_path(), &link).expect("a link");
     let ours = receivers(&link, options);
     match original(name) {
-        Some(original) => assert_eq!(ours, receivers(&original, options), "{name} {options:?}"),
-        None if name == "pidunu" => {
+        Ok(original) => assert_eq!(ours, receivers(&original, options), "{name} {options:?}"),
+        Err(_) if name == "pidunu" => {
             // No distribution has it; from its published source: the standard signals, to its child alone.
             assert_eq!(ours, Received { main: all_but(32..=64), helper: BTreeSet::new() });
         }
-        None => skip_part(format!("{name} is not installed")),
+        Err(why) => skip_part(why),
     }
 }
 
