@@ -44,7 +44,7 @@ fn a_shell_without_a_trap_loses_term() {
 }
 
 #[test]
-fn who_would_refuse_is_named_with_the_reason() {
+fn processes_that_would_not_stop_are_named_with_the_reason() {
     require(namespace::available());
     let (rinit, probe) = (rinit(), probe_path());
     let directory = tempfile::tempdir().expect("a directory");
@@ -99,7 +99,7 @@ sys.exit(subprocess.run(['{}', '--diagnose']).returncode)",
 }
 
 #[test]
-fn without_a_proc_of_its_own_namespace_it_says_so() {
+fn a_proc_of_another_namespace_is_reported() {
     require(namespace::available());
     require(needs::root());
     let mut command = Command::new("unshare");

@@ -161,7 +161,7 @@ fn help_and_version_go_to_standard_output() {
 }
 
 #[test]
-fn pause_ends_with_0_on_term_and_int() {
+fn pause_exits_with_0_on_term_and_int() {
     require(namespace::available());
     for signal in [15, 2] {
         let mut pause = namespace::start(&rinit(["--pause"]));

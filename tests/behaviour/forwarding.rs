@@ -1,4 +1,4 @@
-//! Signals reach whom they should, each once.
+//! Signals reach the right processes, each once.
 
 use support::rinit::Rinit;
 use support::running::{Running, number_in};
@@ -124,7 +124,7 @@ fn all_descendants_with_to_all() {
 }
 
 #[test]
-fn a_variable_says_to_whom_and_a_flag_wins() {
+fn a_variable_chooses_the_target_and_a_flag_wins() {
     let mut command = rinit(["--", probe_path(), "signals", "--exit-on", "HUP:3"]);
     command.env("RINIT_TO", "group");
     let mut running = Running::start(command);
@@ -185,7 +185,7 @@ fn forward_handled_spares_a_main_that_does_not_know_the_signal() {
 }
 
 #[test]
-fn forward_handled_passes_on_what_main_handles_ignores_or_blocks() {
+fn forward_handled_forwards_what_main_handles_ignores_or_blocks() {
     let mut running = Rinit::with(&["--forward", "handled"]).shell("trap 'exit 9' USR1; echo ready; read line").start();
     running.out.wait("ready");
     running.signal(10);
@@ -207,7 +207,7 @@ fn forward_handled_passes_on_what_main_handles_ignores_or_blocks() {
 #[test]
 fn a_signal_to_a_main_that_is_gone_is_silence() {
     require(namespace::available());
-    // The helper has been told, and stays until it is told again.
+    // The helper has been sent SIGTERM, and stays until the second one.
     let mut running = Rinit::new().probe(&["with-helper", "--at-once", "5", "signals"]).as_pid_1().start();
     running.out.wait("got 15 ");
     for signal in [1, 10, 12, 34] {

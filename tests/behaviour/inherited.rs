@@ -92,7 +92,7 @@ fn listen_pid_that_names_rinit_names_main() {
 }
 
 #[test]
-fn listen_pid_of_somebody_else_is_left_alone() {
+fn listen_pid_of_another_process_is_kept() {
     let mut command = support::rinit(["--", probe_path(), "state"]);
     command.env("LISTEN_PID", "1").env("LISTEN_FDS", "1");
     assert_eq!(state(command)["LISTEN_PID"], "1");
@@ -140,7 +140,7 @@ fn user_is_for_good_and_has_the_groups_of_a_login() {
 /// As [`state`] for a probe that may not write where root does: by standard output.
 #[track_caller]
 fn state_to(options: &[&str]) -> State {
-    // Root's target directory may be closed to others: a copy of the probe that everybody can reach.
+    // Root's target directory may be closed to others: a copy of the probe that every user can reach.
     let directory = tempfile::tempdir_in("/tmp").expect("a directory");
     let copy = directory.path().join("probe");
     let mut install = Command::new("sh");
@@ -154,7 +154,7 @@ fn state_to(options: &[&str]) -> State {
 }
 
 #[test]
-fn parent_death_signal_arrives_when_the_parent_ends() {
+fn parent_death_signal_arrives_when_the_parent_exits() {
     require(namespace::available());
     // In a namespace, because the rinit under test loses its parent: a shell, which an outer rinit survives.
     let rinit = rinit_path();

@@ -180,7 +180,7 @@ fn stopped_together_with_the_script_that_started_it() {
 }
 
 #[test]
-fn a_stop_by_the_terminal_in_the_first_moment_hangs_nobody() {
+fn a_stop_by_the_terminal_in_the_first_moment_hangs_nothing() {
     require(bash());
     let mut terminal = shell();
     let outer = terminal.foreground();
@@ -216,7 +216,7 @@ fn started_in_the_background_it_takes_the_foreground_when_it_is_given() {
     require(bash());
     let mut terminal = shell();
     let outer = terminal.foreground();
-    // It runs, and its whole group gets the ^C that is typed after `fg`, although nothing has told rinit about that.
+    // It runs, and its whole group gets the ^C that is typed after `fg`, although rinit has no notice of that.
     let script = format!("trap 'echo main interrupted' INT; '{}' sleep; echo went on", probe_path());
     terminal.type_in(&format!("{} &\n", line(["sh", "-c", &script.replace('\'', "'\\''")])));
     terminal.wait_line("ready pid=");
@@ -245,7 +245,7 @@ fn started_in_the_background_it_takes_the_foreground_when_it_is_given() {
 }
 
 #[test]
-fn the_terminal_is_given_back_however_main_ended() {
+fn the_terminal_is_given_back_however_main_exits() {
     require(bash());
     // A script without job control reads from the terminal afterwards: it would be stopped for ever if it had lost it.
     let mut script = Command::new("sh");
@@ -256,7 +256,7 @@ fn the_terminal_is_given_back_however_main_ended() {
         let script = terminal.running.pid();
         terminal.wait(PROMPT);
         let main = other_foreground(&terminal, script);
-        // While a job of main's has the foreground, which nobody gives back when main is killed.
+        // While a job of main's has the foreground, which no shell takes back when main is killed.
         terminal.type_in(&format!("'{}' sleep\n", probe_path()));
         terminal.wait_line("ready pid=");
         let job = other_foreground(&terminal, main);
@@ -299,7 +299,7 @@ fn as_pid_1_a_stop_by_the_terminal_has_no_effect() {
 }
 
 #[test]
-fn as_pid_1_a_dead_group_in_the_foreground_hangs_nobody() {
+fn as_pid_1_a_dead_group_in_the_foreground_hangs_nothing() {
     require(namespace::available());
     require(bash());
     // The inner shell is killed while its job has the foreground, and main reads on.

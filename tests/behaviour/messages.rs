@@ -1,4 +1,4 @@
-//! rinit's lines go to a standard error that nobody reads, that is full, or that has gone: neither rinit nor main notices.
+//! Standard error without a reader, full, or closed at the other end: neither rinit nor main is disturbed.
 
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::fs::File;
@@ -14,7 +14,7 @@ fn talkative() -> std::process::Command {
     rinit(["-vvv", "-w", "--", probe_path(), "signals", "--exit-on", "TERM:7"])
 }
 
-/// Sends it signals, each of which is worth a line, and stops it; nobody reads standard error.
+/// Sends it signals, each of which is worth a line, and stops it. Standard error has no reader.
 #[track_caller]
 fn stops_in_good_order(running: &mut Running) {
     // It waits for signals: past the start, and main runs.
@@ -39,21 +39,21 @@ fn pipe() -> (OwnedFd, OwnedFd) {
 
 /// The kernel sends SIGPIPE to rinit for it, which is not main's to die of.
 #[test]
-fn a_pipe_whose_reader_has_gone() {
+fn a_pipe_without_a_reader() {
     let (reader, writer) = pipe();
     drop(reader);
     with_standard_error(writer);
 }
 
 #[test]
-fn a_socket_whose_other_end_has_gone() {
+fn a_socket_without_a_reader() {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
     drop(ours);
     with_standard_error(OwnedFd::from(theirs));
 }
 
 #[test]
-fn a_full_pipe_and_a_full_socket_that_nobody_reads() {
+fn a_full_pipe_and_a_full_socket_without_a_reader() {
     let (reader, writer) = pipe();
     rustix::io::ioctl_fionbio(&writer, true).expect("non-blocking");
     while rustix::io::write(&writer, &[b'x'; 4096]).is_ok() {}
@@ -130,7 +130,7 @@ fn a_file_on_a_full_disk() {
     assert_eq!(run(as_pid_1(&command)).code, 7);
 }
 
-/// The same as an init, whose end would be everybody's.
+/// The same as PID 1, whose exit would kill all others.
 #[test]
 fn as_pid_1_without_a_reader() {
     require(namespace::available());
@@ -145,7 +145,7 @@ fn as_pid_1_without_a_reader() {
 
 /// It is only the signals of rinit's own writing that are kept from main.
 #[test]
-fn a_sigpipe_of_somebody_s_is_passed_on() {
+fn a_sigpipe_that_a_process_sends_is_forwarded() {
     let running = Rinit::new().probe(&["signals"]).start();
     running.out.wait("ready");
     running.signal(libc::SIGPIPE);

@@ -14,7 +14,7 @@ fn below_a_shell(signal: &str, main: &[&str]) -> Running {
 }
 
 #[test]
-fn main_gets_it_when_the_parent_ends() {
+fn main_gets_the_signal_when_the_parent_exits() {
     let mut running = below_a_shell("TERM", &["signals", "--exit-on", "TERM:5"]);
     running.out.wait("ready");
     running.signal(9);
@@ -30,7 +30,7 @@ fn main_gets_it_when_the_parent_ends() {
 }
 
 #[test]
-fn kill_ends_rinit_itself() {
+fn a_sent_kill_kills_rinit_itself() {
     let running = below_a_shell("KILL", &["sleep"]);
     let rinit = number_in(&running.out.wait("ready"), "ppid");
     assert!(procfs::is_alive(rinit));
@@ -39,7 +39,7 @@ fn kill_ends_rinit_itself() {
 }
 
 #[test]
-fn without_it_the_parents_end_is_nobodys_business() {
+fn without_the_option_the_parents_exit_has_no_effect() {
     let mut shell = Command::new("sh");
     shell.args(["-c", "\"$@\" & wait", "sh"]).arg(rinit_path()).args([
         "--",
@@ -58,7 +58,7 @@ fn without_it_the_parents_end_is_nobodys_business() {
 }
 
 #[test]
-fn a_parent_that_ends_while_rinit_starts_is_not_missed() {
+fn a_parent_that_exits_while_rinit_starts_is_noticed() {
     let mut random = Random::seeded();
     for _ in 0..100 {
         // From the moment when rinit has blocked its signals, and so knows its parent, to when main runs.

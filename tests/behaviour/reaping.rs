@@ -67,7 +67,7 @@ fn no_subreaper_leaves_orphans_to_others() {
 }
 
 #[test]
-fn warn_on_reap_says_each_orphan_and_not_main() {
+fn warn_on_reap_names_each_orphan_but_not_main() {
     require(namespace::available());
     for option in ["-w", "--warn-on-reap"] {
         let mut running = Rinit::with(&[option]).probe(&["orphans", "5"]).as_pid_1().start();
@@ -81,7 +81,7 @@ fn warn_on_reap_says_each_orphan_and_not_main() {
 }
 
 #[test]
-fn orphans_that_end_all_the_time_starve_no_signal() {
+fn a_flood_of_orphans_delays_no_signal() {
     require(namespace::available());
     // A shell makes orphans without a pause; rinit must still pass the signal on to main.
     let script = "while :; do (sleep 0 &) ; done & exec \"$0\" signals --exit-on USR1:6";

@@ -18,7 +18,7 @@ fn a_helper_finishes_its_cleaning_and_main_s_status_is_returned() {
 }
 
 #[test]
-fn the_same_when_nobody_asked_for_a_stop() {
+fn the_same_without_a_requested_stop() {
     Rinit::new().probe(&["with-helper", "--at-once", "6", "slow-term", "300", "0"]).everywhere(|running| {
         let finished = running.finish();
         assert_eq!(finished.code, 6);
@@ -39,7 +39,7 @@ fn the_same_when_main_is_killed() {
 }
 
 #[test]
-fn drain_kills_at_its_end_who_ignores_term_and_says_so() {
+fn a_helper_that_ignores_term_is_killed_when_the_drain_time_is_over() {
     Rinit::with(&["--drain", "300ms"]).probe(&["with-helper", "--at-once", "4", "ignore", "TERM"]).everywhere(
         |mut running| {
             let finished = running.finished();
@@ -53,7 +53,7 @@ fn drain_kills_at_its_end_who_ignores_term_and_says_so() {
 }
 
 #[test]
-fn sessions_orphans_and_forkers_are_told_and_reaped() {
+fn sessions_orphans_and_forkers_are_terminated_and_reaped() {
     for more in [&[][..], &["--spin"]] {
         Rinit::with(&["--drain", "20s"]).probe(&[&["fork-tree", "tree"], more].concat()).everywhere(|mut running| {
             running.out.wait("tree");
@@ -67,7 +67,7 @@ fn sessions_orphans_and_forkers_are_told_and_reaped() {
 }
 
 #[test]
-fn nobody_left_is_an_end_at_once() {
+fn without_descendants_rinit_exits_at_once() {
     // With a drain longer than the tests' own deadline: it does not wait it out.
     let finished = Rinit::with(&["--drain", "1h"]).probe(&["exit", "3"]).start().finish();
     assert_eq!((finished.code, finished.err), (3, vec![]));
@@ -81,14 +81,14 @@ fn on_main_exit_exit_leaves_at_once() {
     let mut running = run.start();
     assert_eq!(running.wait(), 4);
     assert_eq!(running.left().len(), 1);
-    // PID 1's end is everybody's: the kernel sees to it.
+    // When PID 1 exits the kernel kills all others.
     let mut running = run.as_pid_1().start();
     assert_eq!(running.wait(), 4);
     wait_until("the kernel to end the namespace", || running.left().is_empty());
 }
 
 #[test]
-fn on_main_exit_wait_tells_nobody_until_a_stop_is_requested() {
+fn on_main_exit_wait_terminates_nothing_until_a_stop_is_requested() {
     require(namespace::available());
     Rinit::with(&["--on-main-exit", "wait"])
         .probe(&["with-helper", "--at-once", "4", "signals", "--exit-on", "TERM:0"])

@@ -1,4 +1,4 @@
-//! A requested stop: who is told when, who is killed, and what is said.
+//! A requested stop: which process is signalled when, which is killed, and what is reported.
 
 use std::process::Command;
 use support::rinit::Rinit;
@@ -6,7 +6,7 @@ use support::running::{Running, number_in};
 use support::{namespace, needs, probe_path, procfs, require, rinit, rinit_path, skip, test, wait_for, wait_until};
 
 #[test]
-fn grace_kills_who_ignores_term_and_says_so_before() {
+fn a_main_that_ignores_term_is_named_and_killed_when_the_grace_time_is_over() {
     Rinit::with(&["--grace", "2s"]).probe(&["ignore", "TERM"]).everywhere(|mut running| {
         running.out.wait("ready");
         running.signal(15);
@@ -22,7 +22,7 @@ fn grace_kills_who_ignores_term_and_says_so_before() {
 }
 
 #[test]
-fn without_grace_it_is_said_after_a_while_and_nobody_is_killed() {
+fn without_grace_survivors_are_named_and_nothing_is_killed() {
     Rinit::new().probe(&["ignore", "TERM"]).everywhere(|mut running| {
         let main = number_in(&running.out.wait("ready"), "pid");
         running.signal(15);
@@ -36,7 +36,7 @@ fn without_grace_it_is_said_after_a_while_and_nobody_is_killed() {
 }
 
 #[test]
-fn at_half_of_grace_everyone_else_is_told_and_main_is_not_told_again() {
+fn main_is_sent_one_stop_signal_before_the_kill() {
     // Main ignores nothing here but exits at once, under `wait`: the helper that is left stands for main.
     let run = Rinit::with(&["--on-main-exit", "wait", "--grace", "2s"]);
     run.probe(&["with-helper", "--at-once", "0", "signals"]).everywhere(|mut running| {
@@ -91,7 +91,7 @@ fn another_signal_can_request_a_stop() {
 #[test]
 fn a_shell_that_waits_for_its_child_is_recognised() {
     let script = "trap 'exit 3' TERM; echo ready; sleep 1000; :";
-    // Between its fork and its exec the sleep is still a shell, whose handler takes a TERM that nobody acts on then.
+    // Between its fork and its exec the sleep is still a shell, whose handler takes a SIGTERM without effect.
     let sleeps = |running: &Running| {
         let below = procfs::descendants(running.pid());
         below.iter().any(|process| procfs::command_line(process.pid) == ["sleep", "1000"])
@@ -102,7 +102,7 @@ fn a_shell_that_waits_for_its_child_is_recognised() {
     running.signal(15);
     let hint = running.err.wait("a shell, which runs its trap only after its foreground child");
     assert!(hint.contains("sleep 1000") && hint.contains("exec") && hint.contains("-g"), "{hint}");
-    // At half of the grace time the sleep is told too, so that the trap runs after all.
+    // At the last call the sleep is sent SIGTERM, too, so that the trap runs after all.
     assert_eq!(running.wait(), 3);
     // And with the hint followed: at once.
     let mut running = Rinit::with(&["-g"]).shell(script).start();
@@ -127,7 +127,7 @@ fn a_stopped_process_gets_its_chance() {
 }
 
 #[test]
-fn a_refused_signal_is_said_once_and_the_stop_goes_on() {
+fn a_refused_signal_is_reported_once_and_the_stop_goes_on() {
     require(namespace::available());
     require(needs::root());
     require(needs::programs(&["setpriv"]));
@@ -156,7 +156,7 @@ fn a_refused_signal_is_said_once_and_the_stop_goes_on() {
 }
 
 #[test]
-fn without_proc_everyone_is_still_told() {
+fn without_proc_all_descendants_are_still_terminated() {
     require(namespace::available());
     require(needs::root());
     let mut command = Command::new("unshare");
@@ -186,7 +186,7 @@ fn joins(running: &Running, words: &[&str]) -> Running {
 }
 
 #[test]
-fn who_came_in_from_outside_is_left_alone() {
+fn a_process_that_joined_from_outside_is_left_alone() {
     require(namespace::available());
     require(needs::root());
     require(needs::programs(&["nsenter"]));

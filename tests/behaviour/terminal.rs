@@ -61,7 +61,7 @@ fn interrupt_and_quit_reach_main_once() {
 }
 
 #[test]
-fn the_shell_has_the_terminal_back_when_main_has_ended() {
+fn the_shell_has_the_terminal_back_after_main() {
     let mut shell = Command::new("sh");
     // Reading from a terminal that is not the shell's own any more would stop it.
     shell.args(["-c", "\"$0\" -- sh -c 'exit 5'; echo \"ended with $?\"; read line; echo \"read $line\""]);
@@ -92,7 +92,7 @@ fn suspend_and_resume_under_a_shell_with_job_control() {
 }
 
 #[test]
-fn a_session_of_its_own_takes_the_terminal_along() {
+fn a_session_of_its_own_has_the_terminal() {
     let terminal = Terminal::start(&rinit(["--session", "--", probe_path(), "state"]));
     let pid = value(&terminal, "pid");
     assert_eq!(value(&terminal, "sid"), pid);

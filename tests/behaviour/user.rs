@@ -166,7 +166,7 @@ fn root_cannot_be_regained() {
 fn capabilities_that_would_outlive_the_switch_are_refused() {
     let users = require(Users::new());
     require(needs::programs(&["setpriv"]));
-    // The kernel is told to leave capabilities alone when the uid changes: main could become root again.
+    // The kernel is asked to keep capabilities when the uid changes: main could become root again.
     let main = &["echo", "started"];
     let kept = users.rinit(&["setpriv", "--securebits", "+no_setuid_fixup"], &["--user", "alice"], main);
     refused(&run(kept), &["root"]);
@@ -190,7 +190,7 @@ fn with_no_new_privileges() {
 }
 
 #[test]
-fn who_may_not_switch_is_told_so() {
+fn a_forbidden_change_of_user_is_explained() {
     let users = require(Users::new());
     require(needs::programs(&["setpriv"]));
     let main = &["echo", "started"];
@@ -211,7 +211,7 @@ fn who_may_not_switch_is_told_so() {
 }
 
 #[test]
-fn who_is_not_known_is_refused() {
+fn an_unknown_user_is_refused() {
     let users = require(Users::new());
     let main = &["echo", "started"];
     for (user, word) in [

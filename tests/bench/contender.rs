@@ -23,7 +23,7 @@ pub(crate) struct Contender {
     pub(crate) name: &'static str,
     /// `None`: no init.
     pub(crate) path: Option<PathBuf>,
-    /// What it is always told.
+    /// The options that it always gets.
     flags: &'static [&'static str],
     /// What it needs to hear outside a PID namespace of its own to do the same job.
     outside: &'static [&'static str],

@@ -248,7 +248,7 @@ impl<'a> Page<'a> {
             if !wake_ups.is_empty() {
                 line("no wake-ups while idle", name, digits(wake_ups.most()), wake_ups.most() == 0.0);
             }
-            // A kernel that takes longer for each of many does so for everybody.
+            // A kernel that takes longer for each of many does so for every init.
             for ((what, growth), (_, kernels)) in self.growths(name).into_iter().zip(self.growths(REFERENCE)) {
                 let measured = format!("{growth:.2} ({REFERENCE} {kernels:.2})");
                 line(&format!("{what} ≤ 1.5, or {REFERENCE}'s"), name, measured, growth <= kernels.max(1.5));

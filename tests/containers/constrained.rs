@@ -80,7 +80,7 @@ fn no_process_is_left_to_the_container() {
     assert_eq!(container.wait(), 6, "{}", container.logs());
 }
 
-/// The memory cgroup is full, and the kernel ends whoever has the most.
+/// The memory cgroup is full, and the kernel kills the largest process.
 #[test]
 fn no_memory_is_left_to_the_container() {
     let image = require(image());
@@ -98,7 +98,7 @@ fn no_memory_is_left_to_the_container() {
     assert!(container.logs().contains("rinit: an orphan (pid "), "{}", container.logs());
     assert!(container.is_running());
     assert_eq!(container.stop(60), 5, "{}", container.logs());
-    // A KILL of somebody's own is not explained so.
+    // A SIGKILL that a process sends is not explained so.
     let container = Container::run(&image, &limit, &["die", "KILL"]);
     assert_eq!((container.wait(), container.logs()), (137, String::new()));
 }

@@ -25,7 +25,7 @@ fn from_scratch() {
     assert_eq!(container.wait(), 7);
     assert_eq!(container.logs(), "hello\n");
 
-    // On a root that cannot be written, as nobody, with every capability dropped.
+    // On a read-only root, as the user nobody, with every capability dropped.
     let hardened = ["--read-only", "--user", "65534:65534", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"];
     let container = Container::run(&image, &hardened, &["/busybox", "sleep", "1000"]);
     assert_eq!(container.stop(60), 143, "main's own death by TERM: {}", container.logs());
@@ -48,7 +48,7 @@ fn from_scratch() {
 }
 
 fn a_stop_in_good_order(image: &Image) {
-    // Main ends first, its helper takes its time, nobody is killed.
+    // Main exits first, its helper needs some time, and nothing is killed.
     let container = Container::run(image, &[], &["/probe", "with-helper", "5", "slow-term", "500", "0"]);
     container.wait_log(" ppid=1 ");
     assert_eq!(container.stop(60), 5);
@@ -137,7 +137,7 @@ fn interrupted_on_a_terminal(image: &Image) {
     wait_until("the end of what is shown", || terminal.ended());
     let screen = terminal.screen();
     assert_eq!(screen.matches("got 2 ").count(), 1, "{screen}");
-    // A main that dies of ^C, and ^Z that nobody could take back.
+    // A main that dies of ^C, and a ^Z that no shell could undo.
     let (_container, client) = Container::attached(image, &["--interactive", "--tty"], &["/busybox", "cat"]);
     let mut terminal = Terminal::start(&client);
     terminal.ask("hello\n", "hello\nhello\n");

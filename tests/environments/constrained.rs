@@ -36,7 +36,7 @@ fn nothing_is_missing(script: &str) {
     assert!(said.contains("killing (SIGKILL) 1 process") && said.contains("ignores SIGTERM"), "{said}");
 }
 
-/// Nobody can be named then, but everybody is told, and in the end killed.
+/// No process can be named then, but all are sent SIGTERM, and in the end killed.
 #[test]
 fn without_proc() {
     require(namespace::available());
@@ -80,13 +80,13 @@ fn a_proc_that_hides_others() {
     nothing_is_missing("mount -t proc -o hidepid=1 proc /proc");
 }
 
-/// Who is hidden runs as somebody else: cannot be told, nor be killed. PID 1's end is its end.
+/// A hidden process runs as another user: it can be neither terminated nor killed. When PID 1 exits the kernel kills it.
 #[test]
 fn a_helper_of_another_user_behind_hidepid() {
     require(namespace::available());
     require(needs::root());
     require(needs::programs(&["setpriv"]));
-    // Readable by everybody, wherever the target directory is.
+    // Readable by every user, wherever the target directory is.
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().to_str().expect("UTF-8");
     let copy = format!(
@@ -149,7 +149,7 @@ fn no_process_is_left_to_the_user() {
     let finished = run(prepared(&limited(1, &format!("-- {path}/probe exit 0")), &[]));
     assert_eq!((finished.code, finished.err.len()), (125, 1), "{:?}", finished.err);
     assert!(finished.err[0].starts_with("rinit: cannot start a process: fork: "), "{:?}", finished.err);
-    // Main fills it up: nobody can fork any more, and the stop needs nobody who could.
+    // Main fills it up: no process can fork any more, and the stop does not need to.
     let mut running = Running::start(prepared(&limited(20, &format!("-- {path}/probe fill")), &[]));
     running.out.wait("full ");
     namespace::find_init(&mut running);

@@ -103,7 +103,7 @@ impl Outcome {
     }
 }
 
-/// Main, which ends with 5 when it is told TERM, and two helpers, of which one cleans up after itself.
+/// Main, which exits with 5 on SIGTERM, and two helpers, of which one cleans up after itself.
 const MAIN: [&str; 8] = ["with-helper", "5", "slow-term", "30", "0", "+", "sleep", "faults"];
 
 /// Runs it under supervision, stops it when all have started, and waits for the end.
@@ -205,7 +205,7 @@ fn each_call_each_error() {
     let mut table = Vec::new();
     for call in CALLS {
         for error in ERRORS {
-            // Without wait4 nobody can be reaped, and nothing is left for an init to do.
+            // Without wait4 no child can be reaped, and nothing is left for an init to do.
             let times = TIMES.into_iter().filter(|when| (call, *when) != ("wait4", When::Every(1)));
             let those: Vec<_> =
                 times.flat_map(|when| [true, false].map(|as_pid_1| Fault { call, error, when, as_pid_1 })).collect();
@@ -240,7 +240,7 @@ fn all_calls_any_error() {
             (hit && ask.call != libc::SYS_rt_sigprocmask).then_some(error)
         });
         outcome.check()?;
-        // Who cannot be told in time is killed in time.
+        // A process that cannot be terminated in time is killed in time.
         match outcome.finished.code {
             5 | 137 => Ok(outcome.seen.refused),
             code => Err(format!("code {code}: {}", outcome.finished.err.join("\n"))),

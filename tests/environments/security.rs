@@ -76,7 +76,7 @@ fn a_hostile_name_forges_no_line_of_a_stop() {
             "pidunu" => {}
             _ => _ = inner.args(["--"]),
         }
-        // Everything that is said of a process is said of it: told, waited for, killed.
+        // Every message about a process is printed about it: terminated, waited for, killed.
         inner.env("RINIT_GRACE", "300ms").arg(hostile.program()).args(["ignore", "TERM"]);
         let mut command = namespace::as_pid_1(&inner);
         let (errors, out) = (hostile.path("err"), hostile.path("out"));
@@ -119,7 +119,7 @@ fn a_hostile_name_forges_no_line_of_an_error() {
     }
     let output = Command::new(hostile.path("rinit")).env("RINIT_GRACE", name).arg("true").output().expect("run rinit");
     assert_harmless(&output.stderr, &["rinit: RINIT_GRACE: "]);
-    // The name under which it is started is somebody's too.
+    // The name under which it is started may be hostile, too.
     for words in [&["--help"][..], &[], &["--no-such"], &["true", "--no-such"]] {
         for file in ["tini", "dumb-init", "catatonit"] {
             use std::os::unix::process::CommandExt;
@@ -138,7 +138,7 @@ fn a_hostile_name_forges_no_line_of_a_diagnosis() {
     require(namespace::available());
     let hostile = Hostile::new();
     for json in [false, true] {
-        // Who refuses, and a zombie, whose parent has become a program that waits for nobody: both of that name. The shell
+        // A process that does not stop, and a zombie whose parent has become a program that never waits: both of that name. The shell
         // finds it by a pattern, since the probe takes no argument that is not UTF-8.
         let script = "for it in \"$1\"/x*; do program=$it; done; \"$program\" ignore TERM & \
                       (\"$program\" exit 0 & exec sleep 1000) & \
@@ -229,7 +229,7 @@ fn nothing_is_read_from_the_working_directory() {
 }
 
 #[test]
-fn no_variable_changes_who_it_runs_as() {
+fn no_variable_changes_the_user() {
     let names = [
         "RINIT_USER",
         "RINIT_GROUP",
@@ -266,7 +266,7 @@ fn no_variable_changes_who_it_runs_as() {
 }
 
 #[test]
-fn whatever_is_asked_for_main_has_no_descriptor_of_rinits() {
+fn main_has_no_descriptor_of_rinits_whatever_the_options() {
     let numbers = |line: &str| -> Vec<i32> {
         let words = line.trim_start_matches("fds=").split(' ');
         words.filter_map(|word| word.split(':').next()?.parse().ok()).collect()
@@ -295,7 +295,7 @@ fn whatever_is_asked_for_main_has_no_descriptor_of_rinits() {
 
 /// A directory that a user may write to: the program is found in it, and the directory is exchanged for a link at any time.
 #[test]
-fn what_the_user_may_exchange_is_looked_at_as_the_user() {
+fn files_that_the_user_may_replace_are_checked_as_the_user() {
     require(needs::root());
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).expect("its mode");
@@ -333,7 +333,7 @@ fn a_main_of_another_user_cannot_touch_rinit() {
     assert_eq!((finished.code, finished.out), (0, vec!["end".to_owned()]), "{:?}", finished.err);
 }
 
-/// A helper that names its own pid's line in the log is told apart: pids are the kernel's.
+/// A helper that forges a line with its pid in the log can be recognised: pids are the kernel's.
 #[test]
 fn the_pid_in_a_line_is_the_kernels() {
     let hostile = Hostile::new();

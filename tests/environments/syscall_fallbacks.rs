@@ -48,14 +48,14 @@ fn each_has_another_way(error: &str) {
     require(namespace::available());
     for call in CALLS {
         println!("{call} {error}");
-        // Sessions, orphans and a forker are found, told and reaped.
+        // Sessions, orphans and a forker are found, terminated and reaped.
         let mut running =
             namespace::start(&without(call, error, &["--drain", "1h"], &["fork-tree", "refused", "--spin"]));
         running.out.wait("tree");
         running.signal(15);
         let finished = running.finished();
         assert_eq!((finished.code, running.left().len()), (143, 0), "{:?}", finished.err);
-        // Who ignores TERM is named and killed, and nobody else is.
+        // A process that ignores SIGTERM is named and killed, and no other is.
         let program = ["with-helper", "5", "ignore", "TERM", "+", "slow-term", "50", "0"];
         let mut running = namespace::start(&without(call, error, &["--drain", "1s"], &program));
         running.out.wait_nth("ready", 3);
@@ -95,9 +95,9 @@ fn inherited_descriptors_are_closed() {
     }
 }
 
-/// There is no other way to hear of signals, and a log that says so ten times in a second helps nobody. Main's end is noticed.
+/// There is no other way to receive signals, and a log with ten such lines a second is of no use. Main's end is noticed.
 #[test]
-fn a_trouble_that_lasts_is_said_once() {
+fn a_lasting_error_is_reported_once() {
     for (calls, pauses) in [("rt_sigtimedwait", 5), ("rt_sigtimedwait,nanosleep", 0)] {
         let mut command = probe(["refuse", calls, "--"]);
         command.arg(rinit_path()).args(["--", "sh", "-c", "echo ready; read line; exit 6"]);
@@ -135,7 +135,7 @@ fn a_subreaper_that_cannot_be() {
         assert_eq!((finished.code, finished.err), (7, vec![]));
         let finished = run(without("subreaper", error, &["-s"], &["exit", "7"]));
         assert_eq!((finished.code, finished.err.len()), (125, 1), "{:?}", finished.err);
-        // A stop still reaches everybody who is below main or below a child of rinit's.
+        // A stop still reaches every process below main or below a child of rinit.
         let mut running = Running::start(without("subreaper", error, &[], &["signals", "--exit-on", "TERM:4"]));
         running.out.wait("ready");
         running.signal(15);

@@ -75,7 +75,7 @@ pub(crate) fn in_a_namespace_of_its_own() {
     std::fs::write("/proc/sys/kernel/ns_last_pid", last_pid).expect("choose the next pid");
     let mut second = reaper.spawn(&ChildSpec::new("sleep").arg("1000")).expect("spawn");
     assert_eq!(second.pid(), first.pid());
-    // A signal for the first one's group reaches nobody: the group of that number is another one.
+    // A signal for the first one's group reaches no process: the group of that number is another one.
     assert_eq!(first.kill_group().expect("nobody"), Delivery::Gone);
     first.signal(Signal::KILL).expect("nobody");
     assert_eq!(first.try_wait().expect("kept"), Some(ExitStatus::Code(1)));
@@ -118,7 +118,7 @@ fn a_timeout_is_kept_without_pidfds() {
 }
 
 #[test(own_process)]
-fn a_group_is_ended_whole() {
+fn a_group_is_killed_whole() {
     let (mut child, helper) = ready(&shell("sleep 1000 >/dev/null & echo $!; wait"));
     assert!(runs(&helper));
     assert_eq!(child.kill_group().expect("kill"), Delivery::Delivered);
@@ -174,7 +174,7 @@ fn a_stop_by_force() {
 }
 
 #[test(own_process)]
-fn a_stop_ends_what_is_left_in_the_group() {
+fn a_stop_kills_the_rest_of_the_group() {
     let spec = shell("(trap '' TERM; echo $(exec sh -c 'echo $PPID'); exec sleep 1000 >/dev/null) & wait");
     let (mut child, helper) = ready(&spec.stop_timeout(Duration::from_secs(60)));
     assert!(runs(&helper), "{helper}");
@@ -191,7 +191,7 @@ fn a_stop_continues_the_stopped() {
 }
 
 #[test(own_process)]
-fn a_thread_ends_before_its_child() {
+fn a_thread_exits_before_its_child() {
     let script = "read word; exit 9";
     let specs = [shell(script), shell(script).parent_death_signal(Signal::KILL)];
     for spec in specs.map(|spec| spec.stdin(Stdio::piped())) {
@@ -228,7 +228,7 @@ fn threads() -> usize {
 }
 
 #[test(own_process)]
-fn children_end_with_a_killed_process() {
+fn children_die_with_a_killed_process() {
     let _subreaper = become_subreaper().expect("subreaper");
     let mut host = role("child_host", &[]).stdout(std::process::Stdio::piped()).spawn().expect("spawn");
     let mut lines = BufReader::new(host.stdout.take().expect("a pipe")).lines();
@@ -324,7 +324,7 @@ fn bare_child() -> Pid {
 }
 
 #[test(own_process)]
-fn who_ended_before_the_reaper_is_noticed() {
+fn a_child_that_exited_before_the_reaper_is_noticed() {
     let pid = bare_child();
     let raw = rustix::process::Pid::from_raw(pid.get()).expect("a pid");
     let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
@@ -353,7 +353,7 @@ fn resident_kilobytes() -> u64 {
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
-/// Statuses that nobody asks for: of orphans, and of children whose handles were dropped.
+/// Statuses that are never asked for: of orphans, and of children whose handles were dropped.
 #[test(own_process)]
 fn memory_stays_bounded() {
     let orphans: usize = std::env::var("RINIT_SOAK_ORPHANS").map_or(100_000, |count| count.parse().expect("a number"));
@@ -396,7 +396,7 @@ fn memory_stays_bounded() {
 }
 
 #[test(own_process)]
-fn somebody_elses_wait_is_an_error() {
+fn a_status_reaped_by_other_code_is_an_error() {
     let mut child = spawn(&shell("exit 1"));
     let pid = rustix::process::Pid::from_raw(child.pid().get()).expect("a pid");
     // What breaks the contract of the exclusive mode: a wait that is not rinit's.

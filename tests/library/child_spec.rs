@@ -49,7 +49,7 @@ fn standard_descriptors() {
     assert_eq!(child.wait().expect("wait"), ExitStatus::Code(3));
     assert!(child.take_stdin().is_none() && child.take_stdout().is_none() && child.take_stderr().is_none());
 
-    // A pipe that nobody takes is closed by the wait: `cat` would read for ever.
+    // A pipe that was not taken is closed by the wait: `cat` would read for ever.
     let mut child = reaper.spawn(&ChildSpec::new("cat").stdin(Stdio::piped())).expect("spawn");
     assert_eq!(child.wait().expect("wait"), ExitStatus::Code(0));
 
@@ -172,7 +172,7 @@ fn an_impossible_number_is_an_error() {
 }
 
 #[test(own_process)]
-fn a_failed_start_is_told_over_passed_descriptors() {
+fn a_failed_start_is_reported_beside_passed_descriptors() {
     let mut spec = ChildSpec::new("/no/such/program");
     for number in 0..20 {
         let null = OwnedFd::from(File::open("/dev/null").expect("/dev/null"));
@@ -195,7 +195,7 @@ fn an_environment_from_nothing() {
 }
 
 #[test(own_process)]
-fn what_a_std_command_shows() {
+fn a_std_command_becomes_the_same_child() {
     let mut command = std::process::Command::new("sh");
     command.args(["-c", "echo $A $B $PWD \"$@\"", "sh", "x y", "z"]).env("A", "1").env_remove("HOME").current_dir("/");
     let spec = ChildSpec::from(&command).env("B", "2");

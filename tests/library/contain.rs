@@ -176,7 +176,7 @@ fn a_killed_host_leaves_nothing() {
 }
 
 #[test(own_process)]
-fn a_killed_host_whose_end_lives_on_in_a_fork_leaves_nothing() {
+fn a_killed_host_whose_socket_lives_on_in_a_fork_leaves_nothing() {
     kill_host("forks", |_| ());
 }
 
@@ -229,7 +229,7 @@ fn the_status_is_exact() {
 }
 
 #[test(own_process)]
-fn what_cannot_be_started_is_a_typed_error() {
+fn a_failed_start_is_a_typed_error() {
     let failed = |spec: ChildSpec| contained(spec).start().expect_err("it does not start");
     let error = failed(ChildSpec::new("/no/such/program"));
     assert!(matches!(error, Error::NotFound { .. }) && error.exit_code() == 127, "{error:?}");
@@ -416,7 +416,7 @@ fn signals_go_to_main() {
 const STUBBORN_HELPER: &str = "(trap '' TERM; echo ready; exec sleep 1000) &";
 
 #[test(own_process)]
-fn a_stop_is_orderly_and_the_report_names_who_was_killed() {
+fn a_stop_is_orderly_and_the_report_names_killed_processes() {
     let mark = Mark::new();
     let script = format!("trap 'exit 6' TERM; {STUBBORN_HELPER} while :; do sleep 0.01; done");
     let spec = contained(mark.on(shell(&script)).stdout(Stdio::piped())).drain(Duration::from_millis(100));
@@ -430,7 +430,7 @@ fn a_stop_is_orderly_and_the_report_names_who_was_killed() {
 }
 
 #[test(own_process)]
-fn whoever_remains_is_drained() {
+fn remaining_processes_are_drained() {
     let mark = Mark::new();
     let spec = contained(mark.on(shell("setsid sleep 1000 & exit 4")));
     let report = spec.start().expect("start").wait().expect("a report").clone();
@@ -507,7 +507,7 @@ fn main_gets_its_terminal() {
         start(spec.process_group(ProcessGroup::Session).terminal(pair.user.try_clone().expect("a duplicate")));
     rustix::io::write(&pair.controller, b"7\n").expect("type");
     assert_eq!(job.wait().expect("a report").main, Some(ExitStatus::Code(7)));
-    // Its rinit keeps the terminal from nobody: with the last user's end the other side reads its end.
+    // Its rinit does not hold the terminal open: the other side reads the end when the last user has closed it.
     drop((job, at));
     drop(pair.user);
     let mut bytes = [0; 256];
@@ -589,7 +589,7 @@ fn hundreds_of_jobs_leak_nothing() {
 }
 
 #[test(own_process)]
-fn an_exclusive_reaper_takes_nothing_away() {
+fn an_exclusive_reaper_reaps_no_rinit_of_a_job() {
     let _subreaper = become_subreaper().expect("subreaper");
     let reaper = Reaper::exclusive().expect("a reaper");
     static DONE: AtomicBool = AtomicBool::new(false);

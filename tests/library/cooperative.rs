@@ -68,7 +68,7 @@ fn an_unclaimed_child_is_waited_for_within_the_settling_time() {
 }
 
 #[test(own_process)]
-fn a_thread_ends_before_its_child() {
+fn a_thread_exits_before_its_child() {
     let _subreaper = become_subreaper().expect("subreaper");
     let reaper = Reaper::cooperative().expect("reaper").settle(Duration::from_millis(300)).start().expect("thread");
     // Claimed: the thread ends while the child runs.

@@ -85,7 +85,7 @@ fn a_slow_observer_stops_nothing() {
 }
 
 #[test(own_process)]
-fn the_report_names_who_was_killed() {
+fn the_report_names_killed_processes() {
     let report = run(init(STUBBORN_HELPER).drain(Duration::from_millis(200)));
     assert_eq!(report.main, Some(ExitStatus::Code(4)));
     assert_eq!((report.told, report.killed.len(), report.left_behind.len()), (1, 1, 0));
@@ -94,7 +94,7 @@ fn the_report_names_who_was_killed() {
 }
 
 #[test(own_process)]
-fn the_report_names_who_was_left() {
+fn the_report_names_processes_left_behind() {
     let report = run(init("sleep 1000 & exit 4").on_main_exit(OnMainExit::Exit));
     assert_eq!(report.exit_code(), 4);
     let left: Vec<_> = report.left_behind.iter().map(|process| process.command.as_str()).collect();
@@ -154,14 +154,14 @@ fn children_by_poll() {
 }
 
 #[test(own_process)]
-fn a_status_is_kept_for_who_asks_late() {
+fn a_status_is_kept_until_it_is_asked_for() {
     let reaper = Reaper::exclusive().expect("reaper");
     let mut child = reaper.spawn(&shell("exit 8")).expect("spawn");
     poll_on(&[child.as_fd()]);
     let ended = reaper.try_next().expect("next").expect("it has ended");
     assert_eq!((ended.pid, ended.spawned_here), (child.pid(), true));
     assert_eq!(child.wait().expect("kept"), ExitStatus::Code(8));
-    // Dropped unasked: reaped all the same, for nobody.
+    // Dropped before it was asked for its status: reaped all the same.
     drop(reaper.spawn(&shell("exit 1")).expect("spawn"));
     poll_on(&[reaper.as_fd()]);
     while let Some(ended) = reaper.try_next().expect("next") {
@@ -239,7 +239,7 @@ fn a_forwarder_reaches_each_recipient() {
         wait_until("the helper's end", || !is_alive(helper));
         by_whom.push(child);
     }
-    // They have ended: nobody gets it, and that is no error.
+    // They have exited: no process gets the signal, and that is not an error.
     for child in &by_whom {
         for to in
             [Recipient::Child(child), Recipient::Group(child), Recipient::Process(child.pid()), Recipient::Descendants]
@@ -315,7 +315,7 @@ fn the_subreaper_attribute_is_given_back() {
         }
         assert!(!is_one());
     }
-    // What somebody else has set stays set.
+    // What other code has set stays set.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("prctl");
     let ours = become_subreaper().expect("subreaper");
     assert!(ours.was_set());

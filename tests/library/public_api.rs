@@ -1,7 +1,7 @@
 //! The library's public API against `docs/public-api.txt`, so that nothing in it changes unnoticed.
 //!
 //! `RINIT_WRITE_PUBLIC_API=1 cargo test --test library public_api` writes the file; the difference belongs into the same
-//! commit and, if somebody's program may no longer compile, into the changelog.
+//! commit and, if a dependent program may no longer compile, into the changelog.
 
 use public_api::PublicApi;
 use std::collections::BTreeSet;

@@ -36,7 +36,7 @@ struct World {
     now: Duration,
     main_alive: bool,
     main_refused_at: Option<Duration>,
-    /// Others that end when told TERM, those that only KILL ends, and those that nothing ends.
+    /// Others that exit on SIGTERM, those that only SIGKILL ends, and those that survive both.
     others: [u32; 3],
     everyone_told: bool,
     main_told_stop_at: Option<Duration>,
@@ -184,14 +184,14 @@ impl World {
             OnMainExit::Wait => self.main_ended_at.zip(self.stop_came_at).map(|(ended, stop)| ended.max(stop)),
             _ => self.main_ended_at,
         };
-        // Main that cannot be told counts as ended.
+        // Main that cannot be signalled counts as exited.
         let began = [began, self.main_refused_at].into_iter().flatten().min();
         let drain = began.filter(|_| !unlimited).map(|began| began + drain);
         let due = [grace, drain].into_iter().flatten().min();
         assert!(due.is_some_and(|due| self.now >= due), "killed at {:?}, due {due:?}", self.now);
     }
 
-    /// What the world does about the actions: those who were told end, those who were killed end.
+    /// What follows from the actions: processes that were sent SIGTERM or SIGKILL exit.
     fn consequences(&mut self) {
         if self.everyone_told && self.others[0] > 0 && !self.exited {
             self.end(false, 0);
@@ -247,7 +247,7 @@ impl World {
         self.now = until;
     }
 
-    /// Time without end, and then everyone's death: both must lead to the exit.
+    /// Time without end, and then the death of all processes: both must lead to the exit.
     fn finish(&mut self) {
         let far = self.now + Duration::from_secs(3600);
         self.let_time_pass(far);

@@ -88,7 +88,7 @@ fn the_drain_has_ten_seconds_unless_the_runtime_counts_them() {
 }
 
 #[test]
-fn wait_tells_nobody_until_a_stop() {
+fn wait_terminates_nothing_until_a_stop() {
     let mut run = Run::new(ShutdownConfig { on_main_exit: OnMainExit::Wait, ..ShutdownConfig::default() });
     assert_eq!(run.ended(true, false, 1), []);
     assert_eq!(run.0.deadline(), None);
@@ -107,7 +107,7 @@ fn deaths_in_the_drain_lead_to_one_look_for_orphans() {
 }
 
 #[test]
-fn who_survives_kill_is_left_after_five_seconds() {
+fn survivors_of_kill_are_left_after_five_seconds() {
     let mut run = Run::new(ShutdownConfig { grace: Some(seconds(4)), ..ShutdownConfig::default() });
     assert_eq!(run.term(0), [TERM]);
     assert_eq!(run.tick(), (seconds(2), vec![ShutdownAction::TerminateAll]));
@@ -120,7 +120,7 @@ fn who_survives_kill_is_left_after_five_seconds() {
 }
 
 #[test]
-fn who_is_abandoned_is_killed_at_once_and_looked_for_after_each_death() {
+fn abandoned_processes_are_killed_at_once_and_scanned_for_after_each_death() {
     let mut run = Run::new(ShutdownConfig { grace: Some(seconds(60)), ..ShutdownConfig::default() });
     assert_eq!(run.term(1), [TERM]);
     let abandon = |run: &mut Run, at| run.0.step(ShutdownInput::Abandoned, at);

@@ -95,7 +95,7 @@ fn spawn_under_load() {
     println!("{right} threads");
 }
 
-/// A process in a session of its own that would outlive everybody; ends with 3.
+/// A process in a session of its own that would outlive all others; exits with 3.
 fn leave_an_orphan() {
     Command::new("setsid").args(["sleep", "1000"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("setsid");
     std::process::exit(3);
@@ -386,7 +386,7 @@ fn no_status_is_lost_while_orphans_are_reaped() {
 }
 
 #[test]
-fn what_remains_is_ended() {
+fn remaining_processes_are_terminated() {
     for place in places() {
         // Its output would have no end if the orphan still had it, so it has none: the end of the init is enough here.
         let output = output(place, &["--service", "orphan"]);
@@ -491,7 +491,7 @@ fn a_split_in_a_split() {
 }
 
 #[test]
-fn a_thread_ends_before_its_child() {
+fn a_thread_exits_before_its_child() {
     for place in places() {
         let output = output(place, &["--service", "short-threads"]);
         assert_eq!((output.status.code(), text(&output).as_str()), (Some(0), "20 live, 20 right\n"), "{place:?}");

@@ -340,7 +340,7 @@ const CATATONIT: &str = "
     | -- -v
 ";
 
-/// pidunu is in no distribution; whoever has it in PATH gets it compared.
+/// pidunu is in no distribution; where it is in PATH it is compared.
 const PIDUNU: &str = "
     |
     | --
@@ -564,7 +564,7 @@ fn dumb_init_stops_with_its_children() {
 }
 
 #[test]
-fn dumb_inits_helpers_get_term_when_main_ends() {
+fn dumb_inits_helpers_get_term_when_main_exits() {
     both("dumb-init", |program| {
         let mut command = Command::new(program);
         command.args([probe_path(), "with-helper", "--at-once", "4", "signals", "--exit-on", "TERM:0"]);
@@ -624,7 +624,7 @@ fn value(terminal: &Terminal, name: &str) -> String {
 }
 
 #[test]
-fn dumb_init_takes_its_terminal_along() {
+fn dumb_init_gives_its_terminal_to_its_session() {
     both("dumb-init", |program| {
         // As `docker run -it` starts it: the leader of its session.
         let mut command = Command::new(program);
@@ -649,9 +649,9 @@ fn dumb_init_in_a_shell_leaves_it_its_terminal() {
 }
 
 /// Where it is not PID 1, a signal that tini, catatonit and pidunu do not handle ends them, and leaves their child alone.
-/// Here it is passed on (`own-death`).
+/// Here it is forwarded (`own-death`).
 #[test]
-fn signals_that_would_end_the_original_are_passed_on() {
+fn signals_that_would_kill_the_original_are_forwarded() {
     for (name, signal) in [("tini", libc::SIGABRT), ("catatonit", libc::SIGABRT), ("dumb-init", 32), ("pidunu", 40)] {
         let stand = Stand::new(name);
         let mut command = Command::new(stand.path(name));

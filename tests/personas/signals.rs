@@ -67,11 +67,11 @@ fn receivers(init: &Path, options: &[&str]) -> Received {
             all.filter(is_probe).collect::<Vec<_>>()
         };
         wait_until("all signals to be handled", || {
-            // PID 1 first: what it has taken, it has passed on when it sleeps again.
+            // PID 1 first: what it has received, it has forwarded when it sleeps again.
             is_idle(running.pid()) && probes().into_iter().all(is_idle) && is_idle(running.pid())
         });
     }
-    // Behind everything else; whoever got USR1 before, gets it again.
+    // After everything else; a process that got SIGUSR1 before gets it again.
     running.signal(libc::SIGUSR1);
     running.out.wait_nth(&format!("got {} ", libc::SIGUSR1), 2);
     let lines = running.out.all();

@@ -1,4 +1,4 @@
-//! What the benches run under each init: a main with a crowd around it that makes orphans when it is told.
+//! What the benches run under each init: a main with a crowd around it that makes orphans on request.
 
 use crate::{number, option, orphans, say, say_ready, sys};
 

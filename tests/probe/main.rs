@@ -27,7 +27,7 @@
 //! | `eat MEGABYTES` | takes so much memory, and says `ate` |
 //! | `exit CODE`, `die SIG` | ends so |
 //! | `refuse CALLS[:ERRNO] -- PROGRAM ARGS` | runs the program without these system calls; see [`seccomp`] |
-//! | `supervise SOCKET CALLS -- PROGRAM ARGS` | runs it with somebody who says of each of the calls whether it is made |
+//! | `supervise SOCKET CALLS -- PROGRAM ARGS` | runs it under a supervisor that decides about each of the calls |
 #![no_main]
 #![allow(unsafe_code)]
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 ///
 /// Makes N orphans by double fork. Each ends at once, or after `--live`; with `--together` all of them wait for one pipe
 /// to close, which happens as this process itself ends, so that the deaths come in one batch with main's. Says `made N`
-/// and then exits with `--exit`, or without it sleeps until it is told TERM.
+/// and then exits with `--exit`, or without it sleeps until SIGTERM.
 pub(crate) fn make(words: &[String]) -> i32 {
     let count = number(words, 0);
     let live = option(words, "--live").map_or(0, |text| text.parse().unwrap_or_else(|_| fail("--live: not a number")));
@@ -31,7 +31,7 @@ pub(crate) fn make(words: &[String]) -> i32 {
     }
 }
 
-/// Makes that many orphans by double fork; each does as it is told and ends with status 3.
+/// Makes that many orphans by double fork; each does its part and exits with status 3.
 pub(crate) fn by_hundreds(count: i32, orphan: impl Fn()) {
     let mut left = count;
     // A middle process makes up to a hundred and ends: fewer forks, and they change their parent in groups.
@@ -115,7 +115,7 @@ pub(crate) fn fill(words: &[String]) -> i32 {
 
 /// `forks N`: N processes, each of which starts its successor, in a session of its own, and ends, on and on without a pause;
 /// and N that start children as fast as they end. Says `forks` when all are on their way. It blows itself out after a minute,
-/// in case that nobody ends it.
+/// in case that nothing terminates it.
 pub(crate) fn forks(words: &[String]) -> i32 {
     let end = Instant::now() + Duration::from_secs(60);
     let blows = || {

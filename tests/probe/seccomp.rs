@@ -192,7 +192,7 @@ pub(crate) fn refuse(words: &[String]) -> ! {
     sys::exec(program, arguments)
 }
 
-/// `supervise SOCKET CALL,CALL… -- PROGRAM ARGS`: whoever listens at the socket gets the descriptor by which the kernel
+/// `supervise SOCKET CALL,CALL… -- PROGRAM ARGS`: the listener at the socket gets the descriptor by which the kernel
 /// asks for each of the calls whether it shall be made (`seccomp_unotify(2)`).
 pub(crate) fn supervise(words: &[String]) -> ! {
     let [socket, calls, dashes, program, arguments @ ..] = words else { fail("supervise SOCKET CALLS -- PROGRAM") };

@@ -60,7 +60,7 @@ fn live(choice: &mut Choice, levels: u32) -> ! {
         sys::set_handler(libc::SIGTERM, libc::SIG_IGN);
     }
     if choice.below(8) == 0 {
-        // Its group is nobody's once it has ended.
+        // No process has its group once it has exited.
         let _ = sys::try_own_group();
     }
     let moment = i32::try_from(choice.below(60)).unwrap_or(0);
@@ -99,7 +99,7 @@ fn live(choice: &mut Choice, levels: u32) -> ! {
     sys::leave(i32::try_from(choice.below(256)).unwrap_or(0));
 }
 
-/// `spawner COUNT CODE`: so many children by `posix_spawn(3)`, which is a vfork that shares the memory; waits for every other
+/// `spawner COUNT CODE`: COUNT children by `posix_spawn(3)`, which is a vfork that shares the memory; waits for every other
 /// one. Exits with CODE.
 pub(crate) fn spawner(words: &[String]) -> i32 {
     let own = std::env::current_exe().unwrap_or_else(|error| fail(&format!("no path of its own: {error}")));

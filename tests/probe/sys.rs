@@ -321,7 +321,7 @@ pub(crate) fn exec_as(program: &str, name: &str, arguments: &[String]) -> ! {
     fail(&format!("exec {program}: {}", std::io::Error::last_os_error()))
 }
 
-/// Gives a copy of the descriptor to whoever listens at the other end of the socket (`unix(7)`, SCM_RIGHTS).
+/// Sends a copy of the descriptor to the listener at the other end of the socket (`unix(7)`, SCM_RIGHTS).
 pub(crate) fn send_descriptor(to: &UnixStream, fd: i32) {
     // SAFETY: a plain computation.
     let space = unsafe { libc::CMSG_SPACE(size_of::<i32>() as u32) } as usize;

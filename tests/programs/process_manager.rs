@@ -36,7 +36,7 @@ fn script(directory: &Path, name: &str, text: &str) -> String {
 }
 
 #[test]
-fn who_crashes_is_started_again_and_who_is_done_is_not() {
+fn a_crashed_program_is_started_again_and_a_finished_one_is_not() {
     let directory = tempfile::tempdir().expect("a directory");
     let counts = directory.path().join("counts");
     // Crashes twice, by its status and by a signal; then it is done.
@@ -59,7 +59,7 @@ fn who_crashes_is_started_again_and_who_is_done_is_not() {
 }
 
 #[test]
-fn what_cannot_be_started_is_said_and_tried_again() {
+fn a_failed_start_is_reported_and_tried_again() {
     everywhere(&["/no/such/program"], |mut manager| {
         manager.out.wait("/no/such/program: not found");
         manager.out.wait("again in 200ms");
@@ -69,7 +69,7 @@ fn what_cannot_be_started_is_said_and_tried_again() {
 }
 
 #[test]
-fn signals_are_passed_on_and_all_stop_in_order() {
+fn signals_are_forwarded_and_all_stop_in_order() {
     let directory = tempfile::tempdir().expect("a directory");
     let text =
         "trap 'echo $1 got HUP' HUP; trap 'echo $1 stops; exit 0' TERM; echo $1 runs; while :; do sleep 0.01; done";
@@ -91,7 +91,7 @@ fn signals_are_passed_on_and_all_stop_in_order() {
 }
 
 #[test]
-fn who_does_not_stop_is_killed_with_its_group() {
+fn a_program_that_ignores_term_is_killed_with_its_group() {
     let directory = tempfile::tempdir().expect("a directory");
     let text = "trap '' TERM; sleep 1000 >/dev/null & echo helper=$!; wait";
     let stubborn = script(directory.path(), "stubborn", text);
@@ -117,7 +117,7 @@ fn orphans_are_reaped() {
 }
 
 #[test]
-fn nobody_outlives_a_manager_that_is_killed() {
+fn no_program_outlives_a_killed_manager() {
     let mut command = Command::new(example("process_manager"));
     command.args(["sleep 1000", "sleep 1001"]);
     let mut manager = Running::start(command);

@@ -1,6 +1,6 @@
 //! Real programs under rinit as PID 1, stopped as `docker stop` would: they end in their own order, and nothing is lost.
 //!
-//! Debian packages, named for whoever sets up the machine: `nginx-light postgresql redis-server supervisor celery
+//! The Debian packages: `nginx-light postgresql redis-server supervisor celery
 //! python3-redis`. A program that is not there is skipped, or under CI a failure. Everything listens on Unix
 //! sockets in a directory of the test.
 
@@ -19,7 +19,7 @@ const INT: i32 = 2;
 const QUIT: i32 = 3;
 const TERM: i32 = 15;
 
-/// What rinit has to say so that [`assert_left_alone`] can see whom it has told and killed.
+/// So much must rinit report that [`assert_left_alone`] sees every process that it terminated or killed.
 const TALKATIVE: &str = "-vv";
 
 fn needs(programs: &[&str]) -> Result<(), String> {
@@ -44,7 +44,7 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("the temporary directory's name is UTF-8")
 }
 
-/// Rinit has told nobody but main and killed nobody: the program has ended its own processes.
+/// rinit has sent signals to main alone: the program has stopped its own processes.
 #[track_caller]
 fn assert_left_alone(finished: &Finished) {
     let touched = ["sent SIG", "telling what remains", "time is up", "still waiting", "leaving, although"];
@@ -341,7 +341,7 @@ mod supervisord {
 
     /// One program that needs time to clean up, one that does not.
     #[test]
-    fn programs_are_told_by_supervisord_and_clean_up() {
+    fn programs_are_stopped_by_supervisord_and_clean_up() {
         require(needs(&["supervisord"]));
         let directory = directory();
         let path = text(directory.path());

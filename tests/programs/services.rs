@@ -96,7 +96,7 @@ impl Client {
     }
 }
 
-/// Waits until the process has no children but living ones, and at most so many.
+/// Waits until the process has at most `count` children, and no zombie among them.
 #[track_caller]
 fn wait_for_at_most(count: usize, init: i32) {
     wait_until("the orphans to be reaped", || {
@@ -134,11 +134,11 @@ fn a_std_service_by_split() {
         assert_eq!(client.ask("echo hello; exit 7"), "hello\nexit status: 7\n", "{place:?}");
         assert_eq!(client.ask(MANY_ORPHANS), "exit status: 0\n");
         wait_for_at_most(1, init);
-        // One that stays: the init's, and nobody's child in the service.
+        // One that stays becomes the init's child, not the service's.
         assert_eq!(client.ask("(setsid sleep 1000 >/dev/null 2>&1 &)"), "exit status: 0\n");
         wait_until("the orphan to be the init's", || procfs::children(init).len() == 2);
 
-        // The stop: what is being answered is answered, and then nobody is left.
+        // The stop: a running answer is finished, and then no process is left.
         client.send("echo begun >&2; sleep 0.3; echo done");
         // Read by a thread of the service, and started, before the stop.
         wait_until("the command", || procfs::descendants(init).iter().any(|one| sleeps(one.pid, "0.3")));
@@ -175,7 +175,7 @@ fn a_tokio_service_by_the_cooperative_reaper() {
     for place in places() {
         let mut running = start(place, &program, &[]);
         if place == Place::Pid1WithoutProc {
-            // Orphans could not be told from children: refused, with the reason.
+            // It could not distinguish orphans from children: refused, with the reason.
             let finished = running.finished();
             assert_eq!(finished.code, 1, "{finished:?}");
             assert!(finished.err.iter().any(|line| line.contains("/proc")), "{finished:?}");
@@ -287,7 +287,7 @@ fn a_split_on_a_terminal() {
         assert_eq!(client.ask("exit 3"), "exit status: 3\n");
         terminal.type_in("fg\n");
         wait_until("the shell to let it go", || terminal.foreground() != shell);
-        // What is typed now reaches the service, whoever of the two has the terminal at this moment.
+        // What is typed now reaches the service, whichever of the two has the terminal at this moment.
         terminal.ask("\x1a", "Stopped");
         foreground(&terminal, shell);
         terminal.type_in("fg\n");

@@ -47,7 +47,7 @@ fn of_pid_1() {
     require(namespace::available());
     let mut random = Random::seeded();
     for _ in 0..RUNS {
-        // A shell holds it back until its pid is known and somebody looks at it without a pause: most of what is to be hit
+        // A shell holds it back until its pid is known and the test polls it without a pause: most of what is to be hit
         // is over within a millisecond.
         let mut shell = Command::new("sh");
         shell.args(["-c", "read line; exec \"$@\"", "sh"]).arg(rinit_path()).args(["--", "sleep", "1000"]);

@@ -1,5 +1,5 @@
 //! Races by construction: things that happen at random moments, thousands of times. Whatever the order, the status is right,
-//! nobody is left, and nothing panics.
+//! no process is left, and nothing panics.
 //!
 //! Each run has a seed of its own and can be had again. `RINIT_RACES_SECONDS` makes it go on for longer.
 
@@ -48,7 +48,7 @@ const RACES: &[Race] = &[
 ];
 
 #[test]
-fn whatever_the_order() {
+fn races_in_any_order() {
     require_for_part(namespace::available());
     require_for_part(needs::root().and(needs::programs(&["strace"])));
     let time = budget::seconds("RINIT_RACES_SECONDS", 5, 45);
@@ -83,7 +83,7 @@ fn whatever_the_order() {
     println!("{:6} runs in {time:?}", counts.iter().sum::<u64>());
 }
 
-/// A running rinit with the probe as main; signals to it find it or nobody.
+/// A running rinit with the probe as main; signals reach it or no process.
 struct Run {
     running: Running,
     init: Option<OwnedFd>,
@@ -129,7 +129,7 @@ impl Run {
         children.find(is_main).expect("main")
     }
 
-    /// It ends with one of these, and leaves nobody.
+    /// It exits with one of these, and leaves no process.
     #[track_caller]
     fn ends(mut self, codes: &[i32]) -> Vec<String> {
         let finished = self.running.finished();
@@ -152,7 +152,7 @@ fn send(to: Option<&OwnedFd>, signal: i32) {
     }
 }
 
-/// Up to so many microseconds. Busy: a sleep would come back too late for what happens within microseconds.
+/// Spins for up to `most` microseconds. Busy: a sleep would come back too late for what happens within microseconds.
 fn a_moment(random: &mut Random, most: u64) {
     let (from, time) = (Instant::now(), Duration::from_micros(random.below(most)));
     while from.elapsed() < time {
@@ -160,7 +160,7 @@ fn a_moment(random: &mut Random, most: u64) {
     }
 }
 
-/// A status that nobody else has.
+/// A status that no other process has.
 fn code(random: &mut Random) -> i32 {
     20 + random.below(70) as i32
 }

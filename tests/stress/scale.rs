@@ -1,4 +1,4 @@
-//! Many descendants: all are told, all are reaped, in time proportional to their number.
+//! Many descendants: all are terminated and reaped, in time proportional to their number.
 //!
 //! 2,000 always; 20,000 under CI or with `RINIT_SCALE=1`. docs/contrast.md has the figures and
 //! how they were made.
@@ -86,7 +86,7 @@ fn room_for(count: usize) -> Result<(), String> {
 }
 
 #[test]
-fn all_are_told_and_reaped_in_time_proportional_to_their_number() {
+fn all_are_terminated_and_reaped_in_time_proportional_to_their_number() {
     require(room_for(FEW));
     let few = stop(FEW);
     println!("{FEW} descendants: all told and reaped in {:.3} s", few.took.as_secs_f64());

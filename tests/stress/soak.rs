@@ -1,6 +1,6 @@
 //! Load that goes on and on: storms of processes that fork, setsid, double-fork, ignore TERM, exit, crash, thread and exec. What
 //! must hold is looked at from outside: no zombie stays, rinit grows neither in memory nor in descriptors, every stop ends with
-//! the right status, and nobody is killed before their time.
+//! the right status, and nothing is killed before its time.
 //!
 //! `RINIT_SOAK_SECONDS` makes it go on for hours: each of the three for so long, two at a time.
 
@@ -88,7 +88,7 @@ fn nobody_was_killed(said: &[String]) {
     assert!(!said.iter().any(bad), "{said:#?}");
 }
 
-/// Options of a life in which nobody is ever killed, and is said if so.
+/// Options of a life in which nothing is killed, and a kill would be reported.
 const PATIENT: &[&str] = &["-v", "--drain", "1h", "--"];
 
 #[test]
@@ -129,7 +129,7 @@ fn start(random: &mut Random, words: &[&str]) -> Running {
     }
 }
 
-/// A life in which everybody ends by themselves or when told: main's status, and nobody is killed.
+/// A life in which all processes exit by themselves or on SIGTERM: main's status, and nothing is killed.
 fn patient(random: &mut Random) {
     let code = 20 + random.below(70) as i32;
     let (seed, time) = (random.below(1 << 30).to_string(), random.below(400).to_string());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// So many seconds on a user's machine, and so many under CI; the variable says otherwise, for hours.
+/// `here` seconds on a user's machine, `under_ci` under CI, or what the variable says, for hours.
 pub fn seconds(variable: &str, here: u64, under_ci: u64) -> Duration {
     let given = std::env::var(variable).ok().map(|text| text.parse().expect("a number of seconds"));
     let usual = if std::env::var_os("CI").is_some() { under_ci } else { here };

@@ -31,7 +31,7 @@ pub struct Seen {
     pub refused: u64,
 }
 
-/// Answers for one rinit, until that has ended and everybody below it.
+/// Answers for one rinit, until it and all its descendants have exited.
 pub struct Supervisor {
     thread: JoinHandle<Seen>,
 }
@@ -67,7 +67,7 @@ impl Supervisor {
     }
 }
 
-/// `None` where nobody comes.
+/// `None` where none connects.
 fn accept(socket: &UnixListener) -> Option<UnixStream> {
     let wait = Timespec { tv_sec: deadline().as_secs() as i64, tv_nsec: 0 };
     let mut fds = [PollFd::new(socket, PollFlags::IN)];
@@ -140,7 +140,7 @@ fn serve(listener: BorrowedFd<'_>, rinit: u32, mut decide: impl FnMut(&Ask) -> O
     seen
 }
 
-/// The next question; `None` where whoever asked has been killed meanwhile.
+/// The next question; `None` where the asking process has been killed meanwhile.
 fn notice(listener: BorrowedFd<'_>) -> Option<libc::seccomp_notif> {
     // SAFETY: plain integers, for which zeros are a valid value, and which the kernel wants to be zeros.
     let mut notice: libc::seccomp_notif = unsafe { std::mem::zeroed() };

@@ -63,7 +63,7 @@ pub fn find_init(running: &mut Running) {
                 procfs::command_line(*child).first().is_some_and(|name| name != "unshare" && name != probe_path());
             inside.split_whitespace().last() == Some("1") && is_program
         });
-        // It may have ended already: then there is nobody to signal.
+        // It may have exited already: then there is nothing to signal.
         found.or_else(|| (!running.is_running()).then_some(0))
     });
     if init != 0 {

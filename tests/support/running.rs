@@ -262,7 +262,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         let end = Instant::now() + deadline();
         let own = [self.child.id() as i32, self.pid()];
-        // Others first: while their init lives it reaps them. They may be forking, so until nobody is left.
+        // Others first: while their init lives it reaps them. They may be forking, so until none is left.
         while Instant::now() < end {
             let others: Vec<_> = self.left().into_iter().filter(|process| !own.contains(&process.pid)).collect();
             if others.is_empty() {
@@ -320,7 +320,7 @@ pub fn kill(pid: i32, signal: i32) {
 pub fn queue(pid: i32, signal: i32, value: usize) {
     assert!(pid > 1, "not a process of ours: {pid}");
     let value = libc::sigval { sival_ptr: std::ptr::without_provenance_mut(value) };
-    // SAFETY: the pointer is only a number to be passed on.
+    // SAFETY: the pointer is only a number, which is never followed.
     let result = unsafe { libc::sigqueue(pid, signal, value) };
     assert_eq!(result, 0, "sigqueue({pid}, {signal}): {}", std::io::Error::last_os_error());
 }

@@ -59,7 +59,7 @@ impl Terminal {
         let mut reader = std::fs::File::from(copy(&pty.controller));
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
-            // EIO is the end: nobody has the terminal open any more.
+            // EIO is the end: no process has the terminal open any more.
             while let Ok(count) = reader.read(&mut bytes) {
                 if count == 0 {
                     break;
@@ -78,7 +78,7 @@ impl Terminal {
         self.keyboard.write_all(text.as_bytes()).expect("type into the terminal");
     }
 
-    /// Another size; whoever has the foreground gets WINCH.
+    /// Another size; the foreground group gets SIGWINCH.
     #[track_caller]
     pub fn resize(&self, rows: u16, columns: u16) {
         let size = Winsize { ws_row: rows, ws_col: columns, ..SIZE };
@@ -95,7 +95,7 @@ impl Terminal {
         self.screen.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
     }
 
-    /// True when nobody has it open any more: what was shown is all.
+    /// True when no process has it open any more: what was shown is all.
     pub fn ended(&self) -> bool {
         self.screen.lock().unwrap_or_else(PoisonError::into_inner).1
     }

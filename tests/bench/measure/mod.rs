@@ -24,7 +24,7 @@ pub(crate) enum Figure {
     PageTables(When),
     /// How often it ran in the idle window, a second.
     WakeUps,
-    /// From the signal's sending to its arrival in main, µs, with so many children alive.
+    /// From the signal's sending to its arrival in main, µs, with that many children alive.
     Latency(usize),
     /// Until all zombies are reaped, ms.
     Reaping(Crowd),
@@ -34,7 +34,7 @@ pub(crate) enum Figure {
     StormRate,
     /// The most children that the init had at once meanwhile, main excepted.
     StormPeak,
-    /// From TERM until the namespace has gone with so many descendants, ms.
+    /// From TERM until the namespace has gone with that many descendants, ms.
     Stop(usize),
     Calls(Phase),
 }
@@ -166,7 +166,7 @@ pub(crate) fn everything(contenders: &[Contender], extent: &Extent, only: Option
     results
 }
 
-/// Every contender in turn, `rounds` times, each round in another order: nobody comes always behind the same one.
+/// Every contender in turn, `rounds` times, each round in another order: none always follows the same one.
 fn in_turn(contenders: &[Contender], rounds: usize, mut one: impl FnMut(usize, &Contender)) {
     let mut order: Vec<usize> = (0..contenders.len()).collect();
     for round in 0..rounds {

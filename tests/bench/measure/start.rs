@@ -27,7 +27,7 @@ fn run(mut command: Command) -> (Duration, Duration) {
     let mut status = 0;
     // SAFETY: all zeros is a valid rusage.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: both live during the call; nobody else waits for the child.
+    // SAFETY: both live during the call; no other code waits for the child.
     let waited = unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) };
     let wall = from.elapsed();
     assert!(waited == pid && status == 0, "{command:?}: status {status}");

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// The exit code of every orphan, and of nobody else: so a zombie that was adopted is told from one that somebody waits for.
+/// The exit code of every orphan, and of no other process: so an adopted zombie differs from one that a thread waits for.
 pub(crate) const ORPHAN: i32 = 201;
 
 const ORPHANS_AT_ONCE: u64 = 50;
@@ -63,7 +63,7 @@ impl Tally {
     }
 }
 
-/// A child that somebody will wait for.
+/// A child that will be waited for.
 enum Started {
     Std(std::process::Child),
     Rinit(rinit_core::Child),
@@ -113,7 +113,7 @@ impl Way<'_> {
         }
     }
 
-    /// Starts a shell that is waited for at once, so that nobody needs to claim it.
+    /// Starts a shell that is waited for at once, so that it need not be claimed.
     fn start_to_wait(&self, script: &str) -> Option<Started> {
         match self {
             Self::Claimed(_) => Way::Std.start(script),

@@ -21,7 +21,7 @@ pub(crate) struct Seen {
     pub(crate) grown: [u64; 2],
 }
 
-/// Looks until it is told to stop.
+/// Watches until `stop` is set.
 pub(crate) fn watch(adopter: u32, warm_up: Duration, stop: &AtomicBool) -> Seen {
     let mut seen = Seen::default();
     let mut zombies: HashMap<(i32, u64), Instant> = HashMap::new();
