@@ -17,8 +17,11 @@ fn talkative() -> std::process::Command {
 /// Sends it signals, each of which is worth a line, and stops it. Standard error has no reader.
 #[track_caller]
 fn stops_in_good_order(running: &mut Running) {
-    // It waits for signals: past the start, and main runs.
-    wait_until("main", || procfs::children(running.pid()).first().is_some_and(|main| procfs::blocks(main.pid, 15)));
+    // Main waits for signals. Until its exec it is a copy of rinit, which blocks them, too.
+    let is_ready = |main: &procfs::Process| {
+        procfs::command_line(main.pid).first().is_some_and(|word| word == probe_path()) && procfs::blocks(main.pid, 15)
+    };
+    wait_until("main", || procfs::children(running.pid()).first().is_some_and(is_ready));
     for _ in 0..50 {
         running.signal(10);
     }

@@ -45,12 +45,14 @@ fn profile_directory() -> &'static Path {
     })
 }
 
-/// Builds rinit and the probe once for each test program. Only cargo knows whether they are up to date. With
-/// `RINIT_TEST_BUILT` they are taken as they are, for machines without cargo (`.ci/qemu`).
-fn programs() -> &'static Path {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        if std::env::var_os("RINIT_TEST_BUILT").is_none() {
+/// Says that rinit and the probe are up to date: to a test in a process of its own, and on machines without cargo (`.ci/qemu`).
+pub(crate) const BUILT: &str = "RINIT_TEST_BUILT";
+
+/// Builds rinit and the probe once for each test program. Only cargo knows whether they are up to date.
+pub(crate) fn programs() -> &'static Path {
+    static ONCE: OnceLock<()> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        if std::env::var_os(BUILT).is_none() {
             cargo_build(&["--bin", "rinit", "--bin", "probe"]);
         }
     });

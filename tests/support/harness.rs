@@ -3,6 +3,7 @@
 //! A test that cannot run here counts as ignored, with its reason; see [`crate::skip`]. And `#[test(own_process)]` runs a
 //! test as the only thread of a process of its own: this program, started again with [`ALONE`].
 
+use crate::build;
 use crate::skip::{self, Skipped};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::panic::{UnwindSafe, catch_unwind, resume_unwind};
@@ -130,7 +131,9 @@ fn outcome(function: impl FnOnce() + UnwindSafe) -> Outcome {
 }
 
 fn in_own_process(name: &str) -> Outcome {
-    let output = alone(name).output().expect("start this program");
+    // Built here, once for all of them.
+    build::programs();
+    let output = alone(name).env(build::BUILT, "1").output().expect("start this program");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if SHOW.load(Ordering::Relaxed) {
         print!("{out}{err}");
