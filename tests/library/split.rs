@@ -426,12 +426,15 @@ fn threads_are_named_in_the_refusal() {
 #[test]
 fn listen_pid_names_the_service() {
     let script = "export LISTEN_PID=$$; exec \"$0\" --service listen";
-    let child = Command::new("sh").arg("-c").arg(script).arg(this()).stdout(Stdio::piped()).spawn().expect("spawn");
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(script).arg(this()).env("RINIT_TEST_ROLE", "split").stdout(Stdio::piped());
+    let child = shell.spawn().expect("spawn");
     let started = child.id().to_string();
     let seen = text(&finish(child));
     assert!(seen.trim().parse::<u32>().is_ok() && seen.trim() != started, "{seen}");
-    let stranger = command(Place::Here, &["--service", "listen"]).env("LISTEN_PID", "7").stdout(Stdio::piped()).spawn();
-    assert_eq!(text(&finish(stranger.expect("spawn"))), "7\n", "meant for somebody else");
+    let unrelated =
+        command(Place::Here, &["--service", "listen"]).env("LISTEN_PID", "7").stdout(Stdio::piped()).spawn();
+    assert_eq!(text(&finish(unrelated.expect("spawn"))), "7\n", "meant for another process");
 }
 
 #[test]
