@@ -1,7 +1,7 @@
 //! Runs the tests of one program: libtest's command line and output, by libtest-mimic, and two things that libtest cannot do.
 //!
-//! A test that cannot run here counts as ignored, with its reason; see [`crate::skip`]. And `#[test(own_process)]` runs a
-//! test as the only thread of a process of its own: this program, started again with [`ALONE`].
+//! A test that cannot run here counts as ignored, with its reason; see [`mod@crate::skip`]. And `#[test(own_process)]` runs a
+//! test as the only thread of a process of its own: this program, started again with `--alone`.
 
 use crate::build;
 use crate::skip::{self, Skipped};
@@ -59,7 +59,7 @@ pub fn main_serial() -> ExitCode {
     run(&mut arguments)
 }
 
-/// Runs the test that the command line names with [`ALONE`], if it does. It has to be the first thing that a program with
+/// Runs the test that the command line names with `--alone`, if it does. It has to be the first thing that a program with
 /// `own_process` tests does: there must be no other thread.
 pub fn run_alone() -> Option<ExitCode> {
     let words: Vec<String> = std::env::args().collect();
