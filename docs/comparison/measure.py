@@ -3,12 +3,8 @@
 
 It needs Linux, Python 3.9, util-linux (unshare, setpriv) and the inits to compare:
 
-<<<<<<<< HEAD:.ci/contrast.py
-    apt-get install tini dumb-init catatonit && cargo build --release && .ci/contrast.py --write docs/contrast.md
-========
     apt-get install tini dumb-init catatonit && cargo build --release
     docs/comparison/measure.py --write docs/comparison.md
->>>>>>>> docs:docs/comparison/measure.py
 
 Every run has its own PID namespace, so that no process outlives it. The programs under the inits are this script as well
 (`measure.py play ROLE`). Each connects to a socket of the observer. What it writes there is an event, and the end of the
@@ -771,11 +767,7 @@ def main():
     out = []
     versions = {name: find(name, options.rinit) for name in ["rinit", "tini", "dumb-init", "catatonit"]}
     said = ["%s: %s" % (name, "`%s`" % version(path) if path else "not installed") for name, path in versions.items()]
-<<<<<<<< HEAD:.ci/contrast.py
-    out.append("Made on %s by `.ci/contrast.py%s`." % (time.strftime("%Y-%m-%d"), " --write " + options.write if options.write else ""))
-========
     out.append("Made on %s by `docs/comparison/measure.py%s`." % (time.strftime("%Y-%m-%d"), " --write " + options.write if options.write else ""))
->>>>>>>> docs:docs/comparison/measure.py
     out.append("Linux %s on %s. %s.\n" % (platform.release(), platform.machine(), "; ".join(said)))
     out.append("| | " + " | ".join(peers) + " |")
     out.append("|---" * (len(peers) + 1) + "|")
