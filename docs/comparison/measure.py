@@ -362,7 +362,7 @@ class Run:
 
     def ready(self, *names):
         names = ("init", "main") + names
-        if not self.until(lambda: all(self.said(name, "ready") for name in names), 10):
+        if not self.until(lambda: all(self.said(name, "ready") for name in names), 60):
             raise Exception("did not start: " + self.printed())
 
     def send(self, name, number=signal.SIGTERM):

@@ -25,6 +25,7 @@ HERE = os.path.abspath(__file__)
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 PAGE = os.path.join(ROOT, "docs", "migrating.md")
 STATUS = 143
+BARRIER = signal.SIGRTMIN + 1
 
 
 def say(log, line):
@@ -38,6 +39,7 @@ def helper(log):
 
     for number in [signal.SIGTERM, signal.SIGQUIT, signal.SIGINT]:
         signal.signal(number, got)
+    signal.signal(BARRIER, lambda *_: say(log, "helper barrier"))
     say(log, "helper ready")
     while True:
         signal.pause()
@@ -48,13 +50,18 @@ def app():
     # gosu leaves the gid out of the supplementary groups; what the process may do is the same.
     groups = sorted({os.getgid(), *os.getgroups()})
     say(log, "user %s:%s groups %s home %s" % (os.getuid(), os.getgid(), groups, os.environ.get("HOME")))
-    if os.fork() == 0:
+    child = os.fork()
+    if child == 0:
         helper(log)
 
     def got(number, _):
         say(log, "app got %s" % signal.Signals(number).name)
-        # Time for a signal that goes to the whole group. What the helper gets later comes from the init's cleanup.
-        time.sleep(0.3)
+        # A signal to the whole group is pending in the helper by now, and is handled before the barrier, whose number is
+        # higher. What the helper gets later comes from the init's cleanup.
+        time.sleep(0.1)
+        os.kill(child, BARRIER)
+        answers = {"helper barrier", "helper got " + signal.Signals(number).name}
+        until(lambda: answers & set(lines_of(os.environ["MIGRATION_LOG"])))
         say(log, "app exits")
         os._exit(STATUS)
 
@@ -70,7 +77,7 @@ def lines_of(path):
         return file.read().splitlines()
 
 
-def until(condition, seconds=20):
+def until(condition, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -106,7 +113,7 @@ def observe(command, directory):
             return "did not start: %s" % lines_of(log)
         os.kill(init, signal.SIGINT if pause else signal.SIGTERM)
         try:
-            status = process.wait(15)
+            status = process.wait(60)
         except subprocess.TimeoutExpired:
             return "does not stop"
     finally:

@@ -1,6 +1,6 @@
 //! Many descendants: all are terminated and reaped, in time proportional to their number.
 //!
-//! 2,000 always; 20,000 under CI or with `RINIT_SCALE=1`. docs/contrast.md has the figures and
+//! 2,000 always; 20,000 under CI or with `RINIT_SCALE=1`. docs/comparison.md has the figures and
 //! how they were made.
 
 use std::collections::BTreeSet;
