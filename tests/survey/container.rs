@@ -78,8 +78,6 @@ impl Place {
 /// A running container. Killed and removed with its guard.
 pub(crate) struct Container<'a> {
     place: &'a Place,
-    space: Space,
-    user: u32,
     /// `$D` of the row.
     directory: PathBuf,
     cgroup: Option<Cgroup>,
@@ -197,7 +195,7 @@ fn set_up(row: &Row, init: Init, place: &Place, mounts: bool, cgroup: Option<&Cg
     if !row.privileged {
         words.push(format!("setpriv --bounding-set {CAPABILITIES}"));
     }
-    if row.user != 0 {
+    if row.user != "root" {
         words.push(format!("setpriv --reuid {0} --regid {0} --clear-groups", row.user));
     }
     words.push(init.words(&rinit.display().to_string()));
@@ -246,7 +244,11 @@ impl<'a> Container<'a> {
                 let mut other = clean("unshare");
                 other.args(["--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--net", "--"]);
                 let neighbour = row.neighbour.replace("rinit", &place.rinit().display().to_string());
-                other.args(["sh", "-c", &format!("exec {neighbour}")]).stdout(Stdio::null()).stderr(Stdio::null());
+                other
+                    .process_group(0)
+                    .args(["sh", "-c", &format!("exec {neighbour}")])
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null());
                 let other = other.spawn().map_err(|error| format!("unshare: {error}"))?;
                 let outer = i32::try_from(other.id()).expect("a pid");
                 helpers.push(other);
@@ -297,8 +299,7 @@ impl<'a> Container<'a> {
         })?;
         let handle = pidfd_open(Pid::from_raw(main).expect("a pid"), PidfdFlags::empty())
             .map_err(|error| format!("pidfd_open: {error}"))?;
-        let user = row.user;
-        Ok(Self { place, space, user, directory, cgroup, main, handle, helpers, terminal, engine: None })
+        Ok(Self { place, directory, cgroup, main, handle, helpers, terminal, engine: None })
     }
 
     fn start_by_docker(
@@ -341,9 +342,8 @@ impl<'a> Container<'a> {
         let handle = Pid::from_raw(main)
             .ok_or("it ended at once".to_owned())
             .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).map_err(|error| format!("pidfd_open: {error}")))?;
-        let (user, helpers) = (row.user, Vec::new());
-        let engine = Some(engine);
-        Ok(Self { place, space, user, directory, cgroup: None, main, handle, helpers, terminal: None, engine })
+        let (helpers, engine) = (Vec::new(), Some(engine));
+        Ok(Self { place, directory, cgroup: None, main, handle, helpers, terminal: None, engine })
     }
 
     fn get_ready(&mut self, row: &Row) -> Result<()> {
@@ -447,9 +447,15 @@ impl<'a> Container<'a> {
         command.output().expect("run nsenter or docker")
     }
 
+    /// The real uid of the first process.
+    fn uid(&self) -> u32 {
+        let uid = field(self.main, "Uid").unwrap_or_default();
+        uid.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0)
+    }
+
     /// Who may ask here.
     pub(crate) fn askers(&self) -> Vec<Asker> {
-        if self.user == 0 { vec![Asker::Root, Asker::Other] } else { vec![Asker::Root, Asker::Same, Asker::Other] }
+        if self.uid() == 0 { vec![Asker::Root, Asker::Other] } else { vec![Asker::Root, Asker::Same, Asker::Other] }
     }
 
     /// Runs `rinit --diagnose --json` in the container.
@@ -467,7 +473,7 @@ impl<'a> Container<'a> {
     fn diagnose(&self, asker: Asker, options: &[&str]) -> Output {
         let uid = match asker {
             Asker::Root => 0,
-            Asker::Same => self.user,
+            Asker::Same => self.uid(),
             Asker::Other => NOBODY,
         };
         let mut command = if let Some(engine) = &self.engine {
@@ -537,6 +543,8 @@ impl Drop for Container<'_> {
     fn drop(&mut self) {
         let _ = pidfd_send_signal(&self.handle, Signal::KILL);
         for helper in &mut self.helpers {
+            // Each leads a group: a client is a shell with children.
+            let _ = rustix::process::kill_process_group(Pid::from_child(helper), Signal::KILL);
             let _ = helper.kill();
         }
         // Ends what is left in a shared namespace.

@@ -8,7 +8,7 @@
 //! ```sh
 //! cargo test -p rinit-tests --test survey                          # what the gate runs
 //! RINIT_SURVEY=all cargo test -p rinit-tests --test survey         # all rows
-//! RINIT_SURVEY=all cargo test -p rinit-tests --test survey -- nginx      # rows whose name contains a text
+//! RINIT_SURVEY=all cargo test -p rinit-tests --test survey -- nginx      # rows whose family or name contains it
 //! RINIT_SURVEY=all cargo test -p rinit-tests --test survey -- --write    # all rows, and the tables of the documentation
 //! ```
 //!
@@ -32,7 +32,10 @@ fn main() -> ExitCode {
     let filter = arguments.iter().find(|word| !word.starts_with('-'));
     let chosen: Vec<row::Row> = rows::all()
         .into_iter()
-        .filter(|row| (all || row.gate) && filter.is_none_or(|text| row.name.contains(text.as_str())))
+        .filter(|row| {
+            (all || row.gate)
+                && filter.is_none_or(|text| format!("{}: {}", row.family, row.name).contains(text.as_str()))
+        })
         .collect();
     if list {
         for row in &chosen {

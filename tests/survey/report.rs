@@ -34,7 +34,7 @@ fn mark(judgement: Judgement) -> &'static str {
 
 fn title(case: &Case) -> String {
     let mut title = format!("{} [{}, {}]", case.row.name, case.init.name(), case.space.name());
-    if case.row.user != 0 {
+    if case.row.user != "root" {
         let _ = write!(title, " as {}", case.row.user);
     }
     title

@@ -97,7 +97,7 @@ impl Space {
 pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) family: &'static str,
-    /// Programs that must be installed, in PATH.
+    /// Programs that must be installed: names in PATH, or patterns of paths.
     pub(crate) needs: Vec<&'static str>,
     /// Run as root before the program starts, by the process that becomes the program.
     pub(crate) setup: String,
@@ -109,7 +109,8 @@ pub(crate) struct Row {
     pub(crate) then: String,
     /// A client with a connection, outside of the container's PID namespace. It writes a line once it has its connection.
     pub(crate) client: String,
-    pub(crate) user: u32,
+    /// A name whose group has the same name, or a number.
+    pub(crate) user: &'static str,
     pub(crate) inits: Vec<Init>,
     pub(crate) spaces: Vec<Space>,
     /// The other container's first process, where the PID namespace is shared.
@@ -141,7 +142,7 @@ impl Row {
             ready: "true".to_owned(),
             then: String::new(),
             client: String::new(),
-            user: 0,
+            user: "root",
             inits: vec![Init::None, Init::Rinit, Init::Tini],
             spaces: vec![Space::Own],
             neighbour: "tini -- sleep 1000",
@@ -193,8 +194,8 @@ impl Row {
         self
     }
 
-    pub(crate) fn user(mut self, uid: u32) -> Self {
-        self.user = uid;
+    pub(crate) fn user(mut self, user: &'static str) -> Self {
+        self.user = user;
         self
     }
 

@@ -148,6 +148,13 @@ pub(crate) fn possible() -> Result<(), String> {
 }
 
 fn installed(program: &str) -> bool {
+    if program.contains('/') {
+        let mut shell = std::process::Command::new("sh");
+        return shell
+            .args(["-c", &format!("set -- {program}; [ -e \"$1\" ]")])
+            .status()
+            .is_ok_and(|status| status.success());
+    }
     let places = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
     places.iter().any(|place| Path::new(place).join(program).is_file())
 }

@@ -1,11 +1,13 @@
 //! The rows of the survey, by family.
 
+mod data;
+mod languages;
 mod shells;
+mod system;
+mod web;
 
 use crate::row::Row;
 
 pub(crate) fn all() -> Vec<Row> {
-    let mut rows = Vec::new();
-    rows.extend(shells::rows());
-    rows
+    [shells::rows(), web::rows(), data::rows(), languages::rows(), system::rows()].concat()
 }
