@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 /// What `docker stop` gives a container before it kills it.
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(10);
 
+/// After this much of [`STOP_LIMIT`] a stop is slow. rinit's last call, which ends what has not been asked, is at 8 s.
+const SLOW: Duration = Duration::from_secs(6);
+
 /// When a program is given up that does not get ready.
 const START_LIMIT: Duration = Duration::from_secs(90);
 
@@ -108,6 +111,13 @@ pub(crate) struct Stop {
     pub(crate) after: Option<Duration>,
     /// What rinit wrote on standard error from the stop on.
     pub(crate) said: Vec<String>,
+}
+
+impl Stop {
+    /// It stops, but so late that a slower machine would see it killed: neither answer is false.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.after.is_some_and(|after| after > SLOW)
+    }
 }
 
 type Result<T> = std::result::Result<T, String>;
@@ -254,8 +264,8 @@ impl<'a> Container<'a> {
                 helpers.push(other);
                 let pause = wait_for("the neighbour", START_LIMIT, || {
                     let is_program = |pid: &i32| {
-                        let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-                        !["unshare\n", "sh\n"].contains(&comm.as_str())
+                        let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+                        !command.starts_with("unshare") && !command.contains("exec ")
                     };
                     Ok(children(outer).first().copied().filter(is_program))
                 })?;
@@ -447,15 +457,15 @@ impl<'a> Container<'a> {
         command.output().expect("run nsenter or docker")
     }
 
-    /// The real uid of the first process.
-    fn uid(&self) -> u32 {
-        let uid = field(self.main, "Uid").unwrap_or_default();
-        uid.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0)
+    /// The first process's real uid or gid.
+    fn id(&self, name: &str) -> u32 {
+        let ids = field(self.main, name).unwrap_or_default();
+        ids.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0)
     }
 
     /// Who may ask here.
     pub(crate) fn askers(&self) -> Vec<Asker> {
-        if self.uid() == 0 { vec![Asker::Root, Asker::Other] } else { vec![Asker::Root, Asker::Same, Asker::Other] }
+        if self.id("Uid") == 0 { vec![Asker::Root, Asker::Other] } else { vec![Asker::Root, Asker::Same, Asker::Other] }
     }
 
     /// Runs `rinit --diagnose --json` in the container.
@@ -471,21 +481,20 @@ impl<'a> Container<'a> {
     }
 
     fn diagnose(&self, asker: Asker, options: &[&str]) -> Output {
-        let uid = match asker {
-            Asker::Root => 0,
-            Asker::Same => self.uid(),
-            Asker::Other => NOBODY,
+        let (uid, gid) = match asker {
+            Asker::Root => (0, 0),
+            Asker::Same => (self.id("Uid"), self.id("Gid")),
+            Asker::Other => (NOBODY, NOBODY),
         };
         let mut command = if let Some(engine) = &self.engine {
             let mut command = Command::new("docker");
-            command.args(["exec", "--user", &uid.to_string(), engine.0.last().expect("a container")]);
+            command.args(["exec", "--user", &format!("{uid}:{gid}"), engine.0.last().expect("a container")]);
             command
         } else {
             let mut command = self.enter(&["--pid", "--mount", "--net", "--ipc"]);
             command.args(["setpriv", "--bounding-set", CAPABILITIES]);
             if uid != 0 {
-                let id = uid.to_string();
-                command.args(["setpriv", "--reuid", &id, "--regid", &id, "--clear-groups"]);
+                command.args(["setpriv", "--reuid", &uid.to_string(), "--regid", &gid.to_string(), "--clear-groups"]);
             }
             command
         };
@@ -528,7 +537,31 @@ impl<'a> Container<'a> {
 }
 
 /// The image in which the host's programs are mounted.
-pub(crate) const IMAGE: &str = "rinit-test-survey";
+const IMAGE: &str = "rinit-test-survey";
+
+/// The image, removed with its guard.
+pub(crate) struct Image;
+
+impl Image {
+    /// # Errors
+    ///
+    /// Why there is none: most often no engine.
+    pub(crate) fn make() -> Result<Self> {
+        // Almost empty: where a merged /usr has its links.
+        let script = format!(
+            "set -e; d=$(mktemp -d); trap 'rm -rf \"$d\"' EXIT; cd $d; for l in bin sbin lib lib64; do ln -s usr/$l $l; done; \
+             mkdir -p usr etc proc tmp run var/tmp var/log; chmod 1777 tmp; tar c . | docker import - {IMAGE}"
+        );
+        successful(Command::new("sh").args(["-c", &script]))?;
+        Ok(Self)
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        let _ = Command::new("docker").args(["image", "rm", "--force", IMAGE]).output();
+    }
+}
 
 fn successful(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;

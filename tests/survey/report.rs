@@ -97,8 +97,8 @@ pub(crate) fn for_the_terminal(survey: &Survey) -> String {
 
 fn details(text: &mut String, asker: Asker, answer: &Answer, seen: &Seen) {
     if asker == Asker::Root {
-        for line in seen.words.lines() {
-            let _ = writeln!(text, "    {line}");
+        for line in seen.words.lines().take(6) {
+            let _ = writeln!(text, "    {}", line.chars().take(240).collect::<String>());
         }
     } else {
         let _ = writeln!(text, "    {:?} {:?}", answer.verdict, answer.accused);

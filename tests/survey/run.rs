@@ -1,6 +1,6 @@
 //! Runs the rows, many at the same time, and compares each verdict with the stop.
 
-use crate::container::{Asker, Container, Place, Stop};
+use crate::container::{Asker, Container, Image, Place, Stop};
 use crate::row::{Init, Row, Space};
 use crate::verdict::{Answer, Verdict};
 use std::path::Path;
@@ -63,6 +63,7 @@ impl Seen {
 pub(crate) fn judge(case: &Case, asker: Asker, answer: &Answer, seen: &Seen) -> Judgement {
     let known = case.row.certain.contains(&case.init) && asker == Asker::Root;
     match &answer.verdict {
+        Verdict::Stops | Verdict::DoesNotStop if seen.stop.is_slow() => Judgement::Right,
         Verdict::Stops if seen.stopped() && !answer.accused.is_empty() => Judgement::FalseFinding,
         Verdict::Stops if seen.stopped() => Judgement::Right,
         Verdict::Stops => Judgement::FalseHealthy,
@@ -171,6 +172,7 @@ pub(crate) fn run(rows: &[Row]) -> Survey {
             }
         }
     }
+    let image = cases.iter().any(|case| case.space.is_docker()).then(Image::make);
     let jobs = std::env::var("RINIT_SURVEY_JOBS").ok().and_then(|text| text.parse().ok()).unwrap_or(8);
     let next = AtomicUsize::new(0);
     let outcomes: Vec<Mutex<Option<Outcome>>> = cases.iter().map(|_| Mutex::new(None)).collect();
@@ -180,7 +182,7 @@ pub(crate) fn run(rows: &[Row]) -> Survey {
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(case) = cases.get(at) else { return };
-                    let outcome = one(&place, at, case);
+                    let outcome = one(&place, &image, at, case);
                     println!("{}", crate::report::line(case, &outcome));
                     *outcomes[at].lock().expect("no panic") = Some(outcome);
                 }
@@ -191,7 +193,10 @@ pub(crate) fn run(rows: &[Row]) -> Survey {
     Survey { cases: cases.into_iter().zip(outcomes).collect(), took: start.elapsed() }
 }
 
-fn one(place: &Place, number: usize, case: &Case) -> Outcome {
+fn one(place: &Place, image: &Option<Result<Image, String>>, number: usize, case: &Case) -> Outcome {
+    if let (true, Some(Err(why))) = (case.space.is_docker(), image) {
+        return Outcome::Skipped(why.clone());
+    }
     let programs = case.row.needs.iter().copied().chain(case.init.program());
     let missing: Vec<_> = programs.filter(|program| !installed(program)).collect();
     if !missing.is_empty() {

@@ -2,6 +2,7 @@
 
 mod data;
 mod languages;
+mod places;
 mod shells;
 mod system;
 mod web;
@@ -9,5 +10,5 @@ mod web;
 use crate::row::Row;
 
 pub(crate) fn all() -> Vec<Row> {
-    [shells::rows(), web::rows(), data::rows(), languages::rows(), system::rows()].concat()
+    [shells::rows(), web::rows(), data::rows(), languages::rows(), system::rows(), places::rows()].concat()
 }

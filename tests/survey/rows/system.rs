@@ -51,7 +51,6 @@ pub(crate) fn rows() -> Vec<Row> {
         row("runit: runsv", "runsv $D/sv/one", "runsv").setup(SERVICES).ready("pgrep -x sleep"),
         row("s6: s6-svscan", "s6-svscan $D/sv", "s6-svscan").setup(SERVICES).ready("pgrep -x sleep"),
         row("s6: s6-supervise", "s6-supervise $D/sv/one", "s6-supervise").setup(SERVICES).ready("pgrep -x sleep"),
-        row("busybox runsvdir", "busybox runsvdir $D/sv", "busybox").setup(SERVICES).ready("pgrep -x sleep"),
         row("busybox crond", "busybox crond -f -c $D", "busybox"),
         row("busybox syslogd", "busybox syslogd -n -O $D/messages", "busybox"),
         row("Xvfb", "Xvfb :99 -nolisten tcp", "Xvfb").ready("[ -e /tmp/.X11-unix/X99 ]"),
