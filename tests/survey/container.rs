@@ -88,9 +88,26 @@ pub(crate) struct Container<'a> {
     main: i32,
     handle: OwnedFd,
     /// The programs that entered the namespaces for it, and the clients.
-    helpers: Vec<Child>,
+    helpers: Helpers,
     terminal: Option<OwnedFd>,
     engine: Option<Engine>,
+}
+
+/// Processes that each lead a group, killed with their guard.
+#[derive(Default)]
+struct Helpers(Vec<Child>);
+
+impl Drop for Helpers {
+    fn drop(&mut self) {
+        for helper in &mut self.0 {
+            // A client is a shell with children.
+            let _ = rustix::process::kill_process_group(Pid::from_child(helper), Signal::KILL);
+            let _ = helper.kill();
+        }
+        for helper in &mut self.0 {
+            let _ = helper.wait();
+        }
+    }
 }
 
 /// Containers of Docker's, removed with their guard.
@@ -243,7 +260,7 @@ impl<'a> Container<'a> {
             return Err("without a cgroup it could not be cleaned up".to_owned());
         }
         let script = set_up(row, init, place, true, cgroup.as_ref());
-        let mut helpers = Vec::new();
+        let mut helpers = Helpers::default();
         let mut command = match space {
             Space::Host => {
                 let mut command = clean("unshare");
@@ -261,7 +278,7 @@ impl<'a> Container<'a> {
                     .stderr(Stdio::null());
                 let other = other.spawn().map_err(|error| format!("unshare: {error}"))?;
                 let outer = i32::try_from(other.id()).expect("a pid");
-                helpers.push(other);
+                helpers.0.push(other);
                 let pause = wait_for("the neighbour", START_LIMIT, || {
                     let is_program = |pid: &i32| {
                         let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -297,10 +314,10 @@ impl<'a> Container<'a> {
         // The command holds the terminal open.
         drop(command);
         let outer_pid = i32::try_from(outer.id()).expect("a pid");
-        helpers.push(outer);
+        helpers.0.push(outer);
         let marker = directory.join("log");
         let main = wait_for("the set-up to end", START_LIMIT, || {
-            if let Some(status) = helpers.last_mut().expect("the outer one").try_wait().ok().flatten() {
+            if let Some(status) = helpers.0.last_mut().expect("the outer one").try_wait().ok().flatten() {
                 let text = fs::read_to_string(directory.join("setup")).unwrap_or_default();
                 return Err(format!("it ended at once, {status}: {text}"));
             }
@@ -352,7 +369,7 @@ impl<'a> Container<'a> {
         let handle = Pid::from_raw(main)
             .ok_or("it ended at once".to_owned())
             .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).map_err(|error| format!("pidfd_open: {error}")))?;
-        let (helpers, engine) = (Vec::new(), Some(engine));
+        let (helpers, engine) = (Helpers::default(), Some(engine));
         Ok(Self { place, directory, cgroup: None, main, handle, helpers, terminal: None, engine })
     }
 
@@ -383,7 +400,7 @@ impl<'a> Container<'a> {
             let read = out.read_line(&mut line);
             // Reads on: a client may not die of a closed pipe.
             std::thread::spawn(move || io::copy(&mut out, &mut io::sink()));
-            self.helpers.push(client);
+            self.helpers.0.push(client);
             if !read.is_ok_and(|length| length > 0) {
                 let text = fs::read_to_string(self.directory.join("client")).unwrap_or_default();
                 return Err(format!("the client has no connection: {text}"));
@@ -440,7 +457,13 @@ impl<'a> Container<'a> {
     }
 
     fn inside(&self, shell: &str) -> String {
-        format!("D={}; T={}; cd \"$D\"; {shell}", self.directory.display(), self.place.templates().display())
+        let cgroup = self.cgroup.as_ref().map_or_else(PathBuf::new, |cgroup| cgroup.path().to_owned());
+        format!(
+            "CG={}; D={}; T={}; cd \"$D\"; {shell}",
+            cgroup.display(),
+            self.directory.display(),
+            self.place.templates().display()
+        )
     }
 
     /// Runs a shell text in the container, as `docker exec` would.
@@ -575,16 +598,9 @@ fn successful(command: &mut Command) -> Result<String> {
 impl Drop for Container<'_> {
     fn drop(&mut self) {
         let _ = pidfd_send_signal(&self.handle, Signal::KILL);
-        for helper in &mut self.helpers {
-            // Each leads a group: a client is a shell with children.
-            let _ = rustix::process::kill_process_group(Pid::from_child(helper), Signal::KILL);
-            let _ = helper.kill();
-        }
         // Ends what is left in a shared namespace.
         self.cgroup = None;
-        for helper in &mut self.helpers {
-            let _ = helper.wait();
-        }
+        self.helpers = Helpers::default();
         self.engine = None;
         if std::env::var_os("RINIT_SURVEY_KEEP").is_none() {
             let _ = fs::remove_dir_all(&self.directory);

@@ -1,9 +1,12 @@
 //! The survey's result, for a terminal and for the documentation.
 
 use crate::container::{Asker, STOP_LIMIT, Stop};
+use crate::row::Init;
 use crate::run::{Case, Judgement, Outcome, Seen, Survey, judge, names_the_culprit, report_names_the_culprit};
 use crate::verdict::{Answer, Verdict};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 fn verdict(answer: &Answer) -> &'static str {
     match answer.verdict {
@@ -106,16 +109,11 @@ fn details(text: &mut String, asker: Asker, answer: &Answer, seen: &Seen) {
 }
 
 fn counts(survey: &Survey) -> String {
-    let mut rows: Vec<_> = survey.cases.iter().map(|(case, _)| case.row.name.as_str()).collect();
-    rows.sort_unstable();
-    rows.dedup();
-    let seen = survey.cases.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Seen(_))).count();
+    let (rows, seen, answers) = totals(survey);
     let of = |kind: fn(&Outcome) -> bool| survey.cases.iter().filter(|(_, outcome)| kind(outcome)).count();
     format!(
-        "rows: {}, containers: {seen}, answers: {}\nright: {}, cannot tell: {}\nfalse findings: {}, false healthy: {}\n\
+        "rows: {rows}, containers: {seen}, answers: {answers}\nright: {}, cannot tell: {}\nfalse findings: {}, false healthy: {}\n\
          had to be known: {}, broken: {}, did not start: {}, skipped: {}\n",
-        rows.len(),
-        survey.judgements().count(),
         survey.count(Judgement::Right),
         survey.count(Judgement::CannotTell),
         survey.count(Judgement::FalseFinding),
@@ -127,5 +125,117 @@ fn counts(survey: &Survey) -> String {
     )
 }
 
-/// Puts the table into `docs/diagnose.md`.
-pub(crate) fn write(_survey: &Survey) {}
+/// Puts the tables into `docs/diagnose.md`, between the two marks that are there.
+pub(crate) fn write(survey: &Survey) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/diagnose.md");
+    replace_between(&path, "survey", &for_the_documentation(survey));
+}
+
+/// Puts a text between `<!-- NAME -->` and `<!-- /NAME -->`.
+pub(crate) fn replace_between(path: &Path, name: &str, text: &str) {
+    let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->\n"));
+    let page = std::fs::read_to_string(path).expect("read the page");
+    let begin = page.find(&open).expect("the first mark") + open.len();
+    let end = page.find(&close).expect("the second mark");
+    std::fs::write(path, format!("{}\n{text}\n{}", &page[..begin], &page[end..])).expect("write the page");
+}
+
+fn for_the_documentation(survey: &Survey) -> String {
+    let (rows, containers, answers) = totals(survey);
+    let mut text = format!("{rows} rows, {containers} containers, {answers} answers.\n\n");
+    text += "| asked as | answers | right | cannot tell | not diagnosed | false \"will not stop\" | false \"will stop\" |\n\
+             |---|--:|--:|--:|--:|--:|--:|\n";
+    for asker in [Asker::Root, Asker::Same, Asker::Other] {
+        let of: Vec<_> = survey.judgements().filter(|(_, _, who, ..)| *who == asker).collect();
+        let count = |one: &dyn Fn(Judgement, &Verdict) -> bool| {
+            of.iter().filter(|(.., answer, judgement)| one(*judgement, &answer.verdict)).count()
+        };
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} | {} |",
+            asker.name(),
+            of.len(),
+            count(&|judgement, _| judgement == Judgement::Right),
+            count(&|_, verdict| matches!(verdict, Verdict::CannotTell(_))),
+            count(&|_, verdict| matches!(verdict, Verdict::NotDiagnosed(_))),
+            count(&|judgement, _| judgement == Judgement::FalseFinding),
+            count(&|judgement, _| judgement == Judgement::FalseHealthy),
+        );
+    }
+    text += &reasons(survey);
+    let mut families: Vec<_> = survey.cases.iter().map(|(case, _)| case.row.family).collect();
+    families.dedup();
+    for family in families {
+        text += &family_table(survey, family);
+    }
+    text
+}
+
+/// Why it could not be told, with how often.
+fn reasons(survey: &Survey) -> String {
+    let mut reasons: BTreeMap<(&str, &str), (usize, &str)> = BTreeMap::new();
+    for (case, _, asker, answer, _) in survey.judgements() {
+        if let Verdict::CannotTell(why) | Verdict::NotDiagnosed(why) = &answer.verdict {
+            reasons.entry((why, asker.name())).or_insert((0, &case.row.name)).0 += 1;
+        }
+    }
+    if reasons.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n| cannot tell, because | asked as | answers | for example |\n|---|---|--:|---|\n".to_owned();
+    for ((why, asker), (count, example)) in reasons {
+        let _ = writeln!(text, "| {} | {asker} | {count} | {} |", cell(why), cell(example));
+    }
+    text
+}
+
+/// The rows of one family: a column for each of the common inits, and one for the rest.
+fn family_table(survey: &Survey, family: &str) -> String {
+    let mut text = format!("\n**{family}**\n\n| program | no init | rinit | tini | others |\n|---|---|---|---|---|\n");
+    let cases: Vec<_> = survey.cases.iter().filter(|(case, _)| case.row.family == family).collect();
+    let mut names: Vec<_> = cases.iter().map(|(case, _)| (&case.row.name, case.space)).collect();
+    names.dedup();
+    for (name, space) in names {
+        let of_row = || cases.iter().filter(|(case, _)| (&case.row.name, case.space) == (name, space));
+        let column = |init: Init| {
+            let found = of_row().find(|(case, _)| case.init == init);
+            found.map_or_else(String::new, |(case, outcome)| result(case, outcome))
+        };
+        let common = [Init::None, Init::Rinit, Init::Tini];
+        let others: Vec<_> = of_row()
+            .filter(|(case, _)| !common.contains(&case.init))
+            .map(|(case, outcome)| format!("{}: {}", case.init.name(), result(case, outcome)))
+            .collect();
+        let place = if space.is_docker() && !name.contains("Docker") { ", by Docker" } else { "" };
+        let [none, rinit, tini] = common.map(column);
+        let _ = writeln!(text, "| {}{place} | {none} | {rinit} | {tini} | {} |", cell(name), others.join("; "));
+    }
+    text
+}
+
+/// What root was answered, and what happened.
+fn result(case: &Case, outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Skipped(_) => "not installed".to_owned(),
+        Outcome::Failed(_) => "did not start".to_owned(),
+        Outcome::Seen(seen) => {
+            let (asker, answer) = &seen.answers[0];
+            let happened = seen.stop.after.map_or("killed".to_owned(), |after| format!("{:.1} s", after.as_secs_f64()));
+            let text = format!("{}, {happened}", verdict(answer));
+            if judge(case, *asker, answer, seen) > Judgement::CannotTell { format!("**{text}**") } else { text }
+        }
+    }
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}
+
+/// Rows, containers and answers.
+fn totals(survey: &Survey) -> (usize, usize, usize) {
+    let mut rows: Vec<_> = survey.cases.iter().map(|(case, _)| case.row.name.as_str()).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    let seen = survey.cases.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Seen(_))).count();
+    (rows.len(), seen, survey.judgements().count())
+}

@@ -105,7 +105,7 @@ pub(crate) struct Row {
     pub(crate) command: String,
     /// Succeeds when the program has started. Run again and again, in the container.
     pub(crate) ready: String,
-    /// Run as root in the container, once it is ready.
+    /// Run as root in the container, once it is ready. `$CG` is its cgroup.
     pub(crate) then: String,
     /// A client with a connection, outside of the container's PID namespace. It writes a line once it has its connection.
     pub(crate) client: String,

@@ -14,7 +14,8 @@ public class Main {
         if (words.length > 0) Runtime.getRuntime().addShutdownHook(new Thread(() -> {
             try { Thread.sleep(1000 * Integer.parseInt(words[0])); } catch (InterruptedException e) { }
         }));
-        new java.net.ServerSocket(8080).accept();
+        var socket = new java.net.ServerSocket(8080);
+        while (true) socket.accept().close();
     }
 }
 END"#;
@@ -142,6 +143,7 @@ fn python() -> Vec<Row> {
         .culprit("python3")
         .gate(),
         row("main has ended its first thread", "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(1000,)).start(); print('up', flush=True); ctypes.CDLL(None).syscall(60, 0)")
+            .inits(&both)
             .culprit("python3"),
         Row::new(FAMILY, "celery, prefork", "celery -A app worker -c 2 --without-mingle --without-gossip -l INFO")
             .needs(&["celery"])
@@ -153,6 +155,8 @@ fn python() -> Vec<Row> {
             .user("1000")
             .says("ready"),
         Row::new(FAMILY, "python: child in a frozen cgroup", "python3 -u -c 'import os, signal, subprocess\np = subprocess.Popen([\"sleep\", \"1000\"])\nsignal.signal(15, lambda *_: (p.terminate(), p.wait(), os._exit(0)))\nprint(\"up\")\np.wait()'")
+            .then("mkdir $CG/inner; pgrep -x sleep >$CG/inner/cgroup.procs; echo 1 >$CG/inner/cgroup.freeze")
+            .culprit("sleep 1000")
             .needs(&["python3"])
             .says("up"),
     ]
