@@ -6,7 +6,7 @@ use crate::verdict::{self, Answer};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::fs;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -390,21 +390,17 @@ impl<'a> Container<'a> {
         }
         if !row.client.is_empty() {
             let mut client = self.enter(&["--mount", "--net"]);
-            client.args(["sh", "-c", &self.inside(&row.client)]).stdin(Stdio::piped()).stdout(Stdio::piped());
-            client.process_group(0);
-            let log = fs::File::create(self.directory.join("client")).map_err(|error| error.to_string())?;
-            let mut client = client.stderr(log).spawn().map_err(|error| error.to_string())?;
-            let mut line = String::new();
-            let out = client.stdout.take().expect("piped");
-            let mut out = BufReader::new(out);
-            let read = out.read_line(&mut line);
-            // Reads on: a client may not die of a closed pipe.
-            std::thread::spawn(move || io::copy(&mut out, &mut io::sink()));
-            self.helpers.0.push(client);
-            if !read.is_ok_and(|length| length > 0) {
-                let text = fs::read_to_string(self.directory.join("client")).unwrap_or_default();
-                return Err(format!("the client has no connection: {text}"));
-            }
+            client.args(["sh", "-c", &self.inside(&row.client)]).process_group(0);
+            // A client may read its standard input for as long as it lives: never an end of file.
+            client.stdin(Stdio::piped());
+            let file = |name: &str| fs::File::create(self.directory.join(name)).map_err(|error| error.to_string());
+            let client = client.stdout(file("client.out")?).stderr(file("client.err")?).spawn();
+            self.helpers.0.push(client.map_err(|error| error.to_string())?);
+            wait_for("the client's connection", START_LIMIT, || {
+                let gone = self.helpers.0.last_mut().is_some_and(|client| client.try_wait().is_ok_and(|end| end.is_some()));
+                let out = self.read("client.out");
+                if gone && out.is_empty() { Err(self.read("client.err")) } else { Ok((!out.is_empty()).then_some(())) }
+            })?;
         }
         self.settle();
         if self.has_ended(Duration::ZERO) { Err("it ended before it was asked".to_owned()) } else { Ok(()) }
@@ -548,12 +544,13 @@ impl<'a> Container<'a> {
         Stop { after, said: said.map(str::to_owned).collect() }
     }
 
+    fn read(&self, name: &str) -> String {
+        String::from_utf8_lossy(&fs::read(self.directory.join(name)).unwrap_or_default()).into_owned()
+    }
+
     /// The end of what the program has written.
     pub(crate) fn log(&self) -> String {
-        let mut text = String::new();
-        for name in ["setup", "log"] {
-            text += &String::from_utf8_lossy(&fs::read(self.directory.join(name)).unwrap_or_default());
-        }
+        let text = self.read("setup") + &self.read("log");
         let lines: Vec<_> = text.lines().collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
     }

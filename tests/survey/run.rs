@@ -173,7 +173,7 @@ pub(crate) fn run(rows: &[Row]) -> Survey {
         }
     }
     let image = cases.iter().any(|case| case.space.is_docker()).then(Image::make);
-    let jobs = std::env::var("RINIT_SURVEY_JOBS").ok().and_then(|text| text.parse().ok()).unwrap_or(8);
+    let jobs = std::env::var("RINIT_SURVEY_JOBS").ok().and_then(|text| text.parse().ok()).unwrap_or(24);
     let next = AtomicUsize::new(0);
     let outcomes: Vec<Mutex<Option<Outcome>>> = cases.iter().map(|_| Mutex::new(None)).collect();
     std::thread::scope(|scope| {
