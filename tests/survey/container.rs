@@ -209,7 +209,7 @@ fn set_up(row: &Row, init: Init, place: &Place, mounts: bool, cgroup: Option<&Cg
     }
     if mounts {
         script += "mount -t proc proc /proc\nmount -t tmpfs tmpfs /tmp\nmount -t tmpfs tmpfs /run\n\
-                   mkdir /run/lock\nchmod 1777 /tmp /run/lock\nip link set lo up\n";
+                   mount -t tmpfs tmpfs /var/log\nmkdir /run/lock\nchmod 1777 /tmp /run/lock\nip link set lo up\n";
     }
     script += "cd \"$D\"\n";
     script += &row.setup;
@@ -397,7 +397,8 @@ impl<'a> Container<'a> {
             let client = client.stdout(file("client.out")?).stderr(file("client.err")?).spawn();
             self.helpers.0.push(client.map_err(|error| error.to_string())?);
             wait_for("the client's connection", START_LIMIT, || {
-                let gone = self.helpers.0.last_mut().is_some_and(|client| client.try_wait().is_ok_and(|end| end.is_some()));
+                let gone =
+                    self.helpers.0.last_mut().is_some_and(|client| client.try_wait().is_ok_and(|end| end.is_some()));
                 let out = self.read("client.out");
                 if gone && out.is_empty() { Err(self.read("client.err")) } else { Ok((!out.is_empty()).then_some(())) }
             })?;
@@ -529,19 +530,40 @@ impl<'a> Container<'a> {
     /// SIGTERM to the first process, as `docker stop` sends it, and at most its ten seconds.
     pub(crate) fn stop(&mut self) -> Stop {
         let before = fs::metadata(self.directory.join("log")).map_or(0, |file| file.len());
-        let start = Instant::now();
-        let _ = pidfd_send_signal(&self.handle, Signal::TERM);
-        let mut ended = false;
-        while !ended && start.elapsed() < STOP_LIMIT {
-            ended = self.has_ended(Duration::from_millis(100).min(STOP_LIMIT.saturating_sub(start.elapsed())));
-            self.drain_terminal();
-        }
-        let after = ended.then(|| start.elapsed());
+        let after = self.signal(Signal::TERM, STOP_LIMIT);
         let log = fs::read(self.directory.join("log")).unwrap_or_default();
         let log = log.get(usize::try_from(before).unwrap_or(0)..).unwrap_or_default();
         let said = String::from_utf8_lossy(log);
         let said = said.lines().filter(|line| line.starts_with("rinit: ") || line.starts_with("  pid "));
         Stop { after, said: said.map(str::to_owned).collect() }
+    }
+
+    /// Sends a signal to the first process, and waits at most so long for its end.
+    pub(crate) fn signal(&mut self, signal: Signal, limit: Duration) -> Option<Duration> {
+        let start = Instant::now();
+        let _ = pidfd_send_signal(&self.handle, signal);
+        let mut ended = false;
+        while !ended && start.elapsed() < limit {
+            ended = self.has_ended(Duration::from_millis(100).min(limit.saturating_sub(start.elapsed())));
+            self.drain_terminal();
+        }
+        ended.then(|| start.elapsed())
+    }
+
+    /// What the client has received, once it has ended or after this time.
+    pub(crate) fn received(&mut self, limit: Duration) -> String {
+        let end = Instant::now() + limit;
+        while Instant::now() < end
+            && self.helpers.0.last_mut().is_some_and(|one| one.try_wait().is_ok_and(|end| end.is_none()))
+        {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.read("client.out")
+    }
+
+    /// Whether a shell text succeeds in the container.
+    pub(crate) fn answers(&self, shell: &str) -> bool {
+        !self.has_ended(Duration::ZERO) && self.run_inside(shell).status.success()
     }
 
     fn read(&self, name: &str) -> String {

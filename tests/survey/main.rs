@@ -10,6 +10,7 @@
 //! RINIT_SURVEY=all cargo test -p rinit-tests --test survey         # all rows
 //! RINIT_SURVEY=all cargo test -p rinit-tests --test survey -- nginx      # rows whose family or name contains it
 //! RINIT_SURVEY=all cargo test -p rinit-tests --test survey -- --write    # all rows, and the tables of the documentation
+//! cargo test -p rinit-tests --test survey -- --signals --write     # the stop signals of servers, in docs/usage.md
 //! ```
 //!
 //! `RINIT_SURVEY_JOBS` says how many containers run at the same time, `RINIT_TEST_BIN` which rinit is judged.
@@ -20,6 +21,7 @@ mod report;
 mod row;
 mod rows;
 mod run;
+mod signals;
 mod verdict;
 
 use std::process::ExitCode;
@@ -50,6 +52,10 @@ fn main() -> ExitCode {
         }
         eprintln!("skipped: {why}");
         return ExitCode::SUCCESS;
+    }
+    if arguments.iter().any(|word| word == "--signals") {
+        let complete = signals::run(filter.map(String::as_str), write);
+        return if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let survey = run::run(&chosen);
     print!("{}", report::for_the_terminal(&survey));

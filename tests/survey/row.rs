@@ -8,6 +8,8 @@ pub(crate) enum Init {
     Rinit,
     RinitGroup,
     RinitAll,
+    /// With a signal in place of TERM.
+    RinitRewrite(&'static str),
     Tini,
     TiniGroup,
     DumbInit,
@@ -22,6 +24,7 @@ impl Init {
             Self::Rinit => format!("{rinit} --"),
             Self::RinitGroup => format!("{rinit} -g --"),
             Self::RinitAll => format!("{rinit} --to all --"),
+            Self::RinitRewrite(signal) => format!("{rinit} -r TERM={signal} --"),
             // `-s`: it may not be PID 1, where the PID namespace is shared.
             Self::Tini => "tini -s --".to_owned(),
             Self::TiniGroup => "tini -s -g --".to_owned(),
@@ -36,6 +39,7 @@ impl Init {
             Self::Rinit => "rinit",
             Self::RinitGroup => "rinit -g",
             Self::RinitAll => "rinit --to all",
+            Self::RinitRewrite(_) => "rinit -r",
             Self::Tini => "tini",
             Self::TiniGroup => "tini -g",
             Self::DumbInit => "dumb-init",
@@ -46,7 +50,7 @@ impl Init {
     /// The program that must be installed.
     pub(crate) fn program(self) -> Option<&'static str> {
         match self {
-            Self::None | Self::Rinit | Self::RinitGroup | Self::RinitAll => None,
+            Self::None | Self::Rinit | Self::RinitGroup | Self::RinitAll | Self::RinitRewrite(_) => None,
             Self::Tini | Self::TiniGroup => Some("tini"),
             Self::DumbInit => Some("dumb-init"),
             Self::Catatonit => Some("catatonit"),
@@ -54,7 +58,7 @@ impl Init {
     }
 
     pub(crate) fn is_rinit(self) -> bool {
-        matches!(self, Self::Rinit | Self::RinitGroup | Self::RinitAll)
+        matches!(self, Self::Rinit | Self::RinitGroup | Self::RinitAll | Self::RinitRewrite(_))
     }
 }
 

@@ -148,7 +148,8 @@ pub(crate) fn possible() -> Result<(), String> {
     }
 }
 
-fn installed(program: &str) -> bool {
+/// Whether a program is in PATH, or a pattern of paths matches.
+pub(crate) fn installed(program: &str) -> bool {
     if program.contains('/') {
         let mut shell = std::process::Command::new("sh");
         return shell

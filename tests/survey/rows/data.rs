@@ -32,7 +32,14 @@ pub(crate) fn rows() -> Vec<Row> {
     let redis = "redis-server --port 6379 --bind 127.0.0.1 --dir $D";
     let psql = "{ echo 'select 42;'; sleep 1000; } | psql -h 127.0.0.1 -U postgres -At";
     let blocked = "{ echo 'select 42; select pg_sleep(1000);'; sleep 1000; } | psql -h 127.0.0.1 -U postgres -At";
-    let dump = "mkdir -p $D/rabbit; chmod 777 $D/rabbit";
+    let rabbitmq = |name: &str, program: &str| {
+        let files = "RABBITMQ_MNESIA_BASE=$D/rabbit RABBITMQ_LOG_BASE=$D/rabbit RABBITMQ_PID_FILE=$D/rabbit/pid \
+                     RABBITMQ_ENABLED_PLUGINS_FILE=$D/rabbit/plugins";
+        let names = "HOME=$D/rabbit HOSTNAME=localhost RABBITMQ_NODENAME=rabbit@localhost";
+        let setup = "install -d -m 777 $D/rabbit; install -d -o rabbitmq /var/log/rabbitmq";
+        let row = Row::new(FAMILY, name, format!("env {names} {files} {program}")).needs(&["rabbitmq-server"]);
+        row.setup(setup).user("rabbitmq").port(5672)
+    };
     vec![
         postgres("postgres", "").gate(),
         postgres("postgres, logger", "-c logging_collector=on").gate(),
@@ -42,8 +49,14 @@ pub(crate) fn rows() -> Vec<Row> {
         mariadb("mariadb, mysqld_safe", &format!("mysqld_safe {MARIADB_OPTIONS}")).culprit("mysqld_safe"),
         mariadb("mariadb, a client in a query", &format!("mariadbd {MARIADB_OPTIONS}"))
             .client("{ echo 'select 42; select sleep(1000);'; } | mariadb --no-defaults -u root -h 127.0.0.1 -n -N"),
-        Row::new(FAMILY, "redis", format!("{redis} --save ''")).needs(&["redis-server"]).port(6379).user("redis").gate(),
-        Row::new(FAMILY, "redis, saves at the stop", format!("{redis} --save '60 1'")).needs(&["redis-server"]).port(6379),
+        Row::new(FAMILY, "redis", format!("{redis} --save ''"))
+            .needs(&["redis-server"])
+            .port(6379)
+            .user("redis")
+            .gate(),
+        Row::new(FAMILY, "redis, saves at the stop", format!("{redis} --save '60 1'"))
+            .needs(&["redis-server"])
+            .port(6379),
         Row::new(
             FAMILY,
             "redis below a shell with a trap",
@@ -52,17 +65,11 @@ pub(crate) fn rows() -> Vec<Row> {
         .needs(&["redis-server", "bash"])
         .port(6379)
         .gate(),
-        Row::new(FAMILY, "memcached", "memcached -u nobody -l 127.0.0.1 -p 11211").needs(&["memcached"]).port(11211).gate(),
-        Row::new(
-            FAMILY,
-            "rabbitmq",
-            "env HOME=$D/rabbit HOSTNAME=localhost RABBITMQ_NODENAME=rabbit@localhost RABBITMQ_MNESIA_BASE=$D/rabbit \
-             RABBITMQ_LOG_BASE=$D/rabbit RABBITMQ_PID_FILE=$D/rabbit/pid RABBITMQ_ENABLED_PLUGINS_FILE=$D/rabbit/plugins \
-             rabbitmq-server",
-        )
-        .needs(&["rabbitmq-server"])
-        .setup(dump)
-        .user("rabbitmq")
-        .port(5672),
+        Row::new(FAMILY, "memcached", "memcached -u nobody -l 127.0.0.1 -p 11211")
+            .needs(&["memcached"])
+            .port(11211)
+            .gate(),
+        rabbitmq("rabbitmq", "/usr/lib/rabbitmq/bin/rabbitmq-server"),
+        rabbitmq("rabbitmq, Debian's wrapper", "rabbitmq-server"),
     ]
 }

@@ -38,7 +38,11 @@ pub(crate) fn rows() -> Vec<Row> {
         row(name, command, "sshd").setup(SSHD).port(2222)
     };
     let mut rows = vec![
-        row("cron", "cron -f", "cron"),
+        // Not this machine's jobs.
+        row("cron", "cron -f", "cron").setup(
+            "for d in /etc/cron.d /var/spool/cron; do mount -t tmpfs tmpfs $d; done\nmkdir \
+                                              /var/spool/cron/crontabs; mount --bind /dev/null /etc/crontab",
+        ),
         sshd("sshd"),
         sshd("sshd, a session").client(SSH),
         row("rsyslog", "rsyslogd -n -f $D/rsyslog.conf -i $D/rsyslog.pid", "rsyslogd").setup(RSYSLOG),
