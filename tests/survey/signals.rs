@@ -165,8 +165,9 @@ fn servers() -> Vec<Server> {
     );
     apache.setup += &format!("\n{file}");
     let mut php = like("php-fpm", format!("python3 $D/client.py # {DONE}"));
-    php.setup +=
-        &format!("\nprintf '<?php sleep(4); echo \"{DONE}\";' >$D/slow.php\ncat >$D/client.py <<'END'\n{FASTCGI}\nEND");
+    php.setup += &format!(
+        "\nprintf '<?php for ($end = time() + 4; time() < $end;) usleep(10000); echo \"{DONE}\";' >$D/slow.php\ncat >$D/client.py <<'END'\n{FASTCGI}\nEND"
+    );
     let mut patient = php.clone();
     patient.name += ", process_control_timeout = 8s";
     patient.setup = patient.setup.replace("daemonize = no", "daemonize = no\nprocess_control_timeout = 8s");
@@ -217,7 +218,7 @@ fn servers() -> Vec<Server> {
             apache,
             "a download of 4 s",
             &["TERM", "WINCH", "INT"],
-            "`-r TERM=WINCH`, but see above for a resize of a terminal",
+            "`-r TERM=WINCH -r WINCH=`: the second rule keeps a terminal's resize from it",
         ),
         server(
             php,
@@ -231,13 +232,13 @@ fn servers() -> Vec<Server> {
             slow("gunicorn"),
             "a request of 4 s",
             &["TERM", "INT", "QUIT"],
-            "none; `--graceful-timeout` below the stop's timeout",
+            "none; `--graceful-timeout` shorter than the stop's timeout",
         ),
         server(
             slow("uvicorn"),
             "a request of 4 s",
             &["TERM", "INT", "QUIT"],
-            "none; `--timeout-graceful-shutdown` below the stop's timeout",
+            "none; `--timeout-graceful-shutdown` shorter than the stop's timeout",
         ),
         server(
             slow("uwsgi, master"),
@@ -249,7 +250,7 @@ fn servers() -> Vec<Server> {
             node,
             "a request of 4 s",
             &["TERM", "INT", "HUP"],
-            "a handler in the program: `process.on('SIGTERM', …)`, which closes idle connections too",
+            "an init, for it keeps running as PID 1, and a handler of the program's own",
         ),
         server(like("postgres", psql(&sleeping)), "a query of 4 s", &["TERM", "INT", "QUIT"], "`-r TERM=INT`"),
         server(
@@ -271,33 +272,23 @@ fn servers() -> Vec<Server> {
             &["TERM", "INT", "QUIT"],
             "none; it saves before it exits where `save` is set",
         ),
-        server(
-            like("memcached", String::new()),
-            "nothing",
-            &["TERM", "INT", "QUIT", "USR1"],
-            "`-r TERM=USR1` where clients are to be served to the end",
-        ),
-        server(like("rabbitmq", String::new()), "nothing", &["TERM", "INT", "QUIT"], "a stop timeout of 60 s"),
+        server(like("memcached", String::new()), "nothing", &["TERM", "INT", "QUIT", "USR1"], "none"),
+        server(like("rabbitmq", String::new()), "nothing", &["TERM", "INT", "QUIT"], "none"),
         server(celery, "a task of 4 s", &["TERM", "INT", "QUIT"], "none; a stop timeout longer than the longest task"),
         server(like("sshd, a session", session), "a session of 4 s", &["TERM", "INT", "HUP"], "none"),
-        server(
-            like("cron", String::new()),
-            "nothing",
-            &["TERM", "INT", "HUP"],
-            "none, below an init; without one it ignores TERM",
-        ),
+        server(like("cron", String::new()), "nothing", &["TERM", "INT", "HUP"], "an init: as PID 1 it loses TERM"),
         server(like("rsyslog", String::new()), "nothing", &["TERM", "INT", "HUP"], "none"),
         server(
             supervisord,
             "a program that needs 1 s",
             &["TERM", "INT", "QUIT", "HUP"],
-            "none; `stopwaitsecs` below the stop's timeout",
+            "none; `stopwaitsecs` shorter than the stop's timeout",
         ),
         server(
             like("runit: runsvdir", String::new()),
             "nothing",
             &["TERM", "HUP"],
-            "`-r TERM=HUP`: on TERM its services are left behind",
+            "`-r TERM=HUP`: on TERM it leaves its services to rinit",
         ),
         server(like("s6: s6-svscan", String::new()), "nothing", &["TERM", "INT", "HUP"], "none"),
         server(interactive, "nothing", &["TERM", "INT", "HUP"], "`-r TERM=HUP`"),
