@@ -126,6 +126,8 @@ pub(crate) struct Row {
     /// Run where only a part of the survey is: in the gate.
     pub(crate) gate: bool,
     pub(crate) terminal: bool,
+    /// It starts slowly, and is started alone.
+    pub(crate) heavy: bool,
     /// All capabilities instead of Docker's.
     pub(crate) privileged: bool,
 }
@@ -154,6 +156,7 @@ impl Row {
             certain: Vec::new(),
             gate: false,
             terminal: false,
+            heavy: false,
             privileged: false,
         }
     }
@@ -230,6 +233,11 @@ impl Row {
 
     pub(crate) fn gate(mut self) -> Self {
         self.gate = true;
+        self
+    }
+
+    pub(crate) fn heavy(mut self) -> Self {
+        self.heavy = true;
         self
     }
 

@@ -4,8 +4,8 @@ use crate::container::{Asker, Container, Image, Place, Stop};
 use crate::row::{Init, Row, Space};
 use crate::verdict::{Answer, Verdict};
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 /// One container: a row with an init.
@@ -161,6 +161,32 @@ pub(crate) fn installed(program: &str) -> bool {
     places.iter().any(|place| Path::new(place).join(program).is_file())
 }
 
+/// Lets only so many containers start at the same time. To start takes the processor, to wait for a stop does not.
+struct Starts {
+    free: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Starts {
+    const fn new(count: usize) -> Self {
+        Self { free: Mutex::new(count), changed: Condvar::new() }
+    }
+
+    fn during<T>(&self, start: impl FnOnce() -> T) -> T {
+        let free = self.free.lock().expect("no panic");
+        *self.changed.wait_while(free, |free| *free == 0).expect("no panic") -= 1;
+        let started = start();
+        *self.free.lock().expect("no panic") += 1;
+        self.changed.notify_one();
+        started
+    }
+}
+
+static STARTS: Starts = Starts::new(6);
+
+/// Of those that take many seconds of processor time.
+static HEAVY_STARTS: Starts = Starts::new(1);
+
 /// Runs each row with each of its inits.
 pub(crate) fn run(rows: &[Row]) -> Survey {
     let start = Instant::now();
@@ -203,7 +229,8 @@ fn one(place: &Place, image: &Option<Result<Image, String>>, number: usize, case
     if !missing.is_empty() {
         return Outcome::Skipped(format!("not installed: {}", missing.join(", ")));
     }
-    let mut container = match Container::start(place, number, &case.row, case.init, case.space) {
+    let start = || STARTS.during(|| Container::start(place, number, &case.row, case.init, case.space));
+    let mut container = match if case.row.heavy { HEAVY_STARTS.during(start) } else { start() } {
         Ok(container) => container,
         Err(why) => return Outcome::Failed(why),
     };

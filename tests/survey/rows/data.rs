@@ -27,7 +27,7 @@ pub(crate) fn rows() -> Vec<Row> {
     };
     let mariadb = |name: &str, command: &str| {
         let row = Row::new(FAMILY, name, command).needs(&["mariadbd", "mariadb-install-db", "mysqld_safe"]);
-        row.setup(MARIADB).ready("mariadb --no-defaults -u root -S $D/run/socket -e 'select 1'")
+        row.heavy().setup(MARIADB).ready("mariadb --no-defaults -u root -S $D/run/socket -e 'select 1'")
     };
     let redis = "redis-server --port 6379 --bind 127.0.0.1 --dir $D";
     let psql = "{ echo 'select 42;'; sleep 1000; } | psql -h 127.0.0.1 -U postgres -At";
@@ -38,7 +38,7 @@ pub(crate) fn rows() -> Vec<Row> {
         let names = "HOME=$D/rabbit HOSTNAME=localhost RABBITMQ_NODENAME=rabbit@localhost";
         let setup = "install -d -m 777 $D/rabbit; install -d -o rabbitmq /var/log/rabbitmq";
         let row = Row::new(FAMILY, name, format!("env {names} {files} {program}")).needs(&["rabbitmq-server"]);
-        row.setup(setup).user("rabbitmq").port(5672)
+        row.setup(setup).user("rabbitmq").port(5672).heavy()
     };
     vec![
         postgres("postgres", "").gate(),

@@ -25,7 +25,7 @@ pub(crate) fn rows() -> Vec<Row> {
     rows.extend(python());
     let java = |name: &str, words: &str| {
         let command = format!("java -XX:TieredStopAtLevel=1 -Xshare:auto -cp $T Main {words}");
-        Row::new(FAMILY, name, command).needs(&["java", "javac"]).setup(JAVA).port(8080)
+        Row::new(FAMILY, name, command).needs(&["java", "javac"]).setup(JAVA).port(8080).heavy()
     };
     rows.push(java("java", ""));
     rows.push(java("java, a hook of 2 s", "2"));
@@ -38,7 +38,8 @@ pub(crate) fn rows() -> Vec<Row> {
         )
         .needs(&["java", "javac", "bash"])
         .setup(JAVA)
-        .port(8080),
+        .port(8080)
+        .heavy(),
     );
     rows.push(
         Row::new(
@@ -48,7 +49,8 @@ pub(crate) fn rows() -> Vec<Row> {
              about:blank",
         )
         .needs(&["chromium"])
-        .port(9222),
+        .port(9222)
+        .heavy(),
     );
     rows
 }
