@@ -1,0 +1,241 @@
+//! Runs the rows, many at the same time, and compares each verdict with the stop.
+
+use crate::container::{Asker, Container, Image, Place, Stop};
+use crate::row::{Init, Row, Space};
+use crate::verdict::{Answer, Verdict};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+/// One container: a row with an init.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    pub(crate) row: Row,
+    pub(crate) init: Init,
+    pub(crate) space: Space,
+}
+
+/// What was asked and seen in one container.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) answers: Vec<(Asker, Answer)>,
+    pub(crate) words: String,
+    pub(crate) stop: Stop,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Outcome {
+    Seen(Seen),
+    /// A program is not installed.
+    Skipped(String),
+    /// The row did not start.
+    Failed(String),
+}
+
+/// How an answer and the stop go together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Judgement {
+    Right,
+    CannotTell,
+    /// "Will not stop", and it stopped.
+    FalseFinding,
+    /// "Will stop", and it did not.
+    FalseHealthy,
+    /// "Cannot tell", or not diagnosed, where it has to be known.
+    TooWeak,
+    Broken,
+}
+
+/// All that was seen.
+pub(crate) struct Survey {
+    pub(crate) cases: Vec<(Case, Outcome)>,
+    pub(crate) took: Duration,
+}
+
+impl Seen {
+    pub(crate) fn stopped(&self) -> bool {
+        self.stop.after.is_some()
+    }
+}
+
+/// Whether an answer holds.
+pub(crate) fn judge(case: &Case, asker: Asker, answer: &Answer, seen: &Seen) -> Judgement {
+    let known = case.row.certain.contains(&case.init) && asker == Asker::Root;
+    match &answer.verdict {
+        Verdict::Stops | Verdict::DoesNotStop if seen.stop.is_slow() => Judgement::Right,
+        Verdict::Stops if seen.stopped() && !answer.accused.is_empty() => Judgement::FalseFinding,
+        Verdict::Stops if seen.stopped() => Judgement::Right,
+        Verdict::Stops => Judgement::FalseHealthy,
+        Verdict::DoesNotStop if seen.stopped() => Judgement::FalseFinding,
+        Verdict::DoesNotStop => Judgement::Right,
+        Verdict::CannotTell(_) if known => Judgement::TooWeak,
+        Verdict::CannotTell(_) => Judgement::CannotTell,
+        Verdict::NotDiagnosed(_) if asker == Asker::Other => Judgement::CannotTell,
+        Verdict::NotDiagnosed(_) => Judgement::TooWeak,
+        Verdict::Broken(_) => Judgement::Broken,
+    }
+}
+
+/// Whether the process that a person would point to is named first; `None` where there is nothing to hold it against.
+pub(crate) fn names_the_culprit(case: &Case, seen: &Seen) -> Option<bool> {
+    let culprit = case.row.culprit.filter(|_| !seen.stopped())?;
+    let answer = seen.answers.iter().find(|(asker, _)| *asker == Asker::Root).map(|(_, answer)| answer)?;
+    if answer.verdict != Verdict::DoesNotStop {
+        return None;
+    }
+    Some(answer.accused.first().is_some_and(|command| unescaped(command).contains(culprit)))
+}
+
+/// Whether rinit's own report, while it waits, names that process first.
+pub(crate) fn report_names_the_culprit(case: &Case, seen: &Seen) -> Option<bool> {
+    let culprit = case.row.culprit.filter(|_| !seen.stopped() && case.init.is_rinit())?;
+    let first = seen.stop.said.iter().find(|line| line.contains("pid "));
+    Some(first.is_some_and(|line| unescaped(line).contains(culprit)))
+}
+
+fn unescaped(command: &str) -> String {
+    command.replace("\\'", "'").replace("\\\"", "\"").replace("\\\\", "\\")
+}
+
+impl Survey {
+    pub(crate) fn judgements(&self) -> impl Iterator<Item = (&Case, &Seen, Asker, &Answer, Judgement)> {
+        self.cases.iter().flat_map(|(case, outcome)| {
+            let seen = if let Outcome::Seen(seen) = outcome { Some(seen) } else { None };
+            seen.into_iter().flat_map(move |seen| {
+                seen.answers
+                    .iter()
+                    .map(move |(asker, answer)| (case, seen, *asker, answer, judge(case, *asker, answer, seen)))
+            })
+        })
+    }
+
+    pub(crate) fn count(&self, judgement: Judgement) -> usize {
+        self.judgements().filter(|(.., one)| *one == judgement).count()
+    }
+
+    /// Nothing false, nothing that did not start, and under CI nothing left out.
+    pub(crate) fn holds(&self) -> bool {
+        let ci = std::env::var_os("CI").is_some();
+        let bad = |(_, outcome): &(Case, Outcome)| match outcome {
+            Outcome::Seen(_) => false,
+            Outcome::Skipped(_) => ci,
+            Outcome::Failed(_) => true,
+        };
+        let culprits = self.cases.iter().filter_map(|(case, outcome)| match outcome {
+            Outcome::Seen(seen) => Some((case, seen)),
+            _ => None,
+        });
+        let mut missed = culprits.filter(|(case, seen)| {
+            names_the_culprit(case, seen) == Some(false) || report_names_the_culprit(case, seen) == Some(false)
+        });
+        !self.cases.iter().any(bad)
+            && self.judgements().all(|(.., one)| one <= Judgement::CannotTell)
+            && missed.next().is_none()
+    }
+}
+
+/// Whether this machine lets us make containers.
+pub(crate) fn possible() -> Result<(), String> {
+    if !rustix::process::geteuid().is_root() {
+        return Err("containers of several users need root".to_owned());
+    }
+    let output = std::process::Command::new("unshare").args(["--pid", "--fork", "--mount", "--net", "true"]).output();
+    match output {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(format!("no namespaces: {}", String::from_utf8_lossy(&output.stderr).trim())),
+        Err(error) => Err(format!("no unshare(1): {error}")),
+    }
+}
+
+/// Whether a program is in PATH, or a pattern of paths matches.
+pub(crate) fn installed(program: &str) -> bool {
+    if program.contains('/') {
+        let mut shell = std::process::Command::new("sh");
+        return shell
+            .args(["-c", &format!("set -- {program}; [ -e \"$1\" ]")])
+            .status()
+            .is_ok_and(|status| status.success());
+    }
+    let places = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+    places.iter().any(|place| Path::new(place).join(program).is_file())
+}
+
+/// Lets only so many containers start at the same time. To start takes the processor, to wait for a stop does not.
+struct Starts {
+    free: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Starts {
+    const fn new(count: usize) -> Self {
+        Self { free: Mutex::new(count), changed: Condvar::new() }
+    }
+
+    fn during<T>(&self, start: impl FnOnce() -> T) -> T {
+        let free = self.free.lock().expect("no panic");
+        *self.changed.wait_while(free, |free| *free == 0).expect("no panic") -= 1;
+        let started = start();
+        *self.free.lock().expect("no panic") += 1;
+        self.changed.notify_one();
+        started
+    }
+}
+
+static STARTS: Starts = Starts::new(6);
+
+/// Of those that take many seconds of processor time.
+static HEAVY_STARTS: Starts = Starts::new(1);
+
+/// Runs each row with each of its inits.
+pub(crate) fn run(rows: &[Row]) -> Survey {
+    let start = Instant::now();
+    let place = Place::new().expect("a directory in /var/tmp");
+    let mut cases = Vec::new();
+    for row in rows {
+        for space in &row.spaces {
+            for init in &row.inits {
+                cases.push(Case { row: row.clone(), init: *init, space: *space });
+            }
+        }
+    }
+    let image = cases.iter().any(|case| case.space.is_docker()).then(Image::make);
+    let jobs = std::env::var("RINIT_SURVEY_JOBS").ok().and_then(|text| text.parse().ok()).unwrap_or(24);
+    let next = AtomicUsize::new(0);
+    let outcomes: Vec<Mutex<Option<Outcome>>> = cases.iter().map(|_| Mutex::new(None)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(case) = cases.get(at) else { return };
+                    let outcome = one(&place, &image, at, case);
+                    println!("{}", crate::report::line(case, &outcome));
+                    *outcomes[at].lock().expect("no panic") = Some(outcome);
+                }
+            });
+        }
+    });
+    let outcomes = outcomes.into_iter().map(|one| one.into_inner().expect("no panic").expect("was run"));
+    Survey { cases: cases.into_iter().zip(outcomes).collect(), took: start.elapsed() }
+}
+
+fn one(place: &Place, image: &Option<Result<Image, String>>, number: usize, case: &Case) -> Outcome {
+    if let (true, Some(Err(why))) = (case.space.is_docker(), image) {
+        return Outcome::Skipped(why.clone());
+    }
+    let programs = case.row.needs.iter().copied().chain(case.init.program());
+    let missing: Vec<_> = programs.filter(|program| !installed(program)).collect();
+    if !missing.is_empty() {
+        return Outcome::Skipped(format!("not installed: {}", missing.join(", ")));
+    }
+    let start = || STARTS.during(|| Container::start(place, number, &case.row, case.init, case.space));
+    let mut container = match if case.row.heavy { HEAVY_STARTS.during(start) } else { start() } {
+        Ok(container) => container,
+        Err(why) => return Outcome::Failed(why),
+    };
+    let answers = container.askers().into_iter().map(|asker| (asker, container.ask(asker))).collect();
+    let words = container.ask_in_words();
+    let stop = container.stop();
+    Outcome::Seen(Seen { answers, words, stop })
+}
