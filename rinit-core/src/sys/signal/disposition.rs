@@ -24,6 +24,9 @@ struct KernelSigaction {
     restorer: usize,
     // Not a u64: its alignment of 8 on 32-bit Arm would move it away from where the kernel has it.
     mask: [u32; 2],
+    // Room for the restorer that qemu-user 7.2 writes on riscv too; the kernel does not touch it.
+    #[cfg(any(target_arch = "riscv64", target_arch = "riscv32", target_arch = "loongarch64"))]
+    room: usize,
 }
 
 impl KernelSigaction {
@@ -33,6 +36,8 @@ impl KernelSigaction {
         #[cfg(not(any(target_arch = "riscv64", target_arch = "riscv32", target_arch = "loongarch64")))]
         restorer: 0,
         mask: [0; 2],
+        #[cfg(any(target_arch = "riscv64", target_arch = "riscv32", target_arch = "loongarch64"))]
+        room: 0,
     };
 
     fn disposition(&self) -> Disposition {
