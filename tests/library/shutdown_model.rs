@@ -98,9 +98,8 @@ pub(crate) fn check(bytes: &[u8]) {
                 world.step(ShutdownInput::Abandoned);
                 world.consequences();
             }
-            0 => world.signal(Signal::TERM, true),
-            1 => world.signal(Signal::INT, true),
-            2 => world.signal(Signal::HUP, false),
+            0 => world.request_stop(Signal::TERM),
+            1 => world.request_stop(Signal::INT),
             3 if world.main_alive => world.end(true, 0),
             kind => world.end(false, usize::from(kind % 3)),
         }
@@ -135,6 +134,7 @@ impl World {
                     self.grace_begins(self.now);
                 }
             }
+            ShutdownAction::Hold(_) => assert!(self.main_told_stop_at.is_none(), "held back too late"),
             ShutdownAction::TerminateAll => {
                 assert!(self.alive() > 0, "told nobody");
                 self.everyone_told = true;
@@ -206,11 +206,11 @@ impl World {
         }
     }
 
-    fn signal(&mut self, signal: Signal, stop: bool) {
-        if stop && self.stop_came_at.is_none() {
+    fn request_stop(&mut self, signal: Signal) {
+        if self.stop_came_at.is_none() {
             self.stop_came_at = Some(self.now);
         }
-        self.step(ShutdownInput::Signal { signal, stop });
+        self.step(ShutdownInput::StopRequested(signal));
         self.consequences();
     }
 

@@ -26,7 +26,7 @@ impl Run {
     }
 
     fn term(&mut self, at: u64) -> Vec<ShutdownAction> {
-        self.0.step(ShutdownInput::Signal { signal: Signal::TERM, stop: true }, seconds(at))
+        self.0.step(ShutdownInput::StopRequested(Signal::TERM), seconds(at))
     }
 
     fn ended(&mut self, main: bool, all: bool, at: u64) -> Vec<ShutdownAction> {
@@ -53,13 +53,13 @@ fn without_grace_main_is_reported_after_five_seconds_and_never_killed() {
 fn a_stop_is_delayed_until_its_time_a_second_signal_or_mains_end() {
     let config = ShutdownConfig { stop_delay: seconds(3), ..ShutdownConfig::default() };
     let mut waits = Run::new(config);
-    assert_eq!(waits.term(1), []);
+    assert_eq!(waits.term(1), [ShutdownAction::Hold(Signal::TERM)]);
     assert_eq!(waits.tick(), (seconds(4), vec![TERM]));
     let mut hurried = Run::new(config);
-    assert_eq!(hurried.term(1), []);
+    assert_eq!(hurried.term(1), [ShutdownAction::Hold(Signal::TERM)]);
     assert_eq!(hurried.term(2), [TERM]);
     let mut ended = Run::new(config);
-    assert_eq!(ended.term(1), []);
+    assert_eq!(ended.term(1), [ShutdownAction::Hold(Signal::TERM)]);
     assert_eq!(ended.ended(true, true, 2), [ShutdownAction::Exit]);
 }
 

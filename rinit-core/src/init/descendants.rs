@@ -1,7 +1,8 @@
 //! Telling and killing all descendants, each once and by what it is, not by a number that may have been reused.
 
+use super::event::{Event, NextStep};
+use super::observer::Observers;
 use crate::error::Error;
-use crate::init::event::{Event, NextStep};
 use crate::pid::Pid;
 use crate::pid::{PidMap, PidSet};
 use crate::process::Process;
@@ -34,16 +35,13 @@ pub(crate) struct Descendants {
     /// signal.
     told: PidMap<(u64, Signal)>,
     refused: PidSet,
-    told_count: u64,
+    terminated_count: u64,
     killed: Vec<Survivor>,
 }
 
-/// Takes events, for whoever observes.
-pub(crate) type Emit<'a> = dyn FnMut(Event) + 'a;
-
 impl Descendants {
     pub(crate) fn new(me: Pid) -> Self {
-        Self { me, told: PidMap::default(), refused: PidSet::default(), told_count: 0, killed: Vec::new() }
+        Self { me, told: PidMap::default(), refused: PidSet::default(), terminated_count: 0, killed: Vec::new() }
     }
 
     /// A child of this process was reaped: its number says nothing about whoever gets it next.
@@ -55,19 +53,19 @@ impl Descendants {
     }
 
     /// Marks a process as told by other means: a stop signal that was forwarded to it.
-    pub(crate) fn mark_told(&mut self, pid: Pid, signal: Signal) {
+    pub(crate) fn mark_asked(&mut self, pid: Pid, signal: Signal) {
         if let Ok(Some(process)) = Process::read(pid) {
             self.told.insert(pid, (process.start_ticks, signal));
         }
     }
 
-    pub(crate) fn mark_group_told(&mut self, group: Pid, signal: Signal) {
+    pub(crate) fn mark_group_asked(&mut self, group: Pid, signal: Signal) {
         let members = self.living().unwrap_or_default().into_iter().filter(|process| process.group == group.get());
         self.told.extend(members.map(|process| (process.pid, (process.start_ticks, signal))));
     }
 
-    pub(crate) const fn told_count(&self) -> u64 {
-        self.told_count
+    pub(crate) const fn terminated_count(&self) -> u64 {
+        self.terminated_count
     }
 
     pub(crate) fn take_killed(&mut self) -> Vec<Survivor> {
@@ -105,25 +103,25 @@ impl Descendants {
     }
 
     /// Names those who remain.
-    pub(crate) fn report(&self, next: NextStep, emit: &mut Emit<'_>) {
+    pub(crate) fn report(&self, next: NextStep, observers: &mut Observers) {
         if let Ok(list) = self.living() {
-            self.report_list(next, &list, emit);
+            self.report_list(next, &list, observers);
         }
     }
 
-    fn report_list(&self, next: NextStep, list: &[Process], emit: &mut Emit<'_>) {
+    fn report_list(&self, next: NextStep, list: &[Process], observers: &mut Observers) {
         let survivors: Vec<_> = list.iter().take(DESCRIBED).filter_map(|process| self.describe(process)).collect();
         let more = list.len().saturating_sub(DESCRIBED);
         // Those who were seen may have ended before they could be described.
         if !survivors.is_empty() || more > 0 {
-            emit(Event::Remaining { next, survivors, more });
+            observers.emit(Event::Remaining { next, survivors, more });
         }
     }
 
     /// Sends to every descendant, whoever was told before; a signal that requests a stop counts as telling them.
-    pub(crate) fn forward(&mut self, signal: Signal, stop: bool, emit: &mut Emit<'_>) -> Result<(), Error> {
+    pub(crate) fn forward(&mut self, signal: Signal, stop: bool, observers: &mut Observers) -> Result<(), Error> {
         for process in self.living()? {
-            self.send(&process, signal, emit);
+            self.send(&process, signal, observers);
             if stop {
                 self.told.insert(process.pid, (process.start_ticks, signal));
             }
@@ -136,11 +134,11 @@ impl Descendants {
     /// # Errors
     ///
     /// [`Error::Proc`] where /proc cannot be read; nobody was told then.
-    pub(crate) fn tell(&mut self, emit: &mut Emit<'_>) -> Result<(), Error> {
+    pub(crate) fn terminate_all(&mut self, observers: &mut Observers) -> Result<(), Error> {
         let mut list = self.living()?;
         let new: Vec<_> = list.iter().filter(|process| !self.was_told(process)).cloned().collect();
         if !new.is_empty() {
-            self.report_list(NextStep::Terminate, &list, emit);
+            self.report_list(NextStep::Terminate, &list, observers);
         }
         list = new;
         for _ in 0..PASSES {
@@ -148,7 +146,7 @@ impl Descendants {
                 break;
             }
             for process in &list {
-                self.tell_one(process, emit);
+                self.terminate_one(process, observers);
             }
             list = self.living()?;
             // What a told process starts from now on is its way of ending in good order: a shell's trap runs its commands
@@ -164,65 +162,69 @@ impl Descendants {
 
     /// Tells those who were not told and whose parent has ended since: nobody waits for them any more. Children that a
     /// told process has started to clean up are left to it.
-    pub(crate) fn tell_newcomers(&mut self, emit: &mut Emit<'_>) -> Result<(), Error> {
+    pub(crate) fn terminate_orphans(&mut self, observers: &mut Observers) -> Result<(), Error> {
         for pid in walk::child_pids(&mut Reader::new())? {
             if self.told.get(&pid).is_some_and(|(_, signal)| *signal == Signal::TERM) {
                 continue;
             }
             if let Some(process) = Process::read(pid)?.filter(|process| !process.has_ended()) {
-                self.tell_one(&process, emit);
+                self.terminate_one(&process, observers);
             }
         }
         Ok(())
     }
 
-    fn tell_one(&mut self, process: &Process, emit: &mut Emit<'_>) {
+    fn terminate_one(&mut self, process: &Process, observers: &mut Observers) {
         self.told.insert(process.pid, (process.start_ticks, Signal::TERM));
-        if self.send(process, Signal::TERM, emit) {
-            self.told_count += 1;
-            emit(Event::Terminated { pid: process.pid, signal: Signal::TERM });
+        if self.send(process, Signal::TERM, observers) {
+            self.terminated_count += 1;
+            observers.emit(Event::Terminated { pid: process.pid, signal: Signal::TERM });
             if process.state == State::Stopped {
                 // A stopped process acts on TERM only when it goes on (`signal(7)`); without this it would be killed
                 // without having had its chance.
-                self.send(process, Signal::CONT, emit);
+                self.send(process, Signal::CONT, observers);
             }
         }
     }
 
     /// Names everyone, then kills each who was told. Who was not told, because it was born since, is told now and killed
-    /// by [`Descendants::kill_again`].
-    pub(crate) fn kill(&mut self, emit: &mut Emit<'_>) -> Result<(), Error> {
+    /// by [`Descendants::kill_remaining`].
+    pub(crate) fn kill(&mut self, observers: &mut Observers) -> Result<(), Error> {
         let list = self.living()?;
-        self.report_list(NextStep::Kill, &list, emit);
+        self.report_list(NextStep::Kill, &list, observers);
         for process in &list {
-            if self.was_told(process) { self.kill_one(process, emit) } else { self.tell_one(process, emit) }
+            if self.was_told(process) {
+                self.kill_one(process, observers)
+            } else {
+                self.terminate_one(process, observers)
+            }
         }
         Ok(())
     }
 
     /// Kills whoever is still there.
-    pub(crate) fn kill_again(&mut self, emit: &mut Emit<'_>) -> Result<(), Error> {
+    pub(crate) fn kill_remaining(&mut self, observers: &mut Observers) -> Result<(), Error> {
         for process in &self.living()? {
             if !self.was_told(process) {
-                self.tell_one(process, emit);
+                self.terminate_one(process, observers);
             }
-            self.kill_one(process, emit);
+            self.kill_one(process, observers);
         }
         Ok(())
     }
 
     /// Kills everyone at once, told or not, and whoever is born meanwhile. `group` is main's, if it was made for main.
-    pub(crate) fn kill_all(&mut self, group: Option<Pid>, emit: &mut Emit<'_>) -> Result<(), Error> {
+    pub(crate) fn kill_all(&mut self, group: Option<Pid>, observers: &mut Observers) -> Result<(), Error> {
         let me = self.me;
         let mut description = None;
         kill_tree::kill_below(me, group, &mut |process, meeting| match meeting {
             kill_tree::KillStep::Before => description = self.describe_briefly(process),
             kill_tree::KillStep::After(Ok(Delivery::Delivered)) => {
                 self.killed.extend(description.take());
-                emit(Event::Killed { pid: process.pid });
+                observers.emit(Event::Killed { pid: process.pid });
             }
             kill_tree::KillStep::After(Ok(Delivery::Gone)) => {}
-            kill_tree::KillStep::After(Err(error)) => self.not_sent(process.pid, Signal::KILL, error, emit),
+            kill_tree::KillStep::After(Err(error)) => self.not_sent(process.pid, Signal::KILL, error, observers),
         })
     }
 
@@ -237,23 +239,23 @@ impl Descendants {
         }
     }
 
-    fn kill_one(&mut self, process: &Process, emit: &mut Emit<'_>) {
+    fn kill_one(&mut self, process: &Process, observers: &mut Observers) {
         // Described before: afterwards there is nothing left to read.
         let known = self.killed.iter().any(|killed| killed.pid == process.pid);
         let description = if self.killed.len() < REPORTED && !known { self.describe(process) } else { None };
-        if self.send(process, Signal::KILL, emit) {
+        if self.send(process, Signal::KILL, observers) {
             self.killed.extend(description);
-            emit(Event::Killed { pid: process.pid });
+            observers.emit(Event::Killed { pid: process.pid });
         }
     }
 
     /// True if it was delivered.
-    fn send(&mut self, process: &Process, signal: Signal, emit: &mut Emit<'_>) -> bool {
+    fn send(&mut self, process: &Process, signal: Signal, observers: &mut Observers) -> bool {
         match signal_process(process, signal) {
             Ok(Delivery::Delivered) => true,
             Ok(Delivery::Gone) => false,
             Err(error) => {
-                self.not_sent(process.pid, signal, &error, emit);
+                self.not_sent(process.pid, signal, &error, observers);
                 false
             }
         }
@@ -272,12 +274,12 @@ impl Descendants {
     }
 
     /// A signal could not be sent. For want of permission it is said once for each process.
-    pub(crate) fn not_sent(&mut self, pid: Pid, signal: Signal, error: &Error, emit: &mut Emit<'_>) {
+    pub(crate) fn not_sent(&mut self, pid: Pid, signal: Signal, error: &Error, observers: &mut Observers) {
         if !is_refusal(error) {
-            emit(Event::Error { what: error.to_string() });
+            observers.emit(Event::Error { what: error.to_string() });
         } else if self.refused.insert(pid) {
             let uid = Reader::new().status(pid).ok().flatten().and_then(|status| status.uid);
-            emit(Event::NotPermitted { pid, signal, uid });
+            observers.emit(Event::NotPermitted { pid, signal, uid });
         }
     }
 }

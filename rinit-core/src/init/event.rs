@@ -1,4 +1,4 @@
-//! What an observer of an [`Init`](crate::Init) is told.
+//! What an observer of an [`Init`](crate::Init) sees.
 
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
@@ -6,7 +6,6 @@ use crate::policy::forwarding::ForwardTo;
 use crate::signal::Signal;
 use crate::signal::received::ReceivedSignal;
 use crate::survivor::Survivor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Something that happened in a running [`Init`](crate::Init).
 ///
@@ -141,23 +140,4 @@ pub enum NextStep {
     Wait,
     /// rinit exits, because even KILL does not end them.
     Leave,
-}
-
-type Observer = Box<dyn FnMut(&Event)>;
-
-/// Hands events to the observer.
-#[derive(Default)]
-pub(super) struct Observers {
-    pub(super) observer: Option<Observer>,
-}
-
-impl Observers {
-    /// Calls the observer. One that panics is not called again: the loop goes on without it.
-    pub(super) fn emit(&mut self, event: Event) {
-        if let Some(observer) = &mut self.observer {
-            if catch_unwind(AssertUnwindSafe(|| observer(&event))).is_err() {
-                self.observer = None;
-            }
-        }
-    }
 }

@@ -73,17 +73,12 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
 /// ```
 /// use rinit_core::Signal;
 /// use rinit_core::policy::ShutdownInput;
-/// let _ = ShutdownInput::Signal { signal: Signal::TERM, stop: true };
+/// let _ = ShutdownInput::StopRequested(Signal::TERM);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShutdownInput {
-    /// A signal arrived and is to be passed on.
-    Signal {
-        /// As what: after rewriting.
-        signal: Signal,
-        /// It requests a stop.
-        stop: bool,
-    },
+    /// A signal arrived that requests a stop; as it is to be forwarded, after rewriting.
+    StopRequested(Signal),
     /// Children were reaped.
     ChildrenReaped {
         /// Main was among them.
@@ -115,6 +110,8 @@ pub enum ShutdownInput {
 pub enum ShutdownAction {
     /// Pass these signals on: to main, or to whoever remains when main has ended.
     Forward(SignalSet),
+    /// Hold this signal back; a later [`ShutdownAction::Forward`] includes it.
+    Hold(Signal),
     /// Name the descendants that remain, then send TERM to each that was not asked to stop yet.
     TerminateAll,
     /// Send TERM to orphans that appeared since all descendants were asked to stop.
@@ -140,7 +137,7 @@ pub enum ShutdownAction {
 /// let config = ShutdownConfig { grace: Some(Duration::from_secs(4)), ..ShutdownConfig::default() };
 /// let mut shutdown = Shutdown::new(config);
 /// let mut step = |happening, seconds| shutdown.step(happening, Duration::from_secs(seconds));
-/// assert_eq!(step(ShutdownInput::Signal { signal: Signal::TERM, stop: true }, 10), [ShutdownAction::Forward(SignalSet::only(Signal::TERM))]);
+/// assert_eq!(step(ShutdownInput::StopRequested(Signal::TERM), 10), [ShutdownAction::Forward(SignalSet::only(Signal::TERM))]);
 /// assert_eq!(step(ShutdownInput::Tick, 12), [ShutdownAction::TerminateAll]);
 /// assert_eq!(step(ShutdownInput::Tick, 14), [ShutdownAction::Kill]);
 /// assert_eq!(step(ShutdownInput::ChildrenReaped { main: true, all: true }, 15), [ShutdownAction::Exit]);
@@ -206,7 +203,7 @@ impl Shutdown {
     /// use rinit_core::policy::{ShutdownInput, Shutdown, ShutdownConfig};
     /// use std::time::Duration;
     /// let mut shutdown = Shutdown::new(ShutdownConfig::default());
-    /// let _ = shutdown.step(ShutdownInput::Signal { signal: Signal::TERM, stop: true }, Duration::from_secs(1));
+    /// let _ = shutdown.step(ShutdownInput::StopRequested(Signal::TERM), Duration::from_secs(1));
     /// assert_eq!(shutdown.deadline(), Some(Duration::from_secs(6)), "time to say who is left");
     /// ```
     #[must_use]
@@ -261,8 +258,7 @@ impl Shutdown {
             return actions;
         }
         match happening {
-            ShutdownInput::Signal { signal, stop: true } => self.stop_signal(signal, now, &mut actions),
-            ShutdownInput::Signal { signal, stop: false } => actions.push(ShutdownAction::Forward(signal.into())),
+            ShutdownInput::StopRequested(signal) => self.stop_signal(signal, now, &mut actions),
             ShutdownInput::ChildrenReaped { main, all } => self.ended(main, all, now, &mut actions),
             ShutdownInput::MainRefused => {
                 // It cannot go first then; the others are told as if it had ended.
@@ -293,6 +289,7 @@ impl Shutdown {
             self.stop_requested = Some(now);
             if !self.main_ended && !self.config.stop_delay.is_zero() {
                 self.tell_main_at = now.checked_add(self.config.stop_delay);
+                actions.push(ShutdownAction::Hold(signal));
                 return;
             }
         }
