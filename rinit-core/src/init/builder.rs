@@ -181,6 +181,22 @@ impl<M> Init<M> {
         self
     }
 
+    /// Time from the stop request to TERM for all processes that were not asked yet. Without it: four fifths of the limit
+    /// that [`Init::grace`] or [`Init::drain`] sets, or eight seconds if there is none.
+    #[must_use]
+    pub fn last_call(mut self, time: Duration) -> Self {
+        self.shutdown.last_call = Some(time);
+        self
+    }
+
+    /// How long a step of the stop may take before [`Event::Remaining`] reports it: one second by default, zero for each
+    /// at once.
+    #[must_use]
+    pub fn report_steps_after(mut self, time: Duration) -> Self {
+        self.shutdown.report_steps_after = time;
+        self
+    }
+
     /// What happens to the other processes when main has exited.
     #[must_use]
     pub fn on_main_exit(mut self, what: OnMainExit) -> Self {

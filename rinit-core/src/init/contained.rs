@@ -92,7 +92,7 @@ impl Init {
             Ok((mut supervisor, group)) => {
                 controller.send_started(supervisor.main.pid);
                 supervisor.contained = Some(Contained { controller, group });
-                supervisor.run().exit_code()
+                supervisor.run().map_or_else(|error| error.exit_code(), |report| report.exit_code())
             }
             Err(error) => {
                 controller.send_failed(&error);

@@ -4,7 +4,6 @@ use super::descendants::signal_blindly;
 use super::event::{Event, WithheldReason};
 use super::supervisor::Supervisor;
 use crate::error::Error;
-use crate::pid::Pid;
 use crate::policy::forwarding::{ForwardFilter, ForwardTo};
 use crate::policy::shutdown::ShutdownInput;
 use crate::process::signal::{is_gone, send};
@@ -133,13 +132,16 @@ impl Supervisor {
             }
             _ => {
                 if self.descendants.forward(signal, stop, &mut self.observers).is_err() {
-                    signal_blindly(self.me == Pid::INIT, main, signal);
+                    signal_blindly(self.me, self.main.living(), signal);
                 }
                 (ForwardTo::All, Ok(()))
             }
         };
         match result {
             Ok(()) => {
+                if stop && self.main.is_alive() {
+                    self.asked_main_by = Some(signal);
+                }
                 match target {
                     ForwardTo::Main if stop => self.descendants.mark_asked(main, signal),
                     ForwardTo::Group if stop => self.descendants.mark_group_asked(main, signal),
@@ -155,7 +157,7 @@ impl Supervisor {
         }
         if stop && self.main.is_alive() && self.descendants.was_refused(main) {
             self.main_refused = true;
-            self.inputs.push_back(ShutdownInput::MainRefused);
+            self.inputs.push_back(ShutdownInput::MainNotAsked);
         }
     }
 

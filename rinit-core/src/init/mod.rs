@@ -4,6 +4,7 @@
 //! event, handles it, and carries out what the shutdown policy ([`crate::policy`]) answers.
 
 mod builder;
+mod clock;
 pub(crate) mod contained;
 mod delivery;
 mod descendants;
@@ -14,6 +15,7 @@ mod job_control;
 mod observer;
 mod oom;
 mod pause;
+mod priority;
 mod reaping;
 mod split;
 mod start;

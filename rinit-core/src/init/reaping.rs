@@ -58,6 +58,11 @@ impl Supervisor {
         // Once main is reaped, an orphan may reuse its PID.
         let main = pid == self.main.pid && self.main.is_alive();
         if main {
+            // A child that failed to become main has said why before it exited.
+            self.check_start();
+            if self.start_failed.is_some() {
+                return false;
+            }
             self.main.status = Some(status);
             self.foreground.take_back_from(pid);
         } else {

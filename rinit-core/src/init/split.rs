@@ -195,8 +195,11 @@ impl Init<ThisProcess> {
             // The service does it too, whoever comes first: a signal for its group must not miss it.
             let _ = rustix::process::setpgid(Some(service.rustix()), Some(service.rustix()));
             release_inherited();
-            let report = self.into_supervisor(me, service, terminal).run();
-            end_as(&report)
+            match self.into_supervisor(me, service, terminal).run() {
+                Ok(report) => end_as(&report),
+                // Only a main that has to be started can fail to.
+                Err(_) => sys::end_now(OWN_FAILURE),
+            }
         });
         // A panic must not unwind into the caller's frames, which are the service's and would run here a second time.
         match catch_unwind(run) {

@@ -1,23 +1,27 @@
 //! The loop: waits for one event, handles it, and carries out the actions of the shutdown policy.
 
+use super::clock::{Clock, HEARTBEAT};
 use super::contained::Contained;
 use super::delivery::{PendingStop, Routing};
-use super::descendants::{self, Descendants};
+use super::descendants::{self, Descendants, Stage, signal_blindly};
 use super::error_log::ErrorLog;
 use super::event::{Event, NextStep, WithheldReason};
 use super::job_control::Foreground;
 use super::observer::Observers;
 use super::oom::OomWatch;
+use super::priority::Priority;
+use super::start::Starting;
+use crate::error::Error;
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
-use crate::policy::shutdown::{Shutdown, ShutdownAction, ShutdownConfig, ShutdownInput};
+use crate::policy::shutdown::{Shutdown, ShutdownAction, ShutdownConfig, ShutdownInput, StopStep};
 use crate::report::Report;
 use crate::signal::Signal;
 use crate::signal::received::ReceivedSignal;
 use crate::signal::set::SignalSet;
 use crate::sys;
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The program that runs under this init.
 #[derive(Debug)]
@@ -52,18 +56,26 @@ pub(super) struct Supervisor {
     pub(super) oom: OomWatch,
     pub(super) errors: ErrorLog,
     pub(super) observers: Observers,
+    /// Main, until it is its program.
+    pub(super) starting: Option<Starting>,
+    pub(super) start_failed: Option<Error>,
     /// The controlling process, if this init runs a contained job.
     pub(super) contained: Option<Contained>,
     pub(super) reaped: u64,
     pub(super) stop_signal: Option<Signal>,
     /// Children may have exited that no SIGCHLD announces any more.
     pub(super) children_are_due: bool,
-    started: Instant,
+    clock: Clock,
+    priority: Priority,
     round: Round,
+    /// The signal by which main was asked to stop.
+    pub(super) asked_main_by: Option<Signal>,
+    asked_blindly: bool,
+    reported_freeze: bool,
     /// Main may not be signalled, so that it cannot be asked to stop.
     pub(super) main_refused: bool,
-    /// That is so, and main has had time to exit by itself.
-    refused_main_had_time: bool,
+    /// A report was due: the processes that remain have had time to stop by themselves.
+    had_time: bool,
 }
 
 /// One reason to wake up.
@@ -99,20 +111,32 @@ impl Supervisor {
             oom: OomWatch::default(),
             errors: ErrorLog::default(),
             observers,
+            starting: None,
+            start_failed: None,
             contained: None,
             reaped: 0,
             stop_signal: None,
             // A child that exited before the first wait has left its SIGCHLD pending; the first check needs none.
             children_are_due: true,
-            started: Instant::now(),
+            clock: Clock::start(),
+            priority: Priority::default(),
+            asked_main_by: None,
+            asked_blindly: false,
+            reported_freeze: false,
             main_refused: false,
-            refused_main_had_time: false,
+            had_time: false,
         }
     }
 
     /// Runs until the policy is done.
-    pub(super) fn run(mut self) -> Report {
-        self.observers.emit(Event::Spawned { pid: self.main.pid });
+    ///
+    /// # Errors
+    ///
+    /// Only if main could not become its program.
+    pub(super) fn run(mut self) -> Result<Report, Error> {
+        if self.starting.is_none() {
+            self.observers.emit(Event::Spawned { pid: self.main.pid });
+        }
         while !self.shutdown.is_done() {
             match self.wait() {
                 Wake::Children => {
@@ -127,12 +151,17 @@ impl Supervisor {
                 self.inputs.push_back(ShutdownInput::Tick);
             }
             self.run_inputs();
+            self.check_start();
+            if let Some(error) = self.start_failed.take() {
+                self.foreground.take_back_from(self.main.pid);
+                return Err(error);
+            }
         }
-        self.report()
+        Ok(self.report())
     }
 
     fn now(&self) -> Duration {
-        self.started.elapsed()
+        self.clock.now()
     }
 
     /// Waits for one event: not at all if there is work left, without limit if nothing is due.
@@ -140,7 +169,10 @@ impl Supervisor {
         let received = match self.round.next() {
             Ok(None) => {
                 let idle = if self.children_are_due { Some(Duration::ZERO) } else { self.time_left() };
-                self.round.begin(idle)
+                let idle = self.wait_for_start(idle);
+                let received = self.round.begin(idle);
+                self.notice_freeze();
+                received
             }
             received => received,
         };
@@ -158,8 +190,22 @@ impl Supervisor {
         }
     }
 
-    fn time_left(&self) -> Option<Duration> {
-        self.shutdown.deadline().map(|at| at.saturating_sub(self.now()))
+    /// How long to wait. While a deadline is pending not much longer than a heartbeat, by which a freeze is noticed.
+    fn time_left(&mut self) -> Option<Duration> {
+        let Some(deadline) = self.shutdown.deadline() else {
+            self.clock.rest();
+            return None;
+        };
+        self.clock.before_wait();
+        Some(deadline.saturating_sub(self.now()).min(HEARTBEAT))
+    }
+
+    fn notice_freeze(&mut self) {
+        if let Some(time) = self.clock.after_wait() {
+            if !std::mem::replace(&mut self.reported_freeze, true) {
+                self.observers.emit(Event::Frozen { time });
+            }
+        }
     }
 
     /// True for a signal that the kernel sends to a process that writes to a pipe without a reader (`pipe(7)`) or beyond a
@@ -179,51 +225,106 @@ impl Supervisor {
     }
 
     fn carry_out(&mut self, action: ShutdownAction) {
-        let result = match action {
-            ShutdownAction::Forward(signals) => return self.forward_stop(signals),
+        match action {
+            ShutdownAction::Forward(signals) => self.forward_stop(signals),
             ShutdownAction::Hold(signal) => {
-                let why = WithheldReason::Delayed;
-                return self.observers.emit(Event::Withheld { signal, why });
+                self.pending_stop = None;
+                self.observers.emit(Event::Withheld { signal, why: WithheldReason::Delayed });
             }
-            ShutdownAction::TerminateAll => {
-                self.descendants.terminate_all(&mut self.observers).map_err(|_| Some(Signal::TERM))
+            ShutdownAction::TerminateNext => self.terminate(Descendants::terminate_next),
+            ShutdownAction::TerminateAll => self.terminate(Descendants::terminate_all),
+            ShutdownAction::TerminateGroup => {
+                // Without /proc no member can be told from an unrelated process: the group is left alone.
+                let _ = self.descendants.terminate_group(self.main.pid, &mut self.observers);
             }
-            ShutdownAction::TerminateOrphans => {
-                self.descendants.terminate_orphans(&mut self.observers).map_err(|_| None)
+            ShutdownAction::Examine => self.examine(),
+            ShutdownAction::ReportStep(step) => {
+                let next = match step {
+                    StopStep::Drain => NextStep::Terminate,
+                    StopStep::LastCall => NextStep::LastCall,
+                    StopStep::Wait => NextStep::Wait,
+                };
+                let stage = self.stage(next);
+                self.descendants.report(stage, &mut self.observers);
             }
             ShutdownAction::Kill => self.kill(false),
             ShutdownAction::KillRemaining => self.kill(true),
-            ShutdownAction::ReportSurvivors => return self.report_survivors(),
-            ShutdownAction::Exit => return,
-        };
-        if let Err(Some(signal)) = result {
-            descendants::signal_blindly(self.me == Pid::INIT, self.main.pid, signal);
+            ShutdownAction::ReportSurvivors => self.report_survivors(),
+            ShutdownAction::Exit => {}
         }
     }
 
-    fn kill(&mut self, again: bool) -> Result<(), Option<Signal>> {
+    fn stage(&self, next: NextStep) -> Stage {
+        let kill_in = self.shutdown.kill_at().map(|at| at.saturating_sub(self.now()));
+        Stage { next, main: self.main.status, kill_in }
+    }
+
+    fn terminate(&mut self, ask: fn(&mut Descendants, &mut Observers) -> Result<(), Error>) {
+        self.priority.raise();
+        if ask(&mut self.descendants, &mut self.observers).is_err() && !self.asked_blindly {
+            // Once: without /proc no process can be told from one that was asked before.
+            self.asked_blindly = true;
+            signal_blindly(self.me, self.main.living(), Signal::TERM);
+        }
+        self.stop_waiting_in_vain();
+    }
+
+    fn kill(&mut self, again: bool) {
+        self.priority.raise();
         self.oom.has_killed();
+        let stage = self.stage(NextStep::Kill);
         let Self { descendants, observers, contained, .. } = self;
         let result = match contained {
             // A contained job is killed outright: another round of SIGTERM would let it fork again.
-            Some(contained) => descendants.kill_all(contained.group, observers),
+            Some(contained) => descendants.kill_all(contained.group.filter(|_| self.main.is_alive()), observers),
             None if again => descendants.kill_remaining(observers),
-            None => descendants.kill(observers),
+            None => descendants.kill(stage, observers),
         };
-        result.map_err(|_| Some(Signal::KILL))
+        if result.is_err() {
+            signal_blindly(self.me, self.main.living(), Signal::KILL);
+        }
+    }
+
+    /// Checks whether main can act on what it was sent, and continues stopped processes.
+    fn examine(&mut self) {
+        if self.shutdown.is_draining() {
+            return self.descendants.continue_stopped(None, &mut self.observers);
+        }
+        let Some(main) = self.main.living() else { return };
+        self.descendants.continue_stopped(Some(main), &mut self.observers);
+        if self.asked_main_by.is_some_and(|signal| descendants::ignores(main, signal)) {
+            self.inputs.push_back(ShutdownInput::MainNotAsked);
+        }
     }
 
     fn report_survivors(&mut self) {
-        let next = if self.shutdown.is_done() { NextStep::Leave } else { NextStep::Wait };
-        self.descendants.report(next, &mut self.observers);
-        self.refused_main_had_time = self.main_refused;
-        self.leave_if_out_of_reach();
+        let done = self.shutdown.is_done();
+        let next = if done { NextStep::Leave } else { NextStep::Wait };
+        let stage = self.stage(next);
+        self.descendants.report(stage, &mut self.observers);
+        if done {
+            return;
+        }
+        self.had_time = true;
+        self.stop_waiting_in_vain();
     }
 
-    /// Leaves if main may not be signalled, has had its time, and only such processes remain: waiting on would only make
-    /// this process as unstoppable as main. The exit of PID 1 makes the kernel kill them.
+    /// Checks whether waiting on has any use.
+    fn stop_waiting_in_vain(&mut self) {
+        self.leave_if_out_of_reach();
+        // Main is never killed without a limit while it may be signalled.
+        let may_kill = !self.main.is_alive() || self.main_refused;
+        if self.had_time && may_kill && self.descendants.none_can_act() {
+            self.inputs.push_back(ShutdownInput::NoneCanAct);
+        }
+    }
+
+    /// Leaves if none of the processes that remain may be signalled: waiting on would only make this process as unstoppable
+    /// as they are. The exit of PID 1 makes the kernel kill them. If main is one of them it has its time first.
     pub(super) fn leave_if_out_of_reach(&mut self) {
-        if self.refused_main_had_time && !self.shutdown.is_done() && self.descendants.is_out_of_reach() {
+        let may_leave =
+            if self.main.is_alive() { self.main_refused && self.had_time } else { self.shutdown.is_draining() };
+        if may_leave && self.descendants.any_was_refused() && self.descendants.is_out_of_reach() {
             self.inputs.push_back(ShutdownInput::OutOfReach);
         }
     }
@@ -241,7 +342,7 @@ impl Supervisor {
             main_pid: self.main.pid,
             main: self.main.status,
             reaped: self.reaped,
-            told: self.descendants.terminated_count(),
+            told: self.descendants.terminated(),
             killed: self.descendants.take_killed(),
             left_behind,
             stop_signal: self.stop_signal,
