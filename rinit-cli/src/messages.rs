@@ -1,9 +1,11 @@
 //! Which events become lines, and which lines.
 
 use crate::output::say;
+use rinit_core::ExitStatus;
 use rinit_core::init::{Event, NextStep, WithheldReason};
 use rinit_core::policy::ForwardTo;
 use std::fmt::Arguments;
+use std::time::Duration;
 
 /// What the user wants to hear.
 #[derive(Debug, Clone, Copy)]
@@ -15,8 +17,8 @@ pub(crate) struct Wanted {
 /// Says of an event that something is slow or wrong; false if it is not that kind of event.
 pub(crate) fn warn(event: &Event, say: &mut dyn FnMut(Arguments<'_>)) -> bool {
     match event {
-        Event::Remaining { next, survivors, more } => {
-            say(format_args!("{}", heading(*next, survivors.len() + more)));
+        Event::Remaining { next, main, kill_in, survivors, more } => {
+            say(format_args!("{}", heading(*next, *main, *kill_in, survivors.len() + more)));
             for survivor in survivors {
                 say(format_args!("  {survivor}"));
             }
@@ -27,16 +29,20 @@ pub(crate) fn warn(event: &Event, say: &mut dyn FnMut(Arguments<'_>)) -> bool {
         Event::NotPermitted { pid, signal, uid } => {
             let user = uid.map_or(String::from("another user"), |uid| format!("uid {uid}"));
             say(format_args!(
-                "may not send {signal} to pid {pid}: it runs as {user}, and rinit has not the capability CAP_KILL"
+                "may not send {signal} to pid {pid}: it runs as {user}, and rinit does not have the capability CAP_KILL"
             ));
         }
         Event::OutOfMemory { pid, main, kills } => {
-            let who = if *main { "main" } else { "an orphan" };
-            let times = if *kills == 1 { "1 process".to_owned() } else { format!("{kills} processes") };
+            let which = if *main { "main" } else { "an orphan" };
             say(format_args!(
-                "{who} (pid {pid}) was killed, and not by rinit: the kernel has ended {times} of this container \
-                 because its memory was used up"
+                "{which} (pid {pid}) was killed, and not by rinit: out of memory (OOM), the kernel has killed {} in this \
+                 container",
+                processes(usize::try_from(*kills).unwrap_or(usize::MAX))
             ));
+        }
+        Event::Frozen { time } => {
+            let seconds = time.as_secs_f32();
+            say(format_args!("the container was frozen for {seconds:.1} s: the times of the stop stood still"));
         }
         Event::Error { what } => say(format_args!("{what}")),
         _ => return false,
@@ -73,13 +79,32 @@ pub(crate) fn observe(wanted: Wanted, event: &Event) {
     }
 }
 
-fn heading(next: NextStep, count: usize) -> String {
-    let those = if count == 1 { "1 process".to_owned() } else { format!("{count} processes") };
+fn processes(count: usize) -> String {
+    if count == 1 { "1 process".to_owned() } else { format!("{count} processes") }
+}
+
+/// What happened before, how many processes are left, and what becomes of them.
+fn heading(next: NextStep, main: Option<ExitStatus>, kill_in: Option<Duration>, count: usize) -> String {
+    let before = match main {
+        Some(status) => format!("main {status}; "),
+        None => String::new(),
+    };
+    let those = processes(count);
+    let are = if count == 1 { "is" } else { "are" };
+    let running = format!("{before}{those} {are} still running");
+    let limit = match kill_in {
+        Some(time) => format!("SIGKILL follows in {:.0} s (--grace, --drain)", time.as_secs_f32().ceil()),
+        None => "no SIGKILL follows without --grace".to_owned(),
+    };
     match next {
-        NextStep::Terminate => format!("telling what remains to end (SIGTERM), {those}:"),
-        NextStep::Kill => format!("time is up, killing (SIGKILL) {those}:"),
-        NextStep::Leave => format!("leaving {those} that rinit cannot end:"),
-        _ => format!("still waiting for {those} to end:"),
+        NextStep::Terminate => format!("{running}, asked to stop (SIGTERM, from the top); {limit}:"),
+        NextStep::LastCall => format!("{running} after the last call (SIGTERM to all, --last-call); {limit}:"),
+        NextStep::Kill => format!("{before}time is up (--grace, --drain), killing (SIGKILL) {those}:"),
+        NextStep::Leave => format!("{before}leaving {those} that rinit cannot terminate:"),
+        _ if main.is_none() => format!(
+            "still waiting for {those}; {limit}; if main stops on another signal than it got, rewrite it (-r TERM=INT):"
+        ),
+        _ => format!("{before}still waiting for {those}; {limit}:"),
     }
 }
 
@@ -97,6 +122,6 @@ fn reason(why: WithheldReason) -> &'static str {
         WithheldReason::Unhandled => "main does not handle it (--forward handled)",
         WithheldReason::SentByTerminal => "the terminal has already sent it to main",
         WithheldReason::Delayed => "held back for --stop-delay",
-        _ => "nobody is left",
+        _ => "no process is left",
     }
 }

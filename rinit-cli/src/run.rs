@@ -8,6 +8,7 @@ use crate::persona::{self, Invocation, Persona};
 use rinit_core::{ChildSpec, Error, Inherited, Init, ProcessGroup, User};
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
+use std::time::Duration;
 
 /// The whole program. Signals are blocked already: the entry point did that first.
 #[must_use]
@@ -93,7 +94,7 @@ fn init(options: &mut Options, persona: &dyn Persona, inherited: Inherited) -> R
         .forward_filter(options.forward)
         .rewrite(options.rewrite)
         .stop_delay(options.stop_delay.unwrap_or_default())
-        .on_main_exit(options.on_main_exit)
+        .on_main_exit(options.on_main_exit.unwrap_or_default())
         .stop_along(options.stop_along)
         .observe(persona.observer(options));
     for signal in &options.stop_signals {
@@ -104,6 +105,12 @@ fn init(options: &mut Options, persona: &dyn Persona, inherited: Inherited) -> R
     }
     if let Some(grace) = options.grace {
         init = init.grace(grace);
+    }
+    if let Some(last_call) = options.last_call {
+        init = init.last_call(last_call);
+    }
+    if options.report_at_once {
+        init = init.report_steps_after(Duration::ZERO);
     }
     if let Some(drain) = options.drain {
         init = init.drain(drain);

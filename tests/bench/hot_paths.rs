@@ -30,13 +30,14 @@ fn parsing(criterion: &mut Criterion) {
 
 fn policy(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("policy");
-    let config = ShutdownConfig { grace: Some(Duration::from_secs(2)), ..ShutdownConfig::default() };
+    let mut config = ShutdownConfig::default();
+    config.grace = Some(Duration::from_secs(2));
     group.bench_function("a whole stop", |bencher| {
         bencher.iter_batched(
             || Shutdown::new(config),
             |mut shutdown| {
                 let at = Duration::from_secs;
-                black_box(shutdown.step(ShutdownInput::Signal { signal: Signal::TERM, stop: true }, at(1)).len());
+                black_box(shutdown.step(ShutdownInput::StopRequested(Signal::TERM), at(1)).len());
                 black_box(shutdown.step(ShutdownInput::Tick, at(2)).len());
                 black_box(shutdown.step(ShutdownInput::ChildrenReaped { main: true, all: false }, at(3)).len());
                 black_box(shutdown.step(ShutdownInput::ChildrenReaped { main: false, all: true }, at(4)).len());

@@ -35,74 +35,92 @@ struct World {
     config: ShutdownConfig,
     now: Duration,
     main_alive: bool,
-    main_refused_at: Option<Duration>,
-    /// Others that exit on SIGTERM, those that only SIGKILL ends, and those that survive both.
+    main_not_asked: bool,
+    /// Others that exit when they are sent TERM, those that only KILL terminates, and those that nothing terminates.
     others: [u32; 3],
-    everyone_told: bool,
-    main_told_stop_at: Option<Duration>,
+    others_asked: bool,
+    main_asked_at: Option<Duration>,
     stop_came_at: Option<Duration>,
-    main_ended_at: Option<Duration>,
+    main_exited_at: Option<Duration>,
     killed_at: Option<Duration>,
-    /// When a grace time is over at the earliest, and half of it.
-    grace_due: Option<(Duration, Duration)>,
+    /// When a grace time is over at the earliest.
+    grace_due: Option<Duration>,
+    last_call_due: Option<Duration>,
+    none_can_act: bool,
     abandoned: bool,
+    out_of_reach: bool,
     exited: bool,
 }
 
 /// Runs one life of the policy and panics where a promise is broken.
 pub(crate) fn check(bytes: &[u8]) {
     let mut choices = Choices(bytes);
-    let config = ShutdownConfig {
-        stop_delay: choices.maybe(Choices::time).unwrap_or_default(),
-        grace: choices.maybe(Choices::time),
-        drain: choices.maybe(Choices::time),
-        on_main_exit: [OnMainExit::Drain, OnMainExit::Wait, OnMainExit::Exit][usize::from(choices.below(3))],
-        runtime_has_clock: choices.below(2) == 1,
-    };
+    let mut config = ShutdownConfig::default();
+    config.stop_delay = choices.maybe(Choices::time).unwrap_or_default();
+    config.grace = choices.maybe(Choices::time);
+    config.drain = choices.maybe(Choices::time);
+    config.last_call = choices.maybe(Choices::time);
+    let modes = [OnMainExit::Drain, OnMainExit::Wait, OnMainExit::Finish, OnMainExit::Exit, OnMainExit::TerminateGroup];
+    config.on_main_exit = modes[usize::from(choices.below(5))];
+    config.runtime_has_clock = choices.below(2) == 1;
+    if choices.below(2) == 1 {
+        config.report_steps_after = Duration::ZERO;
+    }
     let mut world = World {
         shutdown: Shutdown::new(config),
         config,
         now: Duration::ZERO,
         main_alive: true,
-        main_refused_at: None,
+        main_not_asked: false,
         others: [u32::from(choices.below(3)), u32::from(choices.below(3)), u32::from(choices.below(2))],
-        everyone_told: false,
-        main_told_stop_at: None,
+        others_asked: false,
+        main_asked_at: None,
         stop_came_at: None,
-        main_ended_at: None,
+        main_exited_at: None,
         killed_at: None,
         grace_due: None,
+        last_call_due: None,
+        none_can_act: false,
         abandoned: false,
+        out_of_reach: false,
         exited: false,
     };
     while !choices.0.is_empty() && !world.exited {
         let until = world.now + choices.time();
         world.let_time_pass(until);
-        match choices.below(9) {
-            6 if world.main_alive && world.main_told_stop_at.is_some() => {
-                world.main_refused_at.get_or_insert(world.now);
-                world.step(ShutdownInput::MainRefused);
-                world.consequences();
+        if world.exited {
+            break;
+        }
+        match choices.below(10) {
+            0 => world.request_stop(Signal::TERM),
+            1 => world.request_stop(Signal::INT),
+            3 if world.main_alive => world.exit(true, 0),
+            6 if world.main_alive && world.main_asked_at.is_some() => {
+                world.main_not_asked = true;
+                world.input(ShutdownInput::MainNotAsked);
             }
             7 => {
                 let grace = choices.time();
                 world.config.grace = Some(grace);
-                if world.main_told_stop_at.is_some() {
-                    world.grace_begins(world.now);
+                if world.main_asked_at.is_some() {
+                    world.clock_starts(world.now);
                 }
-                world.step(ShutdownInput::Grace(grace));
-                world.consequences();
+                world.input(ShutdownInput::Grace(grace));
             }
             8 if world.alive() > 0 => {
                 world.abandoned = true;
-                world.step(ShutdownInput::Abandoned);
-                world.consequences();
+                world.input(ShutdownInput::Abandoned);
             }
-            0 => world.signal(Signal::TERM, true),
-            1 => world.signal(Signal::INT, true),
-            2 => world.signal(Signal::HUP, false),
-            3 if world.main_alive => world.end(true, 0),
-            kind => world.end(false, usize::from(kind % 3)),
+            9 if !world.main_alive && world.others[0] == 0 => {
+                if choices.below(2) == 0 {
+                    world.none_can_act = true;
+                    world.input(ShutdownInput::NoneCanAct);
+                } else {
+                    world.out_of_reach = true;
+                    world.input(ShutdownInput::OutOfReach);
+                }
+            }
+            kind => world.exit(false, usize::from(kind % 3)),
         }
     }
     world.finish();
@@ -113,13 +131,17 @@ impl World {
         self.others.iter().sum::<u32>() + u32::from(self.main_alive)
     }
 
-    fn step(&mut self, happening: ShutdownInput) {
-        let actions: Vec<ShutdownAction> = self.shutdown.step(happening, self.now);
-        for action in actions {
+    fn input(&mut self, input: ShutdownInput) {
+        self.step(input);
+        self.consequences();
+    }
+
+    fn step(&mut self, input: ShutdownInput) {
+        for action in self.shutdown.step(input, self.now) {
             assert!(!self.exited, "{action:?} after the exit");
             self.apply(action);
         }
-        let tick = matches!(happening, ShutdownInput::Tick);
+        let tick = matches!(input, ShutdownInput::Tick);
         let due = self.shutdown.deadline().is_some_and(|at| at <= self.now);
         assert!(!(tick && due), "a tick leaves something due: the loop would spin");
         assert_eq!(self.exited, self.shutdown.is_done());
@@ -129,26 +151,35 @@ impl World {
         match action {
             ShutdownAction::Forward(signals) => {
                 assert!(!signals.is_empty());
-                let stop = signals.contains(Signal::TERM) || signals.contains(Signal::INT);
-                if stop && self.main_told_stop_at.is_none() {
-                    self.main_told_stop_at = Some(self.now);
-                    self.grace_begins(self.now);
+                assert!(self.stop_came_at.is_some());
+                if self.main_asked_at.is_none() {
+                    assert!(self.main_alive, "the first stop signal is for main");
+                    self.main_asked_at = Some(self.now);
+                    self.clock_starts(self.now);
+                } else if !self.main_alive {
+                    self.others_asked = true;
                 }
+            }
+            ShutdownAction::Hold(_) => assert!(self.main_asked_at.is_none() && self.main_alive, "held back too late"),
+            ShutdownAction::TerminateNext => {
+                let finish = self.config.on_main_exit == OnMainExit::Finish;
+                assert!(!finish || self.last_call_is_due(), "the others finish");
+                assert!(!self.main_alive || self.main_not_asked || self.last_call_is_due(), "main goes first");
+                assert_eq!(self.killed_at, None, "asked after KILL");
+                self.others_asked = true;
             }
             ShutdownAction::TerminateAll => {
-                assert!(self.alive() > 0, "told nobody");
-                self.everyone_told = true;
-                if self.main_alive && self.main_refused_at.is_none() {
-                    assert!(self.main_told_stop_at.is_some(), "main is told first");
-                    let (half, _) = self.grace_due.expect("while main lives, others are told only under a grace time");
-                    assert!(self.now >= half, "told before half of the grace time");
-                }
+                assert!(self.last_call_is_due(), "the last call comes too early");
+                assert_eq!(self.killed_at, None, "asked after KILL");
+                self.others_asked = true;
             }
-            ShutdownAction::TerminateOrphans => assert!(self.everyone_told),
+            ShutdownAction::TerminateGroup => assert!(!self.main_alive),
+            ShutdownAction::Examine | ShutdownAction::ReportStep(_) => {
+                assert!(self.stop_came_at.is_some() || !self.main_alive);
+            }
             ShutdownAction::Kill => {
-                assert!(self.everyone_told || self.abandoned, "killed without having been told");
-                assert_eq!(self.killed_at, None, "the second kill is KillAgain");
-                if !self.abandoned {
+                assert_eq!(self.killed_at, None, "the second kill is KillRemaining");
+                if !self.abandoned && !self.none_can_act {
                     self.kill_is_due();
                 }
                 self.killed_at = Some(self.now);
@@ -157,72 +188,94 @@ impl World {
                 let first = self.killed_at.expect("after the first");
                 assert!(self.now > first || self.abandoned);
             }
-            ShutdownAction::ReportSurvivors => assert!(self.stop_came_at.is_some() || self.killed_at.is_some()),
+            ShutdownAction::ReportSurvivors => {
+                assert!(self.stop_came_at.is_some() || !self.main_alive || self.killed_at.is_some());
+            }
             ShutdownAction::Exit => {
                 let gave_up = self.killed_at.is_some_and(|at| self.now >= at + Duration::from_secs(5));
-                let leaves = self.config.on_main_exit == OnMainExit::Exit && !self.main_alive;
-                assert!(self.alive() == 0 || gave_up || leaves, "left {} behind", self.alive());
+                let leaves = matches!(self.config.on_main_exit, OnMainExit::Exit | OnMainExit::TerminateGroup);
+                let may_leave = gave_up || self.out_of_reach || (leaves && !self.main_alive);
+                assert!(self.alive() == 0 || may_leave, "left {} behind", self.alive());
                 self.exited = true;
             }
+            other => panic!("an action that the model does not know: {other:?}"),
         }
     }
 
     /// A clock that runs already is not put back.
-    fn grace_begins(&mut self, at: Duration) {
-        let Some(grace) = self.config.grace else { return };
-        let (half, whole) = self.grace_due.unwrap_or((Duration::MAX, Duration::MAX));
-        self.grace_due = Some((half.min(at + grace / 2), whole.min(at + grace)));
+    fn clock_starts(&mut self, at: Duration) {
+        if let Some(grace) = self.config.grace {
+            self.grace_due = earlier(self.grace_due, Some(at + grace));
+        }
+        let limit = self.config.grace.unwrap_or(Duration::from_secs(10));
+        let time = self.config.last_call.unwrap_or(limit * 4 / 5);
+        self.last_call_due = earlier(self.last_call_due, Some(at + time));
+    }
+
+    fn last_call_is_due(&self) -> bool {
+        let drain = self.config.drain.unwrap_or(Duration::from_secs(10));
+        let of_drain = self.drain_began().map(|began| began + self.config.last_call.unwrap_or(drain * 4 / 5));
+        let since_stop = self.stop_came_at.zip(self.config.last_call).map(|(at, time)| at + time);
+        let due = [self.last_call_due, of_drain, since_stop].into_iter().flatten().min();
+        due.is_some_and(|due| self.now >= due)
+    }
+
+    /// Under `wait` the drain begins with the stop.
+    fn drain_began(&self) -> Option<Duration> {
+        match self.config.on_main_exit {
+            OnMainExit::Wait => self.main_exited_at.zip(self.stop_came_at).map(|(exit, stop)| exit.max(stop)),
+            _ => self.main_exited_at,
+        }
     }
 
     /// KILL is due when the grace time or the drain time is over, and never otherwise.
     fn kill_is_due(&self) {
-        let grace = self.grace_due.map(|(_, whole)| whole);
-        let unlimited = self.config.drain.is_none() && self.config.runtime_has_clock && self.stop_came_at.is_some();
+        let asked_to_finish = self.config.on_main_exit == OnMainExit::Finish;
+        let under_runtime = self.config.runtime_has_clock && self.stop_came_at.is_some();
+        let unlimited = self.config.drain.is_none() && (under_runtime || asked_to_finish);
         let drain = self.config.drain.unwrap_or(Duration::from_secs(10));
-        // Under `wait` the drain begins with the stop.
-        let began = match self.config.on_main_exit {
-            OnMainExit::Wait => self.main_ended_at.zip(self.stop_came_at).map(|(ended, stop)| ended.max(stop)),
-            _ => self.main_ended_at,
-        };
-        // Main that cannot be signalled counts as exited.
-        let began = [began, self.main_refused_at].into_iter().flatten().min();
-        let drain = began.filter(|_| !unlimited).map(|began| began + drain);
-        let due = [grace, drain].into_iter().flatten().min();
+        let drain = self.drain_began().filter(|_| !unlimited).map(|began| began + drain);
+        let due = earlier(self.grace_due, drain);
         assert!(due.is_some_and(|due| self.now >= due), "killed at {:?}, due {due:?}", self.now);
     }
 
-    /// What follows from the actions: processes that were sent SIGTERM or SIGKILL exit.
+    /// What the world does about the actions: processes that were asked or killed exit.
     fn consequences(&mut self) {
-        if self.everyone_told && self.others[0] > 0 && !self.exited {
-            self.end(false, 0);
+        if self.others_asked && self.others[0] > 0 && !self.exited {
+            self.exit(false, 0);
         }
         if self.killed_at.is_some() && !self.exited {
             if self.main_alive {
-                self.end(true, 0);
+                self.exit(true, 0);
             }
-            if self.others[1] > 0 && !self.exited {
-                self.end(false, 1);
+            for kind in [0, 1] {
+                if self.others[kind] > 0 && !self.exited {
+                    self.exit(false, kind);
+                }
             }
         }
     }
 
-    fn signal(&mut self, signal: Signal, stop: bool) {
-        if stop && self.stop_came_at.is_none() {
+    fn request_stop(&mut self, signal: Signal) {
+        if self.stop_came_at.is_none() {
             self.stop_came_at = Some(self.now);
+            if !self.main_alive {
+                self.main_asked_at = Some(self.now);
+                self.clock_starts(self.now);
+            }
         }
-        self.step(ShutdownInput::Signal { signal, stop });
-        self.consequences();
+        self.input(ShutdownInput::StopRequested(signal));
     }
 
-    /// Main, or all others of a kind, end.
-    fn end(&mut self, main: bool, kind: usize) {
+    /// Main, or all others of a kind, exit.
+    fn exit(&mut self, main: bool, kind: usize) {
         if main {
             self.main_alive = false;
-            self.main_ended_at = Some(self.now);
+            self.main_exited_at = Some(self.now);
             // A stop that was held back counts from here.
-            if self.main_told_stop_at.is_none() && self.stop_came_at.is_some() {
-                self.main_told_stop_at = Some(self.now);
-                self.grace_begins(self.now);
+            if self.main_asked_at.is_none() && self.stop_came_at.is_some() {
+                self.main_asked_at = Some(self.now);
+                self.clock_starts(self.now);
             }
         } else if self.others[kind] == 0 {
             return;
@@ -247,25 +300,28 @@ impl World {
         self.now = until;
     }
 
-    /// Time without end, and then the death of all processes: both must lead to the exit.
+    /// An hour, and then the exit of all: both must lead to the exit.
     fn finish(&mut self) {
         let far = self.now + Duration::from_secs(3600);
         self.let_time_pass(far);
         if self.exited {
             return;
         }
-        assert_eq!(self.killed_at, None, "after KILL there is an end, whoever survives it");
-        assert!(!self.abandoned, "who is abandoned is killed");
+        assert_eq!(self.killed_at, None, "after KILL there is an end, whatever survives it");
+        assert!(!self.abandoned, "an abandoned job is killed");
         let stop_is_limited = self.config.grace.is_some() && self.stop_came_at.is_some();
         assert!(!stop_is_limited, "a stop with a grace time has an end");
-        self.others = [0, 0, u32::from(self.main_alive)];
         if self.main_alive {
             self.others = [0; 3];
-            self.end(true, 0);
+            self.exit(true, 0);
         } else {
             self.others = [0, 0, 1];
-            self.end(false, 2);
+            self.exit(false, 2);
         }
-        assert!(self.exited, "everyone has ended and rinit has not");
+        assert!(self.exited, "all have exited and rinit has not");
     }
+}
+
+fn earlier(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    [one, other].into_iter().flatten().min()
 }

@@ -20,9 +20,11 @@ Signals
 Stopping
       --stop-signal SIG   SIG requests a stop, as TERM, INT and QUIT do
       --stop-delay TIME   hold the first stop signal back for TIME
-      --grace TIME        after TIME/2 tell everyone TERM, after TIME kill
-      --on-main-exit HOW  drain (default): TERM to others; wait; exit: leave
-      --drain TIME        kill who remains TIME after main's end (default 10s)
+      --grace TIME        kill all that remain TIME after the stop signal
+      --last-call TIME    TERM to all not asked yet (default: 4/5 of the limit, 8s)
+      --on-main-exit HOW  drain (default): TERM to others; wait: no TERM before a
+                          stop; finish: no TERM at all; exit: leave them
+      --drain TIME        kill what remains TIME after main's exit (default 10s)
 Starting
       --user USER[:GROUP]  --workdir DIR  --env NAME=VALUE
       --session           in a session of its own, with the terminal
@@ -38,5 +40,5 @@ Messages
   -P, --pause  -h, --help  -V, --version  -l, -L, --license
 TIME: 500ms, 10s, 1m30s; a number is seconds. SIG: TERM, SIGTERM, 15, RTMIN+3.
 Variables: RINIT_TO RINIT_FORWARD RINIT_STOP_SIGNAL RINIT_STOP_DELAY RINIT_GRACE
-RINIT_ON_MAIN_EXIT RINIT_DRAIN stand for the flags of these names.
+RINIT_LAST_CALL RINIT_ON_MAIN_EXIT RINIT_DRAIN stand for the flags of these names.
 ";

@@ -76,8 +76,10 @@ pub struct Options {
     pub grace: Option<Duration>,
     /// From main's end to killing.
     pub drain: Option<Duration>,
-    /// What happens to others when main has ended.
-    pub on_main_exit: OnMainExit,
+    /// From the stop request to TERM for all that were not asked yet.
+    pub last_call: Option<Duration>,
+    /// What happens to the others when main has exited, if that was said.
+    pub on_main_exit: Option<OnMainExit>,
     /// The user to become, `USER[:GROUP]`.
     pub user: Option<String>,
     /// The working directory.
@@ -102,6 +104,8 @@ pub struct Options {
     pub verbosity: u8,
     /// Say each orphan.
     pub warn_on_reap: bool,
+    /// Say each step of a stop at once, not only a slow one.
+    pub report_at_once: bool,
 }
 
 /// The line that says what is wrong with the command line, and what would be right.
@@ -166,6 +170,7 @@ pub fn parse(arguments: Vec<OsString>, variable: impl Fn(&str) -> Option<OsStrin
     if options.stop_signals.is_empty() {
         options.stop_signals = stop_signals_from_environment;
     }
+    options.report_at_once = options.verbosity > 0;
     let has_program = !options.program.is_empty();
     if json && !diagnose {
         return Err(BadUsage("--json goes with --diagnose".into()));
@@ -208,6 +213,7 @@ pub const OPTIONS: &[(&str, &str, bool)] = &[
     ("", "stop-signal", true),
     ("", "stop-delay", true),
     ("", "grace", true),
+    ("", "last-call", true),
     ("", "on-main-exit", true),
     ("", "drain", true),
     ("", "user", true),
@@ -240,6 +246,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("RINIT_STOP_SIGNAL", "stop-signal"),
     ("RINIT_STOP_DELAY", "stop-delay"),
     ("RINIT_GRACE", "grace"),
+    ("RINIT_LAST_CALL", "last-call"),
     ("RINIT_DRAIN", "drain"),
     ("RINIT_ON_MAIN_EXIT", "on-main-exit"),
 ];
@@ -266,8 +273,13 @@ fn set_text(options: &mut Options, name: &str, text: &str) -> Result<(), BadUsag
             options.forward = one_of(text, &[("all", ForwardFilter::All), ("handled", ForwardFilter::Handled)])?
         }
         "on-main-exit" => {
-            let known = [("drain", OnMainExit::Drain), ("wait", OnMainExit::Wait), ("exit", OnMainExit::Exit)];
-            options.on_main_exit = one_of(text, &known)?;
+            let known = [
+                ("drain", OnMainExit::Drain),
+                ("wait", OnMainExit::Wait),
+                ("finish", OnMainExit::Finish),
+                ("exit", OnMainExit::Exit),
+            ];
+            options.on_main_exit = Some(one_of(text, &known)?);
         }
         "stop-signal" => {
             for name in text.split(',') {
@@ -276,6 +288,7 @@ fn set_text(options: &mut Options, name: &str, text: &str) -> Result<(), BadUsag
         }
         "stop-delay" => options.stop_delay = Some(duration::parse(text).map_err(BadUsage)?),
         "grace" => options.grace = Some(duration::parse(text).map_err(BadUsage)?),
+        "last-call" => options.last_call = Some(duration::parse(text).map_err(BadUsage)?),
         "drain" => options.drain = Some(duration::parse(text).map_err(BadUsage)?),
         "user" if text.is_empty() => return Err(BadUsage("give USER or USER:GROUP".into())),
         "user" => options.user = Some(text.to_owned()),

@@ -73,7 +73,7 @@ fn every_flag() {
     assert_eq!(run.stop_delay, Some(Duration::from_millis(500)));
     assert_eq!(run.grace, Some(Duration::from_secs(90)));
     assert_eq!(run.drain, Some(Duration::from_secs(7)));
-    assert_eq!(run.on_main_exit, OnMainExit::Wait);
+    assert_eq!(run.on_main_exit, Some(OnMainExit::Wait));
     assert_eq!((run.user.as_deref(), run.workdir), (Some("www:adm"), Some(PathBuf::from("/srv"))));
     assert_eq!(run.env, [("A".into(), "b=c".into()), ("D".into(), OsString::new())]);
     assert!(run.session && run.mirror_signal);
@@ -151,7 +151,10 @@ fn variables_stand_for_flags_and_flags_win() {
     ];
     let Ok(Command::Run(run)) = parse_with(&["p"], &variables) else { panic!() };
     let seconds = |n| Some(Duration::from_secs(n));
-    assert_eq!((run.to, run.forward, run.on_main_exit), (ForwardTo::All, ForwardFilter::Handled, OnMainExit::Exit));
+    assert_eq!(
+        (run.to, run.forward, run.on_main_exit),
+        (ForwardTo::All, ForwardFilter::Handled, Some(OnMainExit::Exit))
+    );
     assert_eq!((run.stop_delay, run.grace, run.drain), (seconds(1), seconds(2), seconds(3)));
     assert_eq!(run.stop_signals, [Signal::HUP]);
     let Ok(Command::Run(run)) = parse_with(&["-c", "--grace", "9", "--stop-signal", "USR1", "p"], &variables) else {

@@ -1,12 +1,14 @@
 //! dumb-init 1.2.5.
 
 use super::getopt::{Getopt, Syntax};
-use super::{Invocation, Persona, drop_signals, kept_by_glibc, not_started, options, page, set_program, shown_name};
+use super::{
+    Invocation, Persona, drop_signals, kept_by_glibc, leave_alone, not_started, options, page, set_program, shown_name,
+};
 use crate::args::{Command, Options, Stream};
 use crate::messages;
 use crate::output::line;
 use rinit_core::init::{Event, WithheldReason};
-use rinit_core::policy::ForwardTo;
+use rinit_core::policy::{ForwardTo, OnMainExit};
 use rinit_core::signal::Rewrite;
 use rinit_core::{Error, ExitStatus, Report, Signal};
 use std::ffi::OsString;
@@ -155,6 +157,12 @@ fn read(arguments: Vec<OsString>, around: &Invocation<'_>) -> Result<Command, Co
     options.same_group = !options.session;
     options.to = if options.session { ForwardTo::Group } else { ForwardTo::Main };
     options.stop_along = true;
+    if options.session && options.on_main_exit == Some(OnMainExit::Exit) {
+        // Without a session the original sends its TERM to main, which has exited.
+        options.on_main_exit = Some(OnMainExit::TerminateGroup);
+    }
+    let leaves = if options.session { OnMainExit::TerminateGroup } else { OnMainExit::Exit };
+    leave_alone(&mut options, around, leaves);
     if around.is_init {
         // Elsewhere these end the original and leave its child alone; there they are passed on.
         drop_signals(&mut options.rewrite, kept_by_glibc());

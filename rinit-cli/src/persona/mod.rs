@@ -16,6 +16,7 @@ pub(crate) use rinit::FAILED;
 use crate::args::{BadUsage, Command, Options, Page, Stream, from_environment};
 use crate::output::visible;
 use rinit_core::init::Event;
+use rinit_core::policy::OnMainExit;
 use rinit_core::signal::Rewrite;
 use rinit_core::{Error, Report, Signal};
 use std::ffi::{OsStr, OsString};
@@ -80,6 +81,16 @@ fn page(to: Stream, status: u8, text: impl Into<String>) -> Command {
 fn options(around: &Invocation<'_>, bad_usage: u8) -> Result<Options, Command> {
     from_environment(around.variable)
         .map_err(|BadUsage(why)| page(Stream::Error, bad_usage, format!("rinit: {}\n", visible(why.as_ref()))))
+}
+
+/// Outside PID 1 an original that is no subreaper leaves alone what is not main's: for example a virtual machine that
+/// libvirt has started, in the PID namespace of the host. rinit in its place does so too, unless `RINIT_ON_MAIN_EXIT` asks
+/// for another end.
+fn leave_alone(options: &mut Options, around: &Invocation<'_>, on_main_exit: OnMainExit) {
+    if !around.is_init && options.subreaper.is_none() {
+        options.subreaper = Some(false);
+        options.on_main_exit.get_or_insert(on_main_exit);
+    }
 }
 
 /// Puts the first operand as the program and the others as its arguments; false if there is none.

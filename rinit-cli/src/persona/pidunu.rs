@@ -1,11 +1,11 @@
 //! pidunu, which has no options at all.
 
-use super::{Invocation, Persona, drop_signals, not_started, options, page, set_program};
+use super::{Invocation, Persona, drop_signals, leave_alone, not_started, options, page, set_program};
 use crate::args::{Command, Options, Stream};
 use crate::messages;
 use crate::output::line;
 use rinit_core::init::Event;
-use rinit_core::policy::ForwardTo;
+use rinit_core::policy::{ForwardTo, OnMainExit};
 use rinit_core::{Error, Signal};
 use std::ffi::OsString;
 use std::fmt::Arguments;
@@ -41,6 +41,7 @@ impl Persona for Pidunu {
             path.push(&options.program);
             options.program = path;
         }
+        leave_alone(&mut options, around, OnMainExit::Exit);
         if around.is_init {
             // Elsewhere these end the original and leave its child alone; there they are passed on.
             drop_signals(&mut options.rewrite, Signal::all().skip(31));

@@ -2,14 +2,15 @@
 
 use super::getopt::{Getopt, Syntax};
 use super::{
-    FAULTS, Invocation, Persona, drop_signals, kept_by_glibc, not_started, options, page, set_program, shown_name,
+    FAULTS, Invocation, Persona, drop_signals, kept_by_glibc, leave_alone, not_started, options, page, set_program,
+    shown_name,
 };
 use crate::args::help::LICENSE;
 use crate::args::{Command, Options, Stream};
 use crate::messages;
 use crate::output::{line, visible};
 use rinit_core::init::Event;
-use rinit_core::policy::ForwardTo;
+use rinit_core::policy::{ForwardTo, OnMainExit};
 use rinit_core::{Error, ExitStatus, Report, Signal};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Arguments;
@@ -197,6 +198,7 @@ fn read(arguments: Vec<OsString>, around: &Invocation<'_>) -> Result<Command, Co
     }
     // A negative number is a large one to the original.
     options.verbosity = u8::try_from(verbosity).unwrap_or(u8::MAX);
+    leave_alone(&mut options, around, OnMainExit::Exit);
     drop_signals(&mut options.rewrite, [Signal::TTIN, Signal::TTOU]);
     if around.is_init {
         // Elsewhere these end the original and leave its child alone; there they are passed on.

@@ -227,6 +227,7 @@ fn refuses(reason: &Reason) -> bool {
         Reason::Handles(_)
         | Reason::Waits(_)
         | Reason::NeverTold
+        | Reason::LeftToParent { .. }
         | Reason::Pending(_)
         | Reason::Ending(_)
         | Reason::Zombie { .. }

@@ -1,6 +1,7 @@
-//! Running main for a controller that contains it: the host's commands, and everybody's end with it.
+//! Runs main for a controlling process that contains it: its commands, and the end of the whole job.
 
-use super::{Init, Supervisor};
+use super::builder::Init;
+use super::supervisor::Supervisor;
 use crate::child::spec::start::TerminalUse;
 use crate::child::spec::{ChildSpec, ProcessGroup};
 use crate::contain::controller::{Command, Controller, leave_group};
@@ -22,11 +23,11 @@ use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
 
 /// The whole of `rinit --contained NUMBER -- PROGRAM ARGUMENTS…`; returns the exit status. The descriptor is a socket to the
-/// controller, a process that uses [`ChildSpec::contain`](crate::ChildSpec::contain).
+/// controlling process, one that uses [`ChildSpec::contain`](crate::ChildSpec::contain).
 ///
 /// # Errors
 ///
-/// [`Error::Channel`] where there is no controller at the descriptor. Whatever else fails the controller is told.
+/// [`Error::Channel`] if no controlling process is at the descriptor. Any other failure is sent to it.
 #[doc(hidden)]
 pub fn __contained(
     inherited: Inherited,
@@ -45,14 +46,14 @@ pub fn __contained(
         Ok(error.exit_code())
     };
     let mut main = ChildSpec::new(program).args(arguments).inherit_signals(&inherited);
-    // Its rinit's death by KILL, against which nothing helps, shall leave as little as possible.
+    // An rinit that is killed by KILL cannot clean up; at least main dies with it.
     main = main.signal_mask(setup.mask).process_group(setup.group).parent_death_signal(Signal::KILL);
     if let Some(ids) = &setup.user {
         match User::from_ids(ids.uid, ids.gid, ids.groups.iter().copied()) {
             Ok(user) => main = main.user(user),
             Err(error) => return setup_failed(&controller, error),
         }
-        // The controller has set it, to the user's or to what it was asked for.
+        // The controlling process has set it: to the user's, or to what its caller chose.
         main = match std::env::var_os("HOME") {
             Some(home) => main.env("HOME", home),
             None => main.env_remove("HOME"),
@@ -76,7 +77,7 @@ pub fn __contained(
     Ok(init.run_for(controller))
 }
 
-/// For whom a contained main runs.
+/// The controlling process of a contained job.
 pub(super) struct Contained {
     pub(super) controller: Controller,
     /// Main's process group, if it was made for main.
@@ -84,13 +85,14 @@ pub(super) struct Contained {
 }
 
 impl Init {
-    /// Runs as [`Init::run`] does, for a controller: to main's end and everybody's, or until the controller lets go. Returns the exit
-    /// status; the controller is told what has failed.
-    pub(crate) fn run_for(self, controller: Controller) -> u8 {
+    /// Runs as [`Init::run`] does, for a controlling process: until the whole job has exited, or the controlling process
+    /// lets go. Returns the exit status; a failure is sent to the controlling process.
+    fn run_for(self, controller: Controller) -> u8 {
         match self.start_for(&controller) {
-            Ok((running, group)) => {
-                controller.send_started(running.main);
-                Supervisor { contained: Some(Contained { controller, group }), ..running }.run().exit_code()
+            Ok((mut supervisor, group)) => {
+                controller.send_started(supervisor.main.pid);
+                supervisor.contained = Some(Contained { controller, group });
+                supervisor.run().map_or_else(|error| error.exit_code(), |report| report.exit_code())
             }
             Err(error) => {
                 controller.send_failed(&error);
@@ -101,43 +103,44 @@ impl Init {
 
     fn start_for(mut self, controller: &Controller) -> Result<(Supervisor, Option<Pid>), Error> {
         let me = Pid::from(rustix::process::getpid());
-        // Without it nobody could be found who has left main's group.
+        // Without /proc a process that has left main's group could not be found.
         procfs::verify(&mut procfs::reader::Reader::new())?;
         // Kept to the end, and not given back.
         let _ = ManuallyDrop::new(self.become_subreaper(me)?);
         controller.listen()?;
         let group = self.main.group;
-        // No terminal is handed over: as if main were the host's child, which would do it itself.
+        // The terminal is not handed over: main stands as if it were a child of the controlling process, which would do
+        // that itself.
         let main = self.main.start(TerminalUse::None)?.pid;
-        // What it holds is not needed any more, and closed with all the rest.
+        // Main's specification is not needed any more; its descriptors are closed with the others.
         self.main = ChildSpec::new("");
         leave_group(group);
         controller.release_all_but_socket();
-        Ok((self.into_running(me, main, None), (group != ProcessGroup::Inherit).then_some(main)))
+        Ok((self.into_supervisor(me, main, None), (group != ProcessGroup::Inherit).then_some(main)))
     }
 }
 
 impl Supervisor {
-    pub(super) fn is_controllers_note(&self, info: &ReceivedSignal) -> bool {
+    pub(super) fn is_from_controller(&self, info: &ReceivedSignal) -> bool {
         self.contained.as_ref().is_some_and(|contained| contained.controller.is_note(info))
     }
 
-    /// Does what the controller wants. Does not block.
+    /// Takes the commands of the controlling process. Does not block.
     pub(super) fn handle_commands(&mut self) {
         let commands = self.contained.as_mut().map_or_else(Vec::new, |contained| contained.controller.commands());
         for command in commands {
             match command {
-                // Whoever remains when main has ended is not meant.
-                Command::Signal(signal) if self.main_status.is_none() => {
-                    self.forward_one(ForwardTo::Main, signal, None, false);
+                Command::Signal(signal) if self.main.is_alive() => {
+                    self.forward(ForwardTo::Main, signal, None, false);
                 }
+                // Processes that remain after main are not meant.
                 Command::Signal(_) => {}
                 Command::Stop(Stop { signal, grace }) => {
                     self.stop_signal.get_or_insert(signal);
-                    self.step(ShutdownInput::Grace(grace));
-                    self.step(ShutdownInput::Signal { signal, stop: true });
+                    self.inputs.push_back(ShutdownInput::Grace(grace));
+                    self.inputs.push_back(ShutdownInput::StopRequested(signal));
                 }
-                Command::Kill => self.step(ShutdownInput::Abandoned),
+                Command::Kill => self.inputs.push_back(ShutdownInput::Abandoned),
             }
         }
     }

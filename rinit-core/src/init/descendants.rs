@@ -1,14 +1,15 @@
-//! Telling and killing all descendants, each once and by what it is, not by a number that may have been reused.
+//! Asks and kills descendants: each by what it is, never by a number that may have been reused.
 
+use super::event::{Event, NextStep};
+use super::observer::Observers;
 use crate::error::Error;
-use crate::init::event::{Event, NextStep};
-use crate::pid::Pid;
-use crate::pid::{PidMap, PidSet};
-use crate::process::Process;
-use crate::process::signal::Delivery;
-use crate::process::signal::signal_process;
-use crate::process::walk::descendants;
-use crate::process::{kill_tree, walk};
+use crate::exit_status::ExitStatus;
+use crate::pid::{Pid, PidMap, PidSet};
+use crate::policy::order::{self, Facts, OnTerm};
+use crate::process::partners::Partners;
+use crate::process::signal::{Delivery, signal_process};
+use crate::process::walk::{self, descendants, descendants_within};
+use crate::process::{Process, kill_tree, scan};
 use crate::procfs::reader::Reader;
 use crate::procfs::stat::State;
 use crate::signal::Signal;
@@ -17,72 +18,95 @@ use crate::survivor::Survivor;
 use crate::survivor::reason::Reason;
 use crate::sys;
 use rustix::io::Errno;
+use std::collections::hash_map::Entry;
+use std::time::{Duration, Instant};
 
-/// Survivors that are described one by one in an event; the rest are counted. A line for each of 20,000 helps nobody.
+/// Survivors that an event describes one by one; the rest are counted. A line for each of 20,000 helps nobody.
 const DESCRIBED: usize = 20;
 /// Survivors that a report holds.
 pub(crate) const REPORTED: usize = 1000;
-/// How often the tree is walked again for processes that were born during the walk. A program that forks faster than
-/// this can be told is told when its parent's death makes it an orphan, and killed in the end.
+/// How often the tree is walked again for processes that were born during the walk. A program that forks faster is asked
+/// when its parent's exit makes it an orphan, and killed in the end.
 const PASSES: usize = 10;
+/// Partners are looked for among at most so many processes: their descriptors cost much more to read than their state.
+const PARTNERS_AMONG: usize = 500;
+/// How long PID 1 may need to find the processes to kill, before it kills the whole namespace with one call.
+const SWEEP_WITHIN: Duration = Duration::from_secs(1);
 
-/// The descendants of this process, and who of them was told to end.
+/// Where a stop stands when it is reported.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stage {
+    pub(super) next: NextStep,
+    pub(super) main: Option<ExitStatus>,
+    pub(super) kill_in: Option<Duration>,
+}
+
+/// The descendants of this process, and which of them were asked to stop.
 #[derive(Debug)]
-pub(crate) struct Descendants {
+pub(super) struct Descendants {
     me: Pid,
-    /// Start time of each process that was told, by pid: together they name a process for good. And the last
-    /// signal.
-    told: PidMap<(u64, Signal)>,
+    /// Start time and last signal of each process that was asked. Pid and start time together name a process for good.
+    asked: PidMap<(u64, Signal)>,
     refused: PidSet,
-    told_count: u64,
+    terminated: u64,
     killed: Vec<Survivor>,
 }
 
-/// Takes events, for whoever observes.
-pub(crate) type Emit<'a> = dyn FnMut(Event) + 'a;
-
 impl Descendants {
-    pub(crate) fn new(me: Pid) -> Self {
-        Self { me, told: PidMap::default(), refused: PidSet::default(), told_count: 0, killed: Vec::new() }
+    pub(super) fn new(me: Pid) -> Self {
+        Self { me, asked: PidMap::default(), refused: PidSet::default(), terminated: 0, killed: Vec::new() }
     }
 
-    /// A child of this process was reaped: its number says nothing about whoever gets it next.
-    pub(crate) fn forget(&mut self, pid: Pid) {
-        if !self.told.is_empty() {
-            self.told.remove(&pid);
+    /// A child was reaped: its number says nothing about the process that gets it next.
+    pub(super) fn forget(&mut self, pid: Pid) {
+        if !self.asked.is_empty() {
+            self.asked.remove(&pid);
+        }
+        if !self.refused.is_empty() {
             self.refused.remove(&pid);
         }
     }
 
-    /// Marks a process as told by other means: a stop signal that was forwarded to it.
-    pub(crate) fn mark_told(&mut self, pid: Pid, signal: Signal) {
-        if let Ok(Some(process)) = Process::read(pid) {
-            self.told.insert(pid, (process.start_ticks, signal));
+    /// Forgets processes that have exited without being reaped here.
+    fn forget_all_but(&mut self, living: &[Process]) {
+        // Descendants that are reaped by their own parents would add up otherwise.
+        if self.asked.len() > living.len() {
+            let living: PidMap<u64> = living.iter().map(|process| (process.pid, process.start_ticks)).collect();
+            self.asked.retain(|pid, (start_ticks, _)| living.get(pid) == Some(start_ticks));
+            self.refused.retain(|pid| living.contains_key(pid));
         }
     }
 
-    pub(crate) fn mark_group_told(&mut self, group: Pid, signal: Signal) {
+    /// Records that a forwarded stop signal has asked a process.
+    pub(super) fn mark_asked(&mut self, pid: Pid, signal: Signal) {
+        if let Ok(Some(process)) = Process::read(pid) {
+            self.asked.insert(pid, (process.start_ticks, signal));
+        }
+    }
+
+    pub(super) fn mark_group_asked(&mut self, group: Pid, signal: Signal) {
         let members = self.living().unwrap_or_default().into_iter().filter(|process| process.group == group.get());
-        self.told.extend(members.map(|process| (process.pid, (process.start_ticks, signal))));
+        self.asked.extend(members.map(|process| (process.pid, (process.start_ticks, signal))));
     }
 
-    pub(crate) const fn told_count(&self) -> u64 {
-        self.told_count
+    /// How many processes were sent TERM by a step of the stop.
+    pub(super) const fn terminated(&self) -> u64 {
+        self.terminated
     }
 
-    pub(crate) fn take_killed(&mut self) -> Vec<Survivor> {
+    pub(super) fn take_killed(&mut self) -> Vec<Survivor> {
         std::mem::take(&mut self.killed)
     }
 
-    /// The last signal by which this very process was told.
-    fn told_by(&self, process: &Process) -> Option<Signal> {
-        let (start_ticks, signal) = self.told.get(&process.pid)?;
+    /// The last signal that asked this very process.
+    fn asked_by(&self, process: &Process) -> Option<Signal> {
+        let (start_ticks, signal) = self.asked.get(&process.pid)?;
         (*start_ticks == process.start_ticks).then_some(*signal)
     }
 
-    /// True if it was told TERM. A main that was told INT or QUIT may treat TERM as the more urgent word, and is told.
-    fn was_told(&self, process: &Process) -> bool {
-        self.told_by(process) == Some(Signal::TERM)
+    /// True if it was sent TERM. A main that got INT or QUIT may treat TERM as the more urgent one, and gets it.
+    fn was_sent_term(&self, process: &Process) -> bool {
+        self.asked_by(process) == Some(Signal::TERM)
     }
 
     fn living(&self) -> Result<Vec<Process>, Error> {
@@ -91,142 +115,284 @@ impl Descendants {
         Ok(all)
     }
 
-    fn describe(&self, process: &Process) -> Option<Survivor> {
-        survivor::examine(process, self.told_by(process))
+    /// The children of one process that have not exited.
+    fn living_children(of: Pid, reader: &mut Reader) -> Result<Vec<Process>, Error> {
+        let mut children = walk::children(of, reader)?;
+        children.retain(|process| !process.has_ended());
+        Ok(children)
     }
 
-    /// Those who remain, for a report.
-    pub(crate) fn remaining(&self, most: usize) -> Vec<Survivor> {
+    fn describe(&self, process: &Process) -> Option<Survivor> {
+        let mut survivor = survivor::examine(process, self.asked_by(process))?;
+        if survivor.reason == Reason::NeverTold {
+            if let Some(parent) = survivor.ppid.filter(|parent| *parent != self.me && self.asked.contains_key(parent)) {
+                survivor.reason = Reason::LeftToParent { parent };
+            }
+        }
+        Some(survivor)
+    }
+
+    /// The processes that remain, for a report.
+    pub(super) fn remaining(&self, most: usize) -> Vec<Survivor> {
         let living = self.living().unwrap_or_default();
         let mut remaining: Vec<_> = living.iter().take(most).filter_map(|process| self.describe(process)).collect();
-        // Who has ended while it was described is not left.
+        // A process that exited while it was described does not remain.
         remaining.retain(|survivor| !matches!(survivor.reason, Reason::Zombie { .. }));
         remaining
     }
 
-    /// Names those who remain.
-    pub(crate) fn report(&self, next: NextStep, emit: &mut Emit<'_>) {
+    /// Names the processes that remain.
+    pub(super) fn report(&self, stage: Stage, observers: &mut Observers) {
         if let Ok(list) = self.living() {
-            self.report_list(next, &list, emit);
+            self.report_list(stage, &list, observers);
         }
     }
 
-    fn report_list(&self, next: NextStep, list: &[Process], emit: &mut Emit<'_>) {
+    fn report_list(&self, stage: Stage, list: &[Process], observers: &mut Observers) {
+        let Stage { next, main, kill_in } = stage;
         let survivors: Vec<_> = list.iter().take(DESCRIBED).filter_map(|process| self.describe(process)).collect();
         let more = list.len().saturating_sub(DESCRIBED);
-        // Those who were seen may have ended before they could be described.
+        // Those that were listed may have exited before they could be described.
         if !survivors.is_empty() || more > 0 {
-            emit(Event::Remaining { next, survivors, more });
+            observers.emit(Event::Remaining { next, main, kill_in, survivors, more });
         }
     }
 
-    /// Sends to every descendant, whoever was told before; a signal that requests a stop counts as telling them.
-    pub(crate) fn forward(&mut self, signal: Signal, stop: bool, emit: &mut Emit<'_>) -> Result<(), Error> {
-        for process in self.living()? {
-            self.send(&process, signal, emit);
+    /// Sends a signal to every descendant, asked before or not; a signal that requests a stop counts as asking them.
+    pub(super) fn forward(&mut self, signal: Signal, stop: bool, observers: &mut Observers) -> Result<(), Error> {
+        let living = self.living()?;
+        self.forget_all_but(&living);
+        for process in &living {
+            self.send(process, signal, observers);
             if stop {
-                self.told.insert(process.pid, (process.start_ticks, signal));
+                self.asked.insert(process.pid, (process.start_ticks, signal));
+                self.continue_if_stopped(process, observers);
             }
         }
         Ok(())
     }
 
-    /// Names everyone, then tells TERM to each who was not told, again and again until nobody new turns up.
+    /// Sends TERM to each process whose turn it is, again until no further one turns up.
     ///
     /// # Errors
     ///
-    /// [`Error::Proc`] where /proc cannot be read; nobody was told then.
-    pub(crate) fn tell(&mut self, emit: &mut Emit<'_>) -> Result<(), Error> {
-        let mut list = self.living()?;
-        let new: Vec<_> = list.iter().filter(|process| !self.was_told(process)).cloned().collect();
-        if !new.is_empty() {
-            self.report_list(NextStep::Terminate, &list, emit);
+    /// [`Error::Proc`] if /proc cannot be read.
+    pub(super) fn terminate_next(&mut self, observers: &mut Observers) -> Result<(), Error> {
+        for _ in 0..PASSES {
+            let (list, facts) = self.candidates()?;
+            let due = order::ask_now(self.me, &facts);
+            if due.is_empty() {
+                break;
+            }
+            for pid in due {
+                if let Some(process) = list.get(&pid) {
+                    self.terminate_one(process, observers);
+                }
+            }
         }
-        list = new;
+        Ok(())
+    }
+
+    /// The processes that may have their turn, with their facts: the children of this process, what is below those that are
+    /// no masters, and all if one of them reads what another one writes.
+    fn candidates(&self) -> Result<(PidMap<Process>, Vec<Facts>), Error> {
+        let mut reader = Reader::new();
+        let mut found = PidMap::default();
+        let mut facts = Vec::new();
+        let mut waiting = Self::living_children(self.me, &mut reader)?;
+        while let Some(process) = waiting.pop() {
+            if found.contains_key(&process.pid) {
+                continue;
+            }
+            let known = self.facts(&process, &mut reader);
+            let handles = known.on_term == OnTerm::Handles;
+            let below =
+                if handles || !known.can_act() { Self::living_children(process.pid, &mut reader)? } else { Vec::new() };
+            let foreground_child =
+                if handles && !below.is_empty() { foreground_child_of_shell(&process) } else { None };
+            waiting.extend(below.into_iter().filter(|child| !known.can_act() || foreground_child == Some(child.pid)));
+            facts.push(Facts { foreground_child, ..known });
+            found.insert(process.pid, process);
+        }
+        self.add_partners(&mut found, &mut facts, &mut reader);
+        Ok((found, facts))
+    }
+
+    fn add_partners(&self, found: &mut PidMap<Process>, facts: &mut Vec<Facts>, reader: &mut Reader) {
+        let may_wait = |facts: &Facts| facts.on_term == OnTerm::Terminates && !facts.asked;
+        if !facts.iter().any(may_wait) || found.len() > PARTNERS_AMONG {
+            return;
+        }
+        let Ok(living) = self.living() else { return };
+        if !(2..=PARTNERS_AMONG).contains(&living.len()) {
+            return;
+        }
+        let partners = Partners::among(&living);
+        let mut any = false;
+        for facts in facts.iter_mut().filter(|facts| facts.on_term == OnTerm::Terminates) {
+            facts.reads_from = partners.writers_to(facts.pid);
+            any |= !facts.reads_from.is_empty();
+        }
+        if any {
+            // Only now the others matter: a writer may be anywhere in the tree.
+            for process in living {
+                if let Entry::Vacant(entry) = found.entry(process.pid) {
+                    let reads_from = partners.writers_to(process.pid);
+                    facts.push(Facts { reads_from, ..self.facts(&process, reader) });
+                    entry.insert(process);
+                }
+            }
+        }
+    }
+
+    fn facts(&self, process: &Process, reader: &mut Reader) -> Facts {
+        Facts {
+            pid: process.pid,
+            parent: process.ppid,
+            on_term: on_term(process.pid, reader),
+            // A pid that is reused in between gives a wrong answer and no signal.
+            may_signal: !refuses(process.pid),
+            foreground_child: None,
+            reads_from: Vec::new(),
+            asked: self.was_sent_term(process),
+        }
+    }
+
+    /// Sends TERM to each descendant that was not sent it yet, again until no further one turns up.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Proc`] if /proc cannot be read; no process was sent TERM then.
+    pub(super) fn terminate_all(&mut self, observers: &mut Observers) -> Result<(), Error> {
+        let mut list = self.living()?;
+        list.retain(|process| !self.was_sent_term(process));
         for _ in 0..PASSES {
             if list.is_empty() {
                 break;
             }
             for process in &list {
-                self.tell_one(process, emit);
+                self.terminate_one(process, observers);
             }
             list = self.living()?;
-            // What a told process starts from now on is its way of ending in good order: a shell's trap runs its commands
-            // as children. If it only forks on, its own end makes them orphans, and they are told then.
-            list.retain(|process| !self.was_told(process) && !self.is_child_of_told(process));
+            // What an asked process starts from now on belongs to its own stop: a shell's trap runs its commands as
+            // children. If it only forks on, its own exit makes them orphans, and they are asked then.
+            list.retain(|process| !self.was_sent_term(process) && !self.is_child_of_asked(process));
         }
         Ok(())
     }
 
-    fn is_child_of_told(&self, process: &Process) -> bool {
-        process.ppid.is_some_and(|parent| self.told.contains_key(&parent))
+    fn is_child_of_asked(&self, process: &Process) -> bool {
+        process.ppid.is_some_and(|parent| self.asked.contains_key(&parent))
     }
 
-    /// Tells those who were not told and whose parent has ended since: nobody waits for them any more. Children that a
-    /// told process has started to clean up are left to it.
-    pub(crate) fn tell_newcomers(&mut self, emit: &mut Emit<'_>) -> Result<(), Error> {
-        for pid in walk::child_pids(&mut Reader::new())? {
-            if self.told.get(&pid).is_some_and(|(_, signal)| *signal == Signal::TERM) {
-                continue;
+    fn terminate_one(&mut self, process: &Process, observers: &mut Observers) {
+        self.asked.insert(process.pid, (process.start_ticks, Signal::TERM));
+        if self.send(process, Signal::TERM, observers) {
+            self.terminated += 1;
+            observers.emit(Event::Terminated { pid: process.pid, signal: Signal::TERM });
+            self.continue_if_stopped(process, observers);
+        }
+    }
+
+    /// Sends CONT to a process that is stopped: it acts on TERM only then (`signal(7)`), and would be killed without
+    /// warning. Not to one that a debugger holds.
+    fn continue_if_stopped(&mut self, process: &Process, observers: &mut Observers) {
+        if is_stopped(process, &mut Reader::new()) {
+            self.send(process, Signal::CONT, observers);
+        }
+    }
+
+    /// Sends CONT to asked processes that are stopped, `of` the tree or of main alone: they may stop themselves later, or
+    /// in their handler.
+    pub(super) fn continue_stopped(&mut self, only: Option<Pid>, observers: &mut Observers) {
+        let list = match only {
+            Some(pid) => Process::read(pid).ok().flatten().into_iter().collect(),
+            None => self.living().unwrap_or_default(),
+        };
+        for process in list.iter().filter(|process| !process.has_ended()) {
+            if self.asked_by(process).is_some() {
+                self.continue_if_stopped(process, observers);
             }
-            if let Some(process) = Process::read(pid)?.filter(|process| !process.has_ended()) {
-                self.tell_one(&process, emit);
+        }
+    }
+
+    /// Sends TERM to the members of a process group that had started when its leader was reaped. The group's number itself
+    /// may be another group's by now.
+    pub(super) fn terminate_group(&mut self, group: Pid, observers: &mut Observers) -> Result<(), Error> {
+        let until = sys::since_boot();
+        let mut reader = Reader::new();
+        crate::procfs::verify(&mut reader)?;
+        for process in scan::all_processes(&mut reader)? {
+            let started = survivor::since_start(process.start_ticks, until).is_some();
+            if process.group == group.get() && started && !process.has_ended() {
+                self.terminate_one(&process, observers);
             }
         }
         Ok(())
     }
 
-    fn tell_one(&mut self, process: &Process, emit: &mut Emit<'_>) {
-        self.told.insert(process.pid, (process.start_ticks, Signal::TERM));
-        if self.send(process, Signal::TERM, emit) {
-            self.told_count += 1;
-            emit(Event::Terminated { pid: process.pid, signal: Signal::TERM });
-            if process.state == State::Stopped {
-                // A stopped process acts on TERM only when it goes on (`signal(7)`); without this it would be killed
-                // without having had its chance.
-                self.send(process, Signal::CONT, emit);
-            }
-        }
-    }
-
-    /// Names everyone, then kills each who was told. Who was not told, because it was born since, is told now and killed
-    /// by [`Descendants::kill_again`].
-    pub(crate) fn kill(&mut self, emit: &mut Emit<'_>) -> Result<(), Error> {
-        let list = self.living()?;
-        self.report_list(NextStep::Kill, &list, emit);
+    /// Names the processes that remain, then kills each that was sent TERM. One that was not, because it was born since, is
+    /// sent TERM now and killed by [`Descendants::kill_remaining`].
+    pub(super) fn kill(&mut self, stage: Stage, observers: &mut Observers) -> Result<(), Error> {
+        let Some(list) = self.living_in_time()? else { return Ok(()) };
+        self.report_list(stage, &list, observers);
         for process in &list {
-            if self.was_told(process) { self.kill_one(process, emit) } else { self.tell_one(process, emit) }
-        }
-        Ok(())
-    }
-
-    /// Kills whoever is still there.
-    pub(crate) fn kill_again(&mut self, emit: &mut Emit<'_>) -> Result<(), Error> {
-        for process in &self.living()? {
-            if !self.was_told(process) {
-                self.tell_one(process, emit);
+            if self.was_sent_term(process) {
+                self.kill_one(process, observers);
+            } else {
+                self.terminate_one(process, observers);
             }
-            self.kill_one(process, emit);
         }
         Ok(())
     }
 
-    /// Kills everyone at once, told or not, and whoever is born meanwhile. `group` is main's, if it was made for main.
-    pub(crate) fn kill_all(&mut self, group: Option<Pid>, emit: &mut Emit<'_>) -> Result<(), Error> {
+    /// Kills the processes that remain.
+    pub(super) fn kill_remaining(&mut self, observers: &mut Observers) -> Result<(), Error> {
+        let Some(list) = self.living_in_time()? else { return Ok(()) };
+        for process in &list {
+            if !self.was_sent_term(process) {
+                self.terminate_one(process, observers);
+            }
+            self.kill_one(process, observers);
+        }
+        Ok(())
+    }
+
+    /// The living descendants. `None` if PID 1 could not find them in time, as in a fork bomb: it has killed the whole
+    /// namespace then, `docker exec` sessions included, which its exit would have done as well.
+    fn living_in_time(&self) -> Result<Option<Vec<Process>>, Error> {
+        if self.me != Pid::INIT {
+            return self.living().map(Some);
+        }
+        match descendants_within(self.me, Instant::now() + SWEEP_WITHIN) {
+            Ok(mut all) => {
+                all.retain(|process| !process.has_ended());
+                Ok(Some(all))
+            }
+            Err(error) if is_timeout(&error) => {
+                let _ = sys::kill_everyone(Signal::KILL);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Kills all at once, asked or not, and those that are born meanwhile. `group` is main's, if it was made for main.
+    pub(super) fn kill_all(&mut self, group: Option<Pid>, observers: &mut Observers) -> Result<(), Error> {
         let me = self.me;
         let mut description = None;
-        kill_tree::kill_below(me, group, &mut |process, meeting| match meeting {
+        kill_tree::kill_below(me, group, &mut |process, step| match step {
             kill_tree::KillStep::Before => description = self.describe_briefly(process),
             kill_tree::KillStep::After(Ok(Delivery::Delivered)) => {
                 self.killed.extend(description.take());
-                emit(Event::Killed { pid: process.pid });
+                observers.emit(Event::Killed { pid: process.pid });
             }
             kill_tree::KillStep::After(Ok(Delivery::Gone)) => {}
-            kill_tree::KillStep::After(Err(error)) => self.not_sent(process.pid, Signal::KILL, error, emit),
+            kill_tree::KillStep::After(Err(error)) => self.not_sent(process.pid, Signal::KILL, error, observers),
         })
     }
 
-    /// For who is about to be killed: in full for the first, since a storm of forks does not wait while it is described.
+    /// Describes a process that is about to be killed: only the first in full, since a storm of forks does not wait.
     fn describe_briefly(&self, process: &Process) -> Option<Survivor> {
         let known = self.killed.iter().any(|killed| killed.pid == process.pid);
         match self.killed.len() {
@@ -237,58 +403,125 @@ impl Descendants {
         }
     }
 
-    fn kill_one(&mut self, process: &Process, emit: &mut Emit<'_>) {
+    fn kill_one(&mut self, process: &Process, observers: &mut Observers) {
         // Described before: afterwards there is nothing left to read.
-        let known = self.killed.iter().any(|killed| killed.pid == process.pid);
-        let description = if self.killed.len() < REPORTED && !known { self.describe(process) } else { None };
-        if self.send(process, Signal::KILL, emit) {
+        let description = self.describe_briefly(process);
+        if self.send(process, Signal::KILL, observers) {
             self.killed.extend(description);
-            emit(Event::Killed { pid: process.pid });
+            observers.emit(Event::Killed { pid: process.pid });
         }
     }
 
     /// True if it was delivered.
-    fn send(&mut self, process: &Process, signal: Signal, emit: &mut Emit<'_>) -> bool {
+    fn send(&mut self, process: &Process, signal: Signal, observers: &mut Observers) -> bool {
         match signal_process(process, signal) {
             Ok(Delivery::Delivered) => true,
             Ok(Delivery::Gone) => false,
             Err(error) => {
-                self.not_sent(process.pid, signal, &error, emit);
+                self.not_sent(process.pid, signal, &error, observers);
                 false
             }
         }
     }
 
-    /// True if nobody remains who may be signalled by this process.
-    pub(crate) fn is_out_of_reach(&self) -> bool {
-        // Asked of the kernel and not of what was refused before: a process out of reach may fork on and on. A pid that is
-        // reused in between gives a wrong answer and no signal.
-        let refuses = |pid: Pid| rustix::process::test_kill_process(pid.rustix()) == Err(Errno::PERM);
-        self.living().is_ok_and(|living| living.iter().all(|process| refuses(process.pid)))
+    /// True if processes remain, and this process may signal none of them.
+    pub(super) fn is_out_of_reach(&self) -> bool {
+        // Asked of the kernel, not of what was refused before: a process out of reach may fork on and on.
+        self.living().is_ok_and(|living| !living.is_empty() && living.iter().all(|process| refuses(process.pid)))
     }
 
-    pub(crate) fn was_refused(&self, pid: Pid) -> bool {
+    /// True if no process that remains can act on TERM: each ignores it or may not be signalled.
+    pub(super) fn none_can_act(&self) -> bool {
+        let living = self.living().unwrap_or_default();
+        let mut reader = Reader::new();
+        let facts: Vec<_> = living.iter().map(|process| self.facts(process, &mut reader)).collect();
+        !facts.is_empty() && order::none_can_act(&facts)
+    }
+
+    pub(super) fn was_refused(&self, pid: Pid) -> bool {
         self.refused.contains(&pid)
     }
 
-    /// A signal could not be sent. For want of permission it is said once for each process.
-    pub(crate) fn not_sent(&mut self, pid: Pid, signal: Signal, error: &Error, emit: &mut Emit<'_>) {
+    pub(super) fn any_was_refused(&self) -> bool {
+        !self.refused.is_empty()
+    }
+
+    /// A signal could not be sent. A lack of permission is reported once for each process.
+    pub(super) fn not_sent(&mut self, pid: Pid, signal: Signal, error: &Error, observers: &mut Observers) {
         if !is_refusal(error) {
-            emit(Event::Error { what: error.to_string() });
+            observers.emit(Event::Error { what: error.to_string() });
         } else if self.refused.insert(pid) {
             let uid = Reader::new().status(pid).ok().flatten().and_then(|status| status.uid);
-            emit(Event::NotPermitted { pid, signal, uid });
+            observers.emit(Event::NotPermitted { pid, signal, uid });
         }
     }
+}
+
+/// What the process does on TERM. One that cannot be read is taken to handle it, and gets its time.
+fn on_term(pid: Pid, reader: &mut Reader) -> OnTerm {
+    let Some(status) = reader.status(pid).ok().flatten() else { return OnTerm::Handles };
+    let Some(signals) = status.signals else { return OnTerm::Handles };
+    // The kernel drops a signal without a handler for the first process of a PID namespace (`pid_namespaces(7)`).
+    let is_init = status.namespace_pids.len() > 1 && status.namespace_pids.last() == Some(&Pid::INIT);
+    if signals.ignored.contains(Signal::TERM) {
+        OnTerm::Ignores
+    } else if signals.caught.contains(Signal::TERM) || signals.blocked.contains(Signal::TERM) {
+        OnTerm::Handles
+    } else if is_init {
+        OnTerm::Ignores
+    } else {
+        OnTerm::Terminates
+    }
+}
+
+/// True if main ignores the signal.
+pub(super) fn ignores(pid: Pid, signal: Signal) -> bool {
+    let status = Reader::new().status(pid).ok().flatten();
+    status.and_then(|status| status.signals).is_some_and(|signals| signals.ignored.contains(signal))
+}
+
+fn foreground_child_of_shell(process: &Process) -> Option<Pid> {
+    match survivor::examine(process, Some(Signal::TERM))?.reason {
+        Reason::ShellWaits { child, .. } => Some(child),
+        _ => None,
+    }
+}
+
+/// True if SIGSTOP or the terminal has stopped it, its first thread or, behind one that has exited, another one.
+fn is_stopped(process: &Process, reader: &mut Reader) -> bool {
+    if process.state != State::Zombie {
+        return process.state == State::Stopped;
+    }
+    let mut threads = Vec::new();
+    let listed = crate::procfs::reader::numbers(&format!("/proc/{}/task", process.pid), &mut threads);
+    listed.is_ok()
+        && threads.into_iter().any(|thread| {
+            let status = reader.thread_status(process.pid, thread).ok().flatten();
+            status.is_some_and(|status| status.state == Some(State::Stopped))
+        })
+}
+
+/// True if this process may not signal it.
+fn refuses(pid: Pid) -> bool {
+    rustix::process::test_kill_process(pid.rustix()) == Err(Errno::PERM)
 }
 
 fn is_refusal(error: &Error) -> bool {
     matches!(error, Error::SendSignal { source, .. } if Errno::from_io_error(source) == Some(Errno::PERM))
 }
 
-/// Where /proc cannot be read: as PID 1 everyone in the namespace can still be reached, because the kernel leaves PID 1
-/// itself out (`kill(2)`). Anywhere else `kill(-1)` would take the whole machine down, and main's group has to do.
-pub(crate) fn signal_blindly(is_init: bool, main: Pid, signal: Signal) {
-    // ESRCH: nobody is there; EPERM: nobody whom this process may signal. Neither leaves anything to be done.
-    let _ = if is_init { sys::kill_everyone(signal) } else { sys::kill_group(main, signal) };
+fn is_timeout(error: &Error) -> bool {
+    matches!(error, Error::Proc { source, .. } if source.kind() == std::io::ErrorKind::TimedOut)
+}
+
+/// Sends a signal without /proc: as PID 1 to every process in the namespace, because the kernel leaves PID 1 itself out
+/// (`kill(2)`). Elsewhere `kill(-1)` would take the whole machine down, and main's group has to do: only while main is not
+/// reaped, because its number may then be another group's.
+pub(super) fn signal_blindly(me: Pid, main: Option<Pid>, signal: Signal) {
+    // ESRCH: no process is there; EPERM: none that this process may signal. Neither leaves anything to do.
+    let _ = match (me, main) {
+        (Pid::INIT, _) => sys::kill_everyone(signal),
+        (_, Some(main)) => sys::kill_group(main, signal),
+        (_, None) => Ok(()),
+    };
 }

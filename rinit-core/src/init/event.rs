@@ -1,4 +1,4 @@
-//! What an observer of an [`Init`](crate::Init) is told.
+//! What an observer of an [`Init`](crate::Init) sees.
 
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
@@ -6,7 +6,7 @@ use crate::policy::forwarding::ForwardTo;
 use crate::signal::Signal;
 use crate::signal::received::ReceivedSignal;
 use crate::survivor::Survivor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 /// Something that happened in a running [`Init`](crate::Init).
 ///
@@ -57,10 +57,14 @@ pub enum Event {
         /// True for main, false for an adopted orphan.
         main: bool,
     },
-    /// Some processes remain, and this is about to be done about it.
+    /// Some processes remain.
     Remaining {
-        /// What comes next.
+        /// What was done about it, or comes next.
         next: NextStep,
+        /// How main exited, if it has.
+        main: Option<ExitStatus>,
+        /// How long until they are killed, if they will be.
+        kill_in: Option<Duration>,
         /// The first of them, each with the reason why it is still there.
         survivors: Vec<Survivor>,
         /// How many there are beyond those.
@@ -87,6 +91,11 @@ pub enum Event {
         main: bool,
         /// Kills since the cgroup was made.
         kills: u64,
+    },
+    /// The container was frozen during a stop. The times of the stop stood still. Reported once.
+    Frozen {
+        /// For how long, to half a second.
+        time: Duration,
     },
     /// A signal was refused with EPERM. Said once for each process.
     NotPermitted {
@@ -125,7 +134,7 @@ pub enum WithheldReason {
     NoProcessLeft,
 }
 
-/// What is about to happen to those who remain.
+/// What happens to the processes that remain.
 ///
 /// ```
 /// assert_ne!(rinit_core::init::NextStep::Terminate, rinit_core::init::NextStep::Kill);
@@ -133,31 +142,14 @@ pub enum WithheldReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NextStep {
-    /// Each process that was not asked to stop yet is sent TERM.
+    /// They were asked to stop, from the top, or will be when it is their turn.
     Terminate,
+    /// All that were not asked before were asked to stop: the limit is near.
+    LastCall,
     /// They are killed.
     Kill,
-    /// Nothing: rinit goes on waiting.
+    /// Nothing: rinit waits for them.
     Wait,
-    /// rinit exits, because even KILL does not end them.
+    /// rinit exits without them, because it cannot terminate them.
     Leave,
-}
-
-type Observer = Box<dyn FnMut(&Event)>;
-
-/// Hands events to the observer.
-#[derive(Default)]
-pub(super) struct Observers {
-    pub(super) observer: Option<Observer>,
-}
-
-impl Observers {
-    /// Calls the observer. One that panics is not called again: the loop goes on without it.
-    pub(super) fn emit(&mut self, event: Event) {
-        if let Some(observer) = &mut self.observer {
-            if catch_unwind(AssertUnwindSafe(|| observer(&event))).is_err() {
-                self.observer = None;
-            }
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! Stops and continuations: main's, and this process's own with it.
 
-use super::Supervisor;
+use super::supervisor::Supervisor;
 use crate::pid::Pid;
 use crate::signal::Signal;
 use crate::signal::set::SignalSet;
@@ -11,35 +11,70 @@ use std::time::Duration;
 
 /// What the terminal sends to its foreground group.
 const FROM_KEYS_AND_SIZE: [Signal; 4] = [Signal::INT, Signal::QUIT, Signal::TSTP, Signal::WINCH];
+/// The stop signals of a terminal (`termios(3)`).
+const TERMINAL_STOPS: [Signal; 3] = [Signal::TSTP, Signal::TTIN, Signal::TTOU];
+
+/// This process's part in job control.
+#[derive(Debug)]
+pub(super) struct Foreground {
+    /// The terminal, if this process was in its foreground at the start or was put there since.
+    terminal: Option<Terminal>,
+    /// Main was stopped because another group has the terminal.
+    main_wants_terminal: bool,
+    /// This process stops when it gets a stop signal of the terminal, and does not follow main.
+    stop_along: bool,
+}
+
+impl Foreground {
+    pub(super) const fn new(terminal: Option<Terminal>, stop_along: bool) -> Self {
+        Self { terminal, main_wants_terminal: false, stop_along }
+    }
+
+    /// Puts this process back into the foreground if main's group has it, or a group without members.
+    pub(super) fn take_back_from(&self, main: Pid) {
+        if let Some(terminal) = self.terminal {
+            terminal.take_back_from(main);
+        }
+    }
+}
 
 impl Supervisor {
-    /// Main was stopped. Where the terminal did it, a shell above sees only this process, which must stop too for ^Z to
+    /// Stops this process after a stop signal of the terminal, if it is asked to.
+    pub(super) fn stop_along_with(&mut self, signal: Signal) {
+        if self.foreground.stop_along && TERMINAL_STOPS.contains(&signal) {
+            // STOP instead of the signal itself, which is blocked here. Main has got the signal already: a stopped process
+            // could not forward it.
+            let _ = sys::kill(self.me, Signal::STOP);
+        }
+    }
+
+    /// Main was stopped. If the terminal did it, a shell above sees only this process, which must stop too for ^Z to
     /// give the prompt back.
     pub(super) fn main_stopped(&mut self, signal: Signal) {
-        // A contained rinit stays awake for its host, whatever becomes of main.
-        if self.stop_along || self.contained.is_some() {
+        // A contained rinit stays awake for the controlling process.
+        if self.foreground.stop_along || self.contained.is_some() {
             return;
         }
         let Some(terminal) = Terminal::controlling() else { return };
         match signal {
-            // It asks for the terminal, and a shell's `fg` has given that to this process's group.
+            // Main asks for the terminal, and a shell's `fg` has given that to this process's group.
             Signal::TTIN | Signal::TTOU if terminal.is_ours() => {
                 self.give(terminal);
                 self.continue_main();
             }
-            // A shell's own `suspend`. From a STOP in the background nobody would miss the prompt: it is somebody's own
-            // doing, who will continue main and not us.
-            Signal::STOP if !terminal.belongs_to(self.main) => {}
+            // A STOP in the background: no prompt is missing, and the sender will continue main, not this process. In the
+            // foreground it is a shell's own `suspend`.
+            Signal::STOP if !terminal.belongs_to(self.main.pid) => {}
             Signal::TSTP | Signal::TTIN | Signal::TTOU | Signal::STOP => {
                 if self.me != Pid::INIT && suspend() {
                     self.continued();
                     self.continue_main();
                 } else if signal == Signal::TSTP {
-                    // Nobody could ever continue it. As PID 1, or in an orphaned group, it would not have stopped
-                    // without us.
+                    // No process could ever continue it. As PID 1, or in an orphaned group, main would not have stopped
+                    // without this process.
                     self.continue_main();
                 } else {
-                    self.wants_terminal = signal != Signal::STOP;
+                    self.foreground.main_wants_terminal = signal != Signal::STOP;
                     self.give_if_deserted();
                 }
             }
@@ -47,17 +82,16 @@ impl Supervisor {
         }
     }
 
-    /// This process was continued, perhaps by a shell's `fg`, which gives the terminal to this process's group: main is
-    /// whom it is meant for.
+    /// This process was continued. A shell's `fg` gives the terminal to this process's group, but it is meant for main.
     pub(super) fn continued(&mut self) {
         if let Some(terminal) = Terminal::controlling().filter(|terminal| terminal.is_ours()) {
             self.give(terminal);
         }
     }
 
-    /// True for a signal of the terminal's that was meant for main's group and came here because a shell's `fg` has given
-    /// the foreground to this process's group, without a word where it believes that the job is running. Main's group has
-    /// it from here on.
+    /// True for a signal of the terminal that is meant for main's group, and arrived here because a shell's `fg` has put
+    /// this process's group into the foreground. The shell sends no CONT if it believes that the job is running. Main's
+    /// group gets the foreground now.
     pub(super) fn is_meant_for_mains_group(&mut self, signal: Signal) -> bool {
         let terminal = Terminal::controlling().filter(|_| FROM_KEYS_AND_SIZE.contains(&signal));
         let Some(terminal) = terminal.filter(|terminal| terminal.is_ours()) else { return false };
@@ -65,42 +99,42 @@ impl Supervisor {
         true
     }
 
-    /// Main waits for the terminal and no shell is above that would give it to anybody: it gets it when the group that
-    /// has it has ended. So a job does whose shell was killed under it.
+    /// Gives main the terminal that it waits for, if the group that has it has exited. Without a shell above no other
+    /// process would: so it is for a job whose shell was killed.
     pub(super) fn give_if_deserted(&mut self) {
-        if !self.wants_terminal {
+        if !self.foreground.main_wants_terminal {
             return;
         }
         if let Some(terminal) = Terminal::controlling().filter(|terminal| terminal.is_deserted()) {
-            self.wants_terminal = false;
+            self.foreground.main_wants_terminal = false;
             self.give(terminal);
             self.continue_main();
         }
     }
 
     fn give(&mut self, terminal: Terminal) {
-        if self.main_status.is_none() {
-            terminal.give_to(self.main);
-            self.terminal = Some(terminal);
+        if let Some(main) = self.main.living() {
+            terminal.give_to(main);
+            self.foreground.terminal = Some(terminal);
         }
     }
 
     fn continue_main(&self) {
-        if self.main_status.is_none() {
-            let _ = sys::kill_group(self.main, Signal::CONT);
+        if let Some(main) = self.main.living() {
+            let _ = sys::kill_group(main, Signal::CONT);
         }
     }
 }
 
-/// A session leader lets go of its terminal, so that main's new session can have it; true if it did.
+/// Gives up the terminal of a session leader, so that main's new session can have it; true if it did.
 ///
-/// Only a terminal that no session holds can become a controlling one. Letting go sends HUP and CONT to the foreground
-/// group, which is this process's own: they are meant for nobody, and taken here before the loop would forward them.
+/// Only a terminal that no session holds can become a controlling one. Giving it up sends HUP and CONT to the foreground
+/// group, which is this process's own: they are taken here, because the loop would forward them.
 pub(super) fn give_up_terminal(tty: BorrowedFd<'_>) -> bool {
     let given_up = sys::leads_session() && sys::give_up_terminal(tty).is_ok();
     if given_up {
-        let meant_for_nobody = SignalSet::from_iter([Signal::HUP, Signal::CONT]);
-        while let Ok(Some(_)) = sys::sigtimedwait(meant_for_nobody, Some(Duration::ZERO)) {}
+        let side_effects = SignalSet::from_iter([Signal::HUP, Signal::CONT]);
+        while let Ok(Some(_)) = sys::sigtimedwait(side_effects, Some(Duration::ZERO)) {}
     }
     given_up
 }

@@ -1,5 +1,8 @@
-//! How often the kernel's out-of-memory killer has struck in this container: what else could have sent KILL to main?
+//! Out-of-memory kills in this container: the usual source of a KILL that rinit did not send.
 
+use super::event::Event;
+use super::observer::Observers;
+use crate::pid::Pid;
 use crate::regular_file;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -27,11 +30,45 @@ impl Version {
     }
 }
 
-/// Processes of this process's memory cgroup that were killed for want of memory since it was made; for a container, since
-/// it was started. `None` where the kernel does not say: no cgroup file system in the container, no memory controller.
+/// Explains children that were killed by a KILL of unknown origin.
+#[derive(Debug, Default)]
+pub(super) struct OomWatch {
+    /// The kernel's count when it was last read.
+    kills: u64,
+    /// A child of the current batch that was killed, and whether it is main. Main goes before any other.
+    unexplained: Option<(Pid, bool)>,
+    /// This process has sent KILL: a child that is killed needs no other explanation.
+    has_killed: bool,
+}
+
+impl OomWatch {
+    /// This process sends KILL: from now on the watch is over.
+    pub(super) fn has_killed(&mut self) {
+        self.has_killed = true;
+    }
+
+    /// A child was terminated by KILL.
+    pub(super) fn killed(&mut self, pid: Pid, main: bool) {
+        if !self.has_killed && (main || self.unexplained.is_none()) {
+            self.unexplained = Some((pid, main));
+        }
+    }
+
+    /// Reads the kernel's count once for a batch of children: ten thousand that were killed are not ten thousand reads.
+    pub(super) fn explain(&mut self, observers: &mut Observers) {
+        let Some((pid, main)) = self.unexplained.take() else { return };
+        if let Some(kills) = kills().filter(|kills| *kills > self.kills) {
+            self.kills = kills;
+            observers.emit(Event::OutOfMemory { pid, main, kills });
+        }
+    }
+}
+
+/// Processes of this process's memory cgroup that were killed for lack of memory since the cgroup was made, for a container
+/// since its start. `None` if the kernel does not say: no cgroup file system in the container, no memory controller.
 ///
 /// Source: `cgroups(7)`; `Documentation/admin-guide/cgroup-v2.rst`, memory.events, and `cgroup-v1/memory.rst`, oom_control.
-pub(crate) fn kills() -> Option<u64> {
+fn kills() -> Option<u64> {
     let own = read(Path::new("/proc/self/cgroup")).unwrap_or_default();
     // In a cgroup namespace of its own, or where only the container's cgroup is mounted, the mount's root is the cgroup.
     let places = own_cgroups(&own).chain([(Version::Two, "/"), (Version::One, "/")]);

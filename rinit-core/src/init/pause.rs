@@ -1,5 +1,6 @@
 //! The pause container's job: hold a PID namespace open and reap.
 
+use super::start::release_inherited;
 use crate::error::Error;
 use crate::inherited::Inherited;
 use crate::reaper::subreaper::become_subreaper;
@@ -10,9 +11,9 @@ use crate::sys;
 
 /// Reaps every child until TERM or INT arrives, and returns which one did.
 ///
-/// What a Kubernetes pod sandbox does with a shared PID namespace: there is no program to start. Other signals are taken
-/// and forgotten. The [`Inherited`] is proof that the signals are blocked. Where the process is not PID 1 it becomes a
-/// subreaper, for as long as this runs.
+/// A Kubernetes pod sandbox does this in a shared PID namespace: there is no program to start. Other signals are taken
+/// and ignored. The [`Inherited`] proves that the signals are blocked. If the process is not PID 1 it becomes a subreaper
+/// for as long as this runs. Under [`c_main!`](crate::c_main) it closes inherited descriptors and moves to `/`.
 ///
 /// # Errors
 ///
@@ -25,7 +26,10 @@ use crate::sys;
 /// # Ok(())
 /// # }
 /// ```
-pub fn run_pause(_blocked: &Inherited) -> Result<Signal, Error> {
+pub fn run_pause(inherited: &Inherited) -> Result<Signal, Error> {
+    if inherited.descriptors_are_inherited() {
+        release_inherited();
+    }
     let _subreaper = if rustix::process::getpid().is_init() { None } else { Some(become_subreaper()?) };
     loop {
         while let Reaped::Ended(..) | Reaped::Stopped(..) = reap_one().map_err(Error::Wait)? {}

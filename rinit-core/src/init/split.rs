@@ -1,6 +1,7 @@
 //! Splits a service in two: this process stays behind as init, its child returns and is the service.
 
-use super::{Init, release_inherited, terminal_that_is_ours};
+use super::builder::Init;
+use super::start::{release_inherited, terminal_in_foreground};
 use crate::error::Error;
 use crate::exit_status::ExitStatus;
 use crate::inherited::Inherited;
@@ -166,7 +167,7 @@ impl Init<ThisProcess> {
         let init = Pid::from(rustix::process::getpid());
         let signals = Signals::take(self.inherited)?;
         // Before the fork: the child moves the foreground, and the other side must not look when that is half done.
-        let terminal = terminal_that_is_ours();
+        let terminal = terminal_in_foreground();
         let forked = self.become_subreaper(init).and_then(|subreaper| {
             let forked = sys::fork_only_thread(&only).map_err(Error::Fork)?;
             // Whoever it is now, the attribute is not to be given back: the init keeps it, and the child has none.
@@ -194,8 +195,11 @@ impl Init<ThisProcess> {
             // The service does it too, whoever comes first: a signal for its group must not miss it.
             let _ = rustix::process::setpgid(Some(service.rustix()), Some(service.rustix()));
             release_inherited();
-            let report = self.into_running(me, service, terminal).run();
-            end_as(&report)
+            match self.into_supervisor(me, service, terminal).run() {
+                Ok(report) => end_as(&report),
+                // Only a main that has to be started can fail to.
+                Err(_) => sys::exit_now(OWN_FAILURE),
+            }
         });
         // A panic must not unwind into the caller's frames, which are the service's and would run here a second time.
         match catch_unwind(run) {

@@ -1,7 +1,8 @@
-//! Decisions, as pure functions of what happened and what time it is. No system call, no clock, no allocation.
+//! Decisions, as pure functions of what happened and what time it is. No system call and no clock.
 
 pub(crate) mod forwarding;
+pub(crate) mod order;
 pub(crate) mod shutdown;
 
 pub use forwarding::{ForwardFilter, ForwardTo};
-pub use shutdown::{OnMainExit, Shutdown, ShutdownAction, ShutdownConfig, ShutdownInput};
+pub use shutdown::{OnMainExit, Shutdown, ShutdownAction, ShutdownConfig, ShutdownInput, StopStep};

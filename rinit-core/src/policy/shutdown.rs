@@ -1,22 +1,24 @@
-//! The shutdown policy: who is told what, and when, from the first stop signal to the exit.
+//! The shutdown policy: which step follows which, from the first stop signal to the exit.
 //!
-//! A pure state machine. Time comes in as a duration since the start; timers go out as [`Shutdown::deadline`]. The
-//! driver feeds it what happened and carries out the actions in order.
+//! A pure state machine. Time comes in as a duration since the start, and timers go out as [`Shutdown::deadline`]. The
+//! driver feeds it what happened and carries out the actions in order. Which process is asked at which step is decided in
+//! `order`.
 //!
 //! ```text
-//! running --stop signal--> (delaying) --> main told --grace/2--> everyone told --grace--> killing
-//!    |                                        |                       |                      |
-//!    +------- main ended ---------------------+-----------------------+--> draining --drain--+
-//!                                                                             |              |
-//!                                                                      nobody left        give up
-//!                                                                             +--> done <----+
+//! running --stop signal--> (held back) --> main asked --------- main exited --> drain, from the top --+
+//!    |                                        |                                        |              |
+//!    |                                        +--> last call: TERM to all not asked <--+              |
+//!    |                                                        |                                       |
+//!    +-- main exited --> drain                            KILL at the limit             no process left, or none
+//!                                                             |                         that could be waited for
+//!                                                         give up --> exit <------------------------- +
 //! ```
 
 use crate::signal::Signal;
 use crate::signal::set::SignalSet;
 use std::time::Duration;
 
-/// What rinit does when main has ended and other processes remain.
+/// What happens to the other processes when main has exited.
 ///
 /// ```
 /// assert_eq!(rinit_core::policy::OnMainExit::default(), rinit_core::policy::OnMainExit::Drain);
@@ -24,48 +26,86 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum OnMainExit {
-    /// Tells them TERM and waits for them.
+    /// They get TERM, from the top, and are waited for.
     #[default]
     Drain,
-    /// Waits for them and tells them nothing until a stop is requested: for programs that daemonise or re-exec.
+    /// They are waited for, and get TERM only when a stop is requested: for programs that daemonise or re-exec.
     Wait,
-    /// Exits at once; as PID 1 this makes the kernel kill them.
+    /// They are waited for without TERM, also in a stop: only main is asked. They get KILL at an explicit limit.
+    Finish,
+    /// The init exits at once; as PID 1 this makes the kernel kill them.
     Exit,
+    /// Main's process group gets TERM, and the init exits at once, as dumb-init does.
+    TerminateGroup,
 }
 
-/// What a stop looks like.
+/// Times and limits of a stop. Start from [`ShutdownConfig::default`] and change fields.
 ///
 /// ```
-/// assert_eq!(rinit_core::policy::ShutdownConfig::default().grace, None);
+/// use rinit_core::policy::ShutdownConfig;
+/// use std::time::Duration;
+/// let mut config = ShutdownConfig::default();
+/// assert_eq!(config.grace, None);
+/// config.grace = Some(Duration::from_secs(8));
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ShutdownConfig {
     /// How long the first stop signal is held back before main gets it. Zero: not at all.
     pub stop_delay: Duration,
-    /// Time from telling main to KILL for everyone; at half of it everyone is told TERM. `None`: main is never killed.
+    /// Time from asking main to KILL for all. `None`: main is never killed.
     pub grace: Option<Duration>,
-    /// Time from main's end to KILL for whoever remains. `None`: ten seconds, and no limit while a requested stop runs
-    /// under somebody else's clock.
+    /// Time from main's exit to KILL for the processes that remain. `None`: ten seconds, and no limit while a requested
+    /// stop runs under another process's clock.
     pub drain: Option<Duration>,
-    /// What happens to others when main has ended.
+    /// Time from the stop request to TERM for all that were not asked yet. `None`: four fifths of the limit, or eight seconds
+    /// if the limit is not known.
+    pub last_call: Option<Duration>,
+    /// What happens to the other processes when main has exited.
     pub on_main_exit: OnMainExit,
-    /// True as PID 1 of a container: the container's runtime counts the time of a stop that it requested.
+    /// True as PID 1 of a container: the container's runtime limits a stop that it requested.
     pub runtime_has_clock: bool,
+    /// How long a step may take before it is reported: one second, or zero to report each at once.
+    pub report_steps_after: Duration,
+}
+
+impl Default for ShutdownConfig {
+    fn default() -> Self {
+        Self {
+            stop_delay: Duration::ZERO,
+            grace: None,
+            drain: None,
+            last_call: None,
+            on_main_exit: OnMainExit::default(),
+            runtime_has_clock: false,
+            report_steps_after: Duration::from_secs(1),
+        }
+    }
 }
 
 /// Default for [`ShutdownConfig::drain`].
 const DRAIN: Duration = Duration::from_secs(10);
-/// How long after telling main somebody who is still there is worth a line.
+/// The last call if the limit is not known: Docker's is ten seconds.
+const LAST_CALL: Duration = Duration::from_secs(8);
+/// From the start of a stop to the first report; doubled each time.
 const REPORT_AFTER: Duration = Duration::from_secs(5);
-/// How long after a death in the drain rinit looks for orphans that this death has left. One look for many deaths: a
-/// look costs time in proportion to the number of processes.
-const NEWCOMERS_AFTER: Duration = Duration::from_millis(100);
+/// From asking main to the check whether it can act on the signal. An obedient main has exited by then, and costs no check.
+const EXAMINE_AFTER: Duration = Duration::from_millis(50);
+/// From the start of the drain to the first check for stopped processes.
+const EXAMINE_DRAIN_AFTER: Duration = Duration::from_millis(500);
+/// The longest time between two such checks.
+const EXAMINE_AT_LEAST_EVERY: Duration = Duration::from_secs(4);
+/// From an exit in the drain to asking the orphans that it left; doubled each time. One check for many exits: a check costs
+/// time in proportion to the number of processes.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(10);
+/// The longest time from an exit to asking the orphans that it left.
+const ASK_AGAIN_WITHIN: Duration = Duration::from_millis(160);
 /// From one KILL to the next, for processes born in between; doubled each time.
 const KILL_AGAIN_AFTER: Duration = Duration::from_millis(100);
-/// From a death to the next KILL, where everybody is to be ended at once.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
-/// How long after the first KILL rinit gives up on processes that even KILL does not end: stuck in the kernel, or of
-/// another user and out of reach. As PID 1 its exit makes the kernel take them down.
+/// From an exit to the next KILL, if all processes are to be killed at once.
+const CHECK_AGAIN_AFTER: Duration = Duration::from_millis(10);
+/// From the first KILL to leaving behind processes that KILL does not terminate: stuck in the kernel, or of another user.
+/// The exit of PID 1 makes the kernel kill them.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
 
 /// What happened.
@@ -73,17 +113,13 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
 /// ```
 /// use rinit_core::Signal;
 /// use rinit_core::policy::ShutdownInput;
-/// let _ = ShutdownInput::Signal { signal: Signal::TERM, stop: true };
+/// let _ = ShutdownInput::StopRequested(Signal::TERM);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ShutdownInput {
-    /// A signal arrived and is to be passed on.
-    Signal {
-        /// As what: after rewriting.
-        signal: Signal,
-        /// It requests a stop.
-        stop: bool,
-    },
+    /// A signal arrived that requests a stop; as it is to be forwarded, after rewriting.
+    StopRequested(Signal),
     /// Children were reaped.
     ChildrenReaped {
         /// Main was among them.
@@ -91,14 +127,17 @@ pub enum ShutdownInput {
         /// No child is left, and so no descendant.
         all: bool,
     },
-    /// Main could not be told to stop, for lack of permission.
-    MainRefused,
-    /// A stop was requested, and none of those who remain may be signalled by this process.
+    /// Main ignores the stop signal, or may not be signalled: it counts as not asked.
+    MainNotAsked,
+    /// None of the processes that remain may be signalled by this process.
     OutOfReach,
-    /// Whoever requests the stop that follows gives it this time, from telling main to KILL. A stop that is on its way has
-    /// at most this much from here.
+    /// None of the processes that remain can act on TERM: each ignores it or may not be signalled. Main, if it is among
+    /// them, may not be signalled.
+    NoneCanAct,
+    /// The stop that follows has this time, from asking main to KILL. A stop that is on its way has at most this much
+    /// from here.
     Grace(Duration),
-    /// Everybody is to be ended at once: whoever wanted them has gone, or has lost patience.
+    /// All processes are to be killed at once: the process that wanted them has exited, or does not wait any longer.
     Abandoned,
     /// Time has passed: [`Shutdown::deadline`] is due.
     Tick,
@@ -112,15 +151,24 @@ pub enum ShutdownInput {
 /// let _ = ShutdownAction::Forward(SignalSet::only(Signal::TERM));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ShutdownAction {
-    /// Pass these signals on: to main, or to whoever remains when main has ended.
+    /// Forward these signals: to main, or to all that remain when main has exited.
     Forward(SignalSet),
-    /// Name the descendants that remain, then send TERM to each that was not asked to stop yet.
+    /// Hold this signal back; a later [`ShutdownAction::Forward`] includes it.
+    Hold(Signal),
+    /// Send TERM to each process whose turn it is.
+    TerminateNext,
+    /// The last call: send TERM to each descendant that was not asked yet.
     TerminateAll,
-    /// Send TERM to orphans that appeared since all descendants were asked to stop.
-    TerminateOrphans,
-    /// Name everyone who remains, then KILL each who was told TERM before; tell TERM to the others. After
-    /// [`ShutdownInput::Abandoned`] KILL everyone.
+    /// Send TERM to main's process group.
+    TerminateGroup,
+    /// Check whether main can act on the stop signal, and continue processes that are stopped.
+    Examine,
+    /// Name the descendants that remain, and the step that they were asked by: it takes long.
+    ReportStep(StopStep),
+    /// Name the descendants that remain, then KILL each that was sent TERM before; send TERM to the others. After
+    /// [`ShutdownInput::Abandoned`] KILL all.
     Kill,
     /// Send KILL to every descendant that remains.
     KillRemaining,
@@ -130,40 +178,67 @@ pub enum ShutdownAction {
     Exit,
 }
 
+/// A step of a stop that asks processes.
+///
+/// ```
+/// assert_ne!(rinit_core::policy::StopStep::Drain, rinit_core::policy::StopStep::LastCall);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StopStep {
+    /// Main has exited, or cannot be asked: the others are asked from the top.
+    Drain,
+    /// All that were not asked yet are.
+    LastCall,
+    /// Main has exited, and the others are waited for without being asked.
+    Wait,
+}
+
 /// The state of a shutdown.
 ///
 /// ```
 /// use rinit_core::{Signal, SignalSet};
-/// use rinit_core::policy::{ShutdownAction, ShutdownInput, Shutdown, ShutdownConfig};
+/// use rinit_core::policy::{Shutdown, ShutdownAction, ShutdownConfig, ShutdownInput};
 /// use std::time::Duration;
 ///
-/// let config = ShutdownConfig { grace: Some(Duration::from_secs(4)), ..ShutdownConfig::default() };
+/// let mut config = ShutdownConfig::default();
+/// config.grace = Some(Duration::from_secs(4));
 /// let mut shutdown = Shutdown::new(config);
-/// let mut step = |happening, seconds| shutdown.step(happening, Duration::from_secs(seconds));
-/// assert_eq!(step(ShutdownInput::Signal { signal: Signal::TERM, stop: true }, 10), [ShutdownAction::Forward(SignalSet::only(Signal::TERM))]);
-/// assert_eq!(step(ShutdownInput::Tick, 12), [ShutdownAction::TerminateAll]);
-/// assert_eq!(step(ShutdownInput::Tick, 14), [ShutdownAction::Kill]);
-/// assert_eq!(step(ShutdownInput::ChildrenReaped { main: true, all: true }, 15), [ShutdownAction::Exit]);
+/// let actions = shutdown.step(ShutdownInput::StopRequested(Signal::TERM), Duration::from_secs(10));
+/// assert_eq!(actions, [ShutdownAction::Forward(SignalSet::only(Signal::TERM))]);
+/// let actions = shutdown.step(ShutdownInput::ChildrenReaped { main: true, all: true }, Duration::from_secs(11));
+/// assert_eq!(actions, [ShutdownAction::Exit]);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Shutdown {
     config: ShutdownConfig,
     /// When the first stop signal came.
     stop_requested: Option<Duration>,
-    main_ended: bool,
-    everyone_told: bool,
-    /// The time of KILL is the drain's default one, which a requested stop under the runtime's clock does away with.
+    main_exited: bool,
+    /// Processes beside main are being asked.
+    draining: bool,
+    /// All processes were asked.
+    last_called: bool,
+    /// The time of KILL is the drain's default one, which a requested stop under the runtime's clock cancels.
     kill_at_is_default: bool,
-    /// Nobody is told any more before KILL.
+    /// No process is asked any more before KILL.
     abandoned: bool,
     done: bool,
-    /// Stop signals held back until `tell_main_at`.
+    /// Stop signals held back until `ask_main_at`.
     held: SignalSet,
+    /// When the time of the current stop, or of the drain, began to count.
+    began: Duration,
+    step: StopStep,
+    examine_after: Duration,
+    ask_again_after: Duration,
+    report_after: Duration,
     kill_again_after: Duration,
     // Timers, as time since the start.
-    tell_main_at: Option<Duration>,
-    tell_everyone_at: Option<Duration>,
-    newcomers_at: Option<Duration>,
+    ask_main_at: Option<Duration>,
+    examine_at: Option<Duration>,
+    ask_next_at: Option<Duration>,
+    last_call_at: Option<Duration>,
+    report_step_at: Option<Duration>,
     report_at: Option<Duration>,
     kill_at: Option<Duration>,
     kill_again_at: Option<Duration>,
@@ -182,16 +257,24 @@ impl Shutdown {
         Self {
             config,
             stop_requested: None,
-            main_ended: false,
-            everyone_told: false,
+            main_exited: false,
+            draining: false,
+            last_called: false,
             kill_at_is_default: false,
             abandoned: false,
             done: false,
             held: SignalSet::empty(),
+            began: Duration::ZERO,
+            step: StopStep::Drain,
+            examine_after: EXAMINE_AFTER,
+            ask_again_after: ASK_AGAIN_AFTER,
+            report_after: REPORT_AFTER,
             kill_again_after: KILL_AGAIN_AFTER,
-            tell_main_at: None,
-            tell_everyone_at: None,
-            newcomers_at: None,
+            ask_main_at: None,
+            examine_at: None,
+            ask_next_at: None,
+            last_call_at: None,
+            report_step_at: None,
             report_at: None,
             kill_at: None,
             kill_again_at: None,
@@ -202,19 +285,21 @@ impl Shutdown {
     /// When a [`ShutdownInput::Tick`] is due, as time since the start; `None` while nothing is.
     ///
     /// ```
-    /// use rinit_core::Signal;
-    /// use rinit_core::policy::{ShutdownInput, Shutdown, ShutdownConfig};
+    /// use rinit_core::policy::{Shutdown, ShutdownConfig, ShutdownInput};
     /// use std::time::Duration;
     /// let mut shutdown = Shutdown::new(ShutdownConfig::default());
-    /// let _ = shutdown.step(ShutdownInput::Signal { signal: Signal::TERM, stop: true }, Duration::from_secs(1));
-    /// assert_eq!(shutdown.deadline(), Some(Duration::from_secs(6)), "time to say who is left");
+    /// assert_eq!(shutdown.deadline(), None);
+    /// let _ = shutdown.step(ShutdownInput::ChildrenReaped { main: true, all: false }, Duration::ZERO);
+    /// assert!(shutdown.deadline().is_some());
     /// ```
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         let timers = [
-            self.tell_main_at,
-            self.tell_everyone_at,
-            self.newcomers_at,
+            self.ask_main_at,
+            self.examine_at,
+            self.ask_next_at,
+            self.last_call_at,
+            self.report_step_at,
             self.report_at,
             self.kill_at,
             self.kill_again_at,
@@ -224,59 +309,64 @@ impl Shutdown {
     }
 
     /// When a stop was requested, as time since the start.
-    ///
-    /// ```
-    /// use rinit_core::policy::{Shutdown, ShutdownConfig};
-    /// assert_eq!(Shutdown::new(ShutdownConfig::default()).stop_requested(), None);
-    /// ```
     #[must_use]
     pub const fn stop_requested(&self) -> Option<Duration> {
         self.stop_requested
     }
 
+    /// When KILL is due, as time since the start; `None` while it is not, or once it was sent.
+    #[must_use]
+    pub const fn kill_at(&self) -> Option<Duration> {
+        self.kill_at
+    }
+
     /// True once [`ShutdownAction::Exit`] was given; no action follows.
-    ///
-    /// ```
-    /// use rinit_core::policy::{Shutdown, ShutdownConfig};
-    /// assert!(!Shutdown::new(ShutdownConfig::default()).is_done());
-    /// ```
     #[must_use]
     pub const fn is_done(&self) -> bool {
         self.done
     }
 
+    /// True while processes beside main are being asked, or waited for, and none is killed.
+    pub(crate) const fn is_draining(&self) -> bool {
+        (self.draining || self.main_exited) && self.give_up_at.is_none()
+    }
+
     /// Takes in what happened at time `now` and says what to do. `now` never goes back.
     ///
     /// ```
-    /// use rinit_core::policy::{ShutdownAction, ShutdownInput, Shutdown, ShutdownConfig};
+    /// use rinit_core::policy::{Shutdown, ShutdownAction, ShutdownConfig, ShutdownInput};
     /// use std::time::Duration;
     /// let mut shutdown = Shutdown::new(ShutdownConfig::default());
     /// let actions = shutdown.step(ShutdownInput::ChildrenReaped { main: true, all: false }, Duration::ZERO);
-    /// assert_eq!(actions, [ShutdownAction::TerminateAll]);
+    /// assert_eq!(actions, [ShutdownAction::TerminateNext]);
     /// ```
     #[must_use = "the actions are the policy's answer"]
-    pub fn step(&mut self, happening: ShutdownInput, now: Duration) -> Vec<ShutdownAction> {
+    pub fn step(&mut self, input: ShutdownInput, now: Duration) -> Vec<ShutdownAction> {
         let mut actions = Vec::new();
         if self.done {
             return actions;
         }
-        match happening {
-            ShutdownInput::Signal { signal, stop: true } => self.stop_signal(signal, now, &mut actions),
-            ShutdownInput::Signal { signal, stop: false } => actions.push(ShutdownAction::Forward(signal.into())),
-            ShutdownInput::ChildrenReaped { main, all } => self.ended(main, all, now, &mut actions),
-            ShutdownInput::MainRefused => {
-                // It cannot go first then; the others are told as if it had ended.
-                if !self.everyone_told && !self.main_ended {
-                    self.drain(now, &mut actions);
+        match input {
+            ShutdownInput::StopRequested(signal) => self.stop_requested_by(signal, now, &mut actions),
+            ShutdownInput::ChildrenReaped { main, all } => self.reaped(main, all, now, &mut actions),
+            ShutdownInput::MainNotAsked => {
+                if !self.main_exited && self.asks_others() {
+                    self.ask_from_the_top(now, &mut actions);
                 }
             }
             ShutdownInput::OutOfReach => {
                 actions.push(ShutdownAction::ReportSurvivors);
                 self.exit(&mut actions);
             }
+            ShutdownInput::NoneCanAct => {
+                let limited = self.kill_at.is_some() || self.give_up_at.is_some();
+                if self.draining && !limited {
+                    self.kill(now, &mut actions);
+                }
+            }
             ShutdownInput::Grace(grace) => {
                 self.config.grace = Some(grace);
-                if self.stop_requested.is_some() && self.tell_main_at.is_none() {
+                if self.stop_requested.is_some() && self.ask_main_at.is_none() {
                     self.start_clock(now);
                 }
             }
@@ -286,18 +376,24 @@ impl Shutdown {
         actions
     }
 
-    fn stop_signal(&mut self, signal: Signal, now: Duration, actions: &mut Vec<ShutdownAction>) {
-        self.held |= signal.into();
+    /// False if the others finish without being asked.
+    fn asks_others(&self) -> bool {
+        self.config.on_main_exit != OnMainExit::Finish
+    }
+
+    fn stop_requested_by(&mut self, signal: Signal, now: Duration, actions: &mut Vec<ShutdownAction>) {
         let first = self.stop_requested.is_none();
+        self.held |= signal.into();
         if first {
             self.stop_requested = Some(now);
-            if !self.main_ended && !self.config.stop_delay.is_zero() {
-                self.tell_main_at = now.checked_add(self.config.stop_delay);
+            if !self.main_exited && !self.config.stop_delay.is_zero() {
+                self.ask_main_at = now.checked_add(self.config.stop_delay);
+                actions.push(ShutdownAction::Hold(signal));
                 return;
             }
         }
-        if first || self.tell_main_at.is_some() {
-            self.tell_main(now, actions);
+        if first || self.ask_main_at.is_some() {
+            self.begin_stop(now, actions);
         } else {
             self.forward_held(actions);
         }
@@ -308,67 +404,105 @@ impl Shutdown {
         self.held = SignalSet::empty();
     }
 
-    /// The stop begins: main is told, or whoever remains where main has ended.
-    fn tell_main(&mut self, now: Duration, actions: &mut Vec<ShutdownAction>) {
-        self.tell_main_at = None;
-        self.forward_held(actions);
+    /// Asks main, or the others from the top if main has exited.
+    fn begin_stop(&mut self, now: Duration, actions: &mut Vec<ShutdownAction>) {
+        self.ask_main_at = None;
+        if self.main_exited {
+            // To forward it to all would ask workers over the head of their master.
+            self.held = SignalSet::empty();
+        } else {
+            self.forward_held(actions);
+            self.examine_after = EXAMINE_AFTER;
+            self.examine_at = now.checked_add(EXAMINE_AFTER);
+        }
         if self.kill_at_is_default && self.config.runtime_has_clock {
-            // The drain had begun by itself; from here on the runtime counts.
+            // The drain had begun by itself; from here on the runtime limits it.
             self.kill_at = None;
+            self.last_call_at = None;
+            self.kill_at_is_default = false;
         }
         self.start_clock(now);
-        if self.main_ended && !self.everyone_told {
+        if self.main_exited && !self.draining {
             self.drain(now, actions);
         }
     }
 
-    /// The time of the stop counts from here: main was told, or has ended before it could be.
+    /// The time of the stop counts from here.
     fn start_clock(&mut self, now: Duration) {
+        if self.give_up_at.is_some() {
+            return;
+        }
+        self.began = now;
+        self.report_after = REPORT_AFTER;
+        self.report_at = now.checked_add(REPORT_AFTER);
         match self.config.grace {
             Some(grace) => {
-                if !self.everyone_told {
-                    self.tell_everyone_at = now.checked_add(grace / 2);
-                }
                 self.kill_no_later_than(now.checked_add(grace));
+                self.call_no_later_than(self.last_call(now, grace));
             }
-            None if self.give_up_at.is_none() => self.report_at = now.checked_add(REPORT_AFTER),
-            None => {}
+            None => self.call_no_later_than(self.last_call(now, LAST_CALL * 5 / 4)),
         }
     }
 
-    fn ended(&mut self, main: bool, all: bool, now: Duration, actions: &mut Vec<ShutdownAction>) {
+    /// The last call of a time that began now and ends at a limit.
+    fn last_call(&self, now: Duration, limit: Duration) -> Option<Duration> {
+        match self.config.last_call {
+            Some(time) => now.checked_add(time),
+            None if self.asks_others() => now.checked_add(limit * 4 / 5),
+            None => None,
+        }
+    }
+
+    fn call_no_later_than(&mut self, at: Option<Duration>) {
+        if !self.last_called {
+            self.last_call_at = earlier(self.last_call_at, at);
+        }
+    }
+
+    fn kill_no_later_than(&mut self, at: Option<Duration>) {
+        if self.give_up_at.is_none() {
+            self.kill_at = earlier(self.kill_at, at);
+        }
+    }
+
+    fn reaped(&mut self, main: bool, all: bool, now: Duration, actions: &mut Vec<ShutdownAction>) {
         if main {
-            self.main_ended = true;
-            // A stop that was still held back has nobody to go to first.
-            if self.tell_main_at.take().is_some() {
+            self.main_exited = true;
+            // A stop signal that was held back has no main to go to.
+            if self.ask_main_at.take().is_some() {
                 self.held = SignalSet::empty();
                 self.start_clock(now);
             }
         }
-        let leave = main && self.config.on_main_exit == OnMainExit::Exit;
-        if all || leave {
+        let mode = self.config.on_main_exit;
+        if main && mode == OnMainExit::TerminateGroup {
+            actions.push(ShutdownAction::TerminateGroup);
+        }
+        if all || (main && matches!(mode, OnMainExit::Exit | OnMainExit::TerminateGroup)) {
             self.exit(actions);
         } else if self.abandoned {
-            // Where somebody escapes by forking it is by the death of a parent that hands its children up.
-            self.kill_again_at = self.kill_again_at.min(now.checked_add(LOOK_AGAIN_AFTER));
+            // A process that escapes by forking does so by the exit of a parent, which hands its children up.
+            self.kill_again_at = self.kill_again_at.min(now.checked_add(CHECK_AGAIN_AFTER));
         } else if main {
-            if self.config.on_main_exit == OnMainExit::Drain || self.stop_requested.is_some() {
+            if mode != OnMainExit::Wait || self.stop_requested.is_some() {
                 self.drain(now, actions);
             }
-        } else if self.everyone_told && self.newcomers_at.is_none() {
-            self.newcomers_at = now.checked_add(NEWCOMERS_AFTER);
+        } else if self.draining && self.ask_next_at.is_none() && self.give_up_at.is_none() {
+            self.ask_next_at = now.checked_add(self.ask_again_after);
+            self.ask_again_after = (self.ask_again_after * 2).min(ASK_AGAIN_WITHIN);
         }
     }
 
-    /// No time is left for anybody.
+    /// No time is left for any process.
     fn abandon(&mut self, now: Duration, actions: &mut Vec<ShutdownAction>) {
         if self.abandoned {
             return;
         }
         *self = Self {
             stop_requested: self.stop_requested,
-            main_ended: self.main_ended,
-            everyone_told: true,
+            main_exited: self.main_exited,
+            draining: true,
+            last_called: true,
             abandoned: true,
             give_up_at: self.give_up_at,
             ..Self::new(self.config)
@@ -382,39 +516,83 @@ impl Shutdown {
         }
     }
 
-    /// Main has ended and others remain.
+    /// Main has exited and others remain.
     fn drain(&mut self, now: Duration, actions: &mut Vec<ShutdownAction>) {
-        self.tell_everyone(actions);
+        if self.give_up_at.is_some() {
+            return;
+        }
+        if self.stop_requested.is_none() {
+            self.began = now;
+        }
+        if self.report_at.is_none() {
+            self.report_at = now.checked_add(REPORT_AFTER);
+        }
         let under_runtime_clock = self.stop_requested.is_some() && self.config.runtime_has_clock;
         match self.config.drain {
-            Some(drain) => self.kill_no_later_than(now.checked_add(drain)),
-            None if under_runtime_clock => {}
+            Some(drain) => {
+                if self.config.grace.is_none() && self.config.last_call.is_none() {
+                    // The limit is known now.
+                    self.last_call_at = None;
+                }
+                self.limit_drain(now, drain);
+            }
+            None if under_runtime_clock || !self.asks_others() => {}
             None => {
                 self.kill_at_is_default = self.kill_at.is_none();
-                self.kill_no_later_than(now.checked_add(DRAIN));
+                self.limit_drain(now, DRAIN);
             }
+        }
+        if self.asks_others() {
+            self.ask_from_the_top(now, actions);
+        } else {
+            self.report_step(StopStep::Wait, now, actions);
         }
     }
 
-    fn tell_everyone(&mut self, actions: &mut Vec<ShutdownAction>) {
-        self.tell_everyone_at = None;
-        self.everyone_told = true;
-        actions.push(ShutdownAction::TerminateAll);
+    fn limit_drain(&mut self, now: Duration, drain: Duration) {
+        self.kill_no_later_than(now.checked_add(drain));
+        let called_since = if self.config.last_call.is_some() { self.began } else { now };
+        self.call_no_later_than(self.last_call(called_since, drain));
     }
 
-    fn kill_no_later_than(&mut self, at: Option<Duration>) {
-        if self.give_up_at.is_none() {
-            self.kill_at = [self.kill_at, at].into_iter().flatten().min();
+    fn ask_from_the_top(&mut self, now: Duration, actions: &mut Vec<ShutdownAction>) {
+        let first = !self.draining;
+        self.draining = true;
+        self.examine_after = EXAMINE_DRAIN_AFTER;
+        self.examine_at = now.checked_add(EXAMINE_DRAIN_AFTER);
+        actions.push(ShutdownAction::TerminateNext);
+        if first || self.main_exited {
+            self.report_step(StopStep::Drain, now, actions);
+        }
+    }
+
+    fn report_step(&mut self, step: StopStep, now: Duration, actions: &mut Vec<ShutdownAction>) {
+        self.step = step;
+        if self.config.report_steps_after.is_zero() {
+            actions.push(ShutdownAction::ReportStep(step));
+        } else {
+            self.report_step_at = now.checked_add(self.config.report_steps_after);
         }
     }
 
     fn tick(&mut self, now: Duration, actions: &mut Vec<ShutdownAction>) {
         let due = |timer: &mut Option<Duration>| timer.take_if(|at| *at <= now).is_some();
-        if due(&mut self.tell_main_at) {
-            self.tell_main(now, actions);
+        if due(&mut self.ask_main_at) {
+            self.begin_stop(now, actions);
         }
-        if due(&mut self.tell_everyone_at) {
-            self.tell_everyone(actions);
+        if due(&mut self.examine_at) {
+            self.examine_after = (self.examine_after * 2).min(EXAMINE_AT_LEAST_EVERY);
+            self.examine_at = now.checked_add(self.examine_after);
+            actions.push(ShutdownAction::Examine);
+        }
+        if due(&mut self.last_call_at) {
+            self.last_called = true;
+            self.draining = true;
+            actions.push(ShutdownAction::TerminateAll);
+            self.report_step(StopStep::LastCall, now, actions);
+        }
+        if due(&mut self.ask_next_at) {
+            actions.push(ShutdownAction::TerminateNext);
         }
         if due(&mut self.kill_at) {
             self.kill(now, actions);
@@ -423,10 +601,14 @@ impl Shutdown {
             self.kill_again_after *= 2;
             self.kill_again_at = now.checked_add(self.kill_again_after);
         }
-        if due(&mut self.newcomers_at) && self.give_up_at.is_none() {
-            actions.push(ShutdownAction::TerminateOrphans);
+        if due(&mut self.report_step_at) {
+            actions.push(ShutdownAction::ReportStep(self.step));
         }
         if due(&mut self.report_at) {
+            self.report_after *= 2;
+            let next = self.began.checked_add(self.report_after);
+            // A stop that was requested in the middle of a drain has set its beginning anew.
+            self.report_at = next.filter(|at| *at > now).or(now.checked_add(self.report_after));
             actions.push(ShutdownAction::ReportSurvivors);
         }
         if due(&mut self.give_up_at) {
@@ -436,10 +618,13 @@ impl Shutdown {
     }
 
     fn kill(&mut self, now: Duration, actions: &mut Vec<ShutdownAction>) {
-        if !self.everyone_told {
-            self.tell_everyone(actions);
-        }
         actions.push(ShutdownAction::Kill);
+        // From here on the processes are killed, and no other step is due.
+        self.kill_at = None;
+        self.examine_at = None;
+        self.ask_next_at = None;
+        self.last_call_at = None;
+        self.report_step_at = None;
         self.report_at = None;
         self.kill_again_at = now.checked_add(KILL_AGAIN_AFTER);
         self.give_up_at = now.checked_add(GIVE_UP_AFTER);
@@ -449,4 +634,8 @@ impl Shutdown {
         *self = Self { done: true, stop_requested: self.stop_requested, ..Self::new(self.config) };
         actions.push(ShutdownAction::Exit);
     }
+}
+
+fn earlier(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    [one, other].into_iter().flatten().min()
 }

@@ -1,6 +1,7 @@
 //! The processes below another one, and the way to signal one of them without hitting a stranger.
 
 pub(crate) mod kill_tree;
+pub(crate) mod partners;
 pub(crate) mod scan;
 pub(crate) mod signal;
 pub(crate) mod walk;

@@ -7,6 +7,7 @@ use crate::pid::Pid;
 use crate::pid::{PidMap, PidSet};
 use crate::procfs;
 use crate::procfs::reader::Reader;
+use std::time::Instant;
 
 /// All descendants of a process, in order of pid: those in other sessions, those that were double-forked and adopted, and
 /// zombies, which [`Process::has_ended`] tells. Not those that merely share the PID namespace, as `docker exec` ones do.
@@ -39,12 +40,21 @@ use crate::procfs::reader::Reader;
 /// # }
 /// ```
 pub fn descendants(of: Pid) -> Result<Vec<Process>, Error> {
-    let mut reader = Reader::new();
-    procfs::verify(&mut reader)?;
-    let found = if of != Pid::INIT && is_possible(&mut reader) {
-        descendants_of(of, &mut reader)?
+    descendants_with(&mut Reader::new(), of)
+}
+
+/// The same, given up at that time with [`Error::Proc`] of kind `TimedOut`: among many busy processes a walk may take half a
+/// minute.
+pub(crate) fn descendants_within(of: Pid, until: Instant) -> Result<Vec<Process>, Error> {
+    descendants_with(&mut Reader::until(until), of)
+}
+
+fn descendants_with(reader: &mut Reader, of: Pid) -> Result<Vec<Process>, Error> {
+    procfs::verify(reader)?;
+    let found = if of != Pid::INIT && is_possible(reader) {
+        descendants_of(of, reader)?
     } else {
-        scan::descendants_of(of, &mut reader)?
+        scan::descendants_of(of, reader)?
     };
     let mut found: Vec<Process> = found.into_values().collect();
     found.sort_unstable_by_key(|process| process.pid);
@@ -156,18 +166,6 @@ pub(super) fn lists(
 /// True where `hidepid` (`proc(5)`) keeps a process from this user.
 fn is_hidden(error: &Error) -> bool {
     matches!(error, Error::Proc { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied)
-}
-
-/// The pids of this process's own children at one look, which stay theirs until they are waited for.
-pub(crate) fn child_pids(reader: &mut Reader) -> Result<Vec<Pid>, Error> {
-    let me = rustix::process::getpid().into();
-    let mut pids = Vec::new();
-    if is_possible(reader) {
-        lists(me, reader, &mut Vec::new(), &mut pids)?;
-    } else {
-        pids.extend(children(me, reader)?.into_iter().map(|process| process.pid));
-    }
-    Ok(pids)
 }
 
 /// The children of one process at one look, zombies included.

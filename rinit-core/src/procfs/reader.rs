@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use std::fmt::{self, Write as _};
 use std::io;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// More than any single-process file holds, a `status` with the kernel's 65,536 supplementary groups included.
 pub(super) const LARGEST: usize = 4 << 20;
@@ -23,11 +24,18 @@ const COMMAND_LINE: usize = 4096;
 pub(crate) struct Reader {
     path: String,
     bytes: Vec<u8>,
+    /// Nothing is read from then on.
+    until: Option<Instant>,
 }
 
 impl Reader {
     pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    /// A reader that fails with [`io::ErrorKind::TimedOut`] from that time on.
+    pub(crate) fn until(time: Instant) -> Self {
+        Self { until: Some(time), ..Self::default() }
     }
 
     /// The file's bytes, at most `limit` or a buffer more; `None` when the process is gone.
@@ -45,6 +53,9 @@ impl Reader {
     }
 
     fn fill(&mut self, limit: usize) -> io::Result<usize> {
+        if self.until.is_some_and(|until| Instant::now() >= until) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let file = retry_transient(|| Ok(rustix::fs::open(self.path.as_str(), flags, Mode::empty())?))?;
         let mut used = 0;

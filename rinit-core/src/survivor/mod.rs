@@ -132,6 +132,11 @@ pub(crate) fn age(start_ticks: u64) -> Duration {
     sys::since_boot().saturating_sub(from_ticks(start_ticks, sys::ticks_per_second()))
 }
 
+/// How long before `now`, as time since boot, the process started; `None` if it started after that.
+pub(crate) fn since_start(start_ticks: u64, now: Duration) -> Option<Duration> {
+    now.checked_sub(from_ticks(start_ticks, sys::ticks_per_second()))
+}
+
 fn from_ticks(ticks: u64, per_second: u64) -> Duration {
     let per_second = per_second.max(1);
     let nanoseconds = u128::from(ticks % per_second) * 1_000_000_000 / u128::from(per_second);

@@ -32,6 +32,11 @@ pub enum Reason {
     },
     /// Nobody has told it to end.
     NeverTold,
+    /// It was not asked to stop: that is left to its parent, which was asked.
+    LeftToParent {
+        /// The parent.
+        parent: Pid,
+    },
     /// A thread of it is in uninterruptible sleep: not even SIGKILL acts before the kernel comes back.
     StuckInKernel {
         /// The kernel function it sleeps in, where the kernel says.
@@ -67,7 +72,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// One word for programs: `ignores`, `blocks`, `handles`, `shell-waits`, `waits`, `never-told`, `stuck-in-kernel`, `stopped`,
+    /// One word for programs: `ignores`, `blocks`, `handles`, `shell-waits`, `waits`, `never-told`, `left-to-parent`, `stuck-in-kernel`, `stopped`,
     /// `traced`, `pending`, `namespace-init`, `not-permitted`, `ending`, `zombie`, `unknown`.
     ///
     /// ```
@@ -81,6 +86,7 @@ impl Reason {
             Self::Handles(_) => "handles",
             Self::ShellWaits { .. } => "shell-waits",
             Self::NeverTold => "never-told",
+            Self::LeftToParent { .. } => "left-to-parent",
             Self::StuckInKernel { .. } => "stuck-in-kernel",
             Self::Stopped(_) => "stopped",
             Self::Traced(_) => "traced",
@@ -108,6 +114,7 @@ impl fmt::Display for Reason {
                 Quoted(command)
             ),
             Self::NeverTold => f.write_str("was never told"),
+            Self::LeftToParent { parent } => write!(f, "not asked by rinit, left to its parent {parent}"),
             Self::StuckInKernel { at: Some(at) } => write!(f, "stuck in the kernel (state D, at {at})"),
             Self::StuckInKernel { at: None } => f.write_str("stuck in the kernel (state D)"),
             Self::Stopped(signal) => write!(f, "stopped (state T): it acts on {signal} only after SIGCONT"),

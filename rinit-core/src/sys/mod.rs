@@ -41,7 +41,7 @@ pub(crate) use signal::send::{
 };
 pub(crate) use signal::wait::{is_sigtimedwait, sigtimedwait};
 pub(crate) use spawn::c_strings::{CStrings, LISTEN_PID_ROOM, NulByte, c_string};
-pub(crate) use spawn::{Failure, Ids, Placement, Plan, Stage, place, spawn};
+pub(crate) use spawn::{Failure, Ids, Placement, Plan, Progress, Stage, Starting, place, spawn, start};
 pub(crate) use terminal::give_up_terminal;
 
 /// The result of a system call made through libc: -1 means that `errno` tells why.

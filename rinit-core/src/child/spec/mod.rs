@@ -72,7 +72,6 @@ pub struct ChildSpec {
     pub(crate) parent_death_signal: Option<Signal>,
     pub(crate) stop_signal: Signal,
     pub(crate) stop_timeout: Duration,
-    pub(crate) shares_memory: bool,
 }
 
 impl ChildSpec {
@@ -100,7 +99,6 @@ impl ChildSpec {
             parent_death_signal: None,
             stop_signal: Signal::TERM,
             stop_timeout: lifetime::DEFAULT_STOP_TIMEOUT,
-            shares_memory: false,
         }
     }
 
@@ -278,11 +276,5 @@ impl ChildSpec {
         self.ignore = if inherited.sigchld_ignored() { SignalSet::only(Signal::CHLD) } else { SignalSet::empty() };
         self.default = SignalSet::empty();
         self
-    }
-
-    /// Lets the child run in this process's memory until it is the program, which is quicker. Only where this process has
-    /// no handler for any signal: one that arrives in that time would run it there.
-    pub(crate) fn share_memory(&mut self) {
-        self.shares_memory = true;
     }
 }

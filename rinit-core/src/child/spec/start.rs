@@ -31,9 +31,40 @@ pub(crate) struct Started {
     pub(crate) pipes: Pipes,
 }
 
+/// A child on its way to its program.
+#[derive(Debug)]
+pub(crate) struct Starting {
+    pub(crate) child: sys::Starting,
+    /// The files that it tries in turn.
+    candidates: Vec<PathBuf>,
+}
+
 impl ChildSpec {
-    /// Starts the child. The caller answers for its being waited for, by exactly one side.
+    /// Starts the child, and waits until it is its program. The caller answers for its being waited for, by exactly one side.
     pub(crate) fn start(&self, terminal: TerminalUse<'_>) -> Result<Started, Error> {
+        let (pid, _, pipes) = self.run_plan(terminal, false, sys::spawn)?;
+        Ok(Started { pid, pipes })
+    }
+
+    /// Starts the child, and does not wait until it is its program. If it is gated it becomes that only when the caller has
+    /// closed its descriptors. Nothing reads its pipes, if it has any.
+    pub(crate) fn begin(&self, terminal: TerminalUse<'_>, is_gated: bool) -> Result<Starting, Error> {
+        let (child, candidates, _) = self.run_plan(terminal, is_gated, sys::start)?;
+        Ok(Starting { child, candidates })
+    }
+
+    /// Why a child that has begun to start failed.
+    pub(crate) fn explain_start(&self, starting: &Starting, failure: Failure) -> Error {
+        self.explain(failure, &starting.candidates)
+    }
+
+    /// Prepares all that the child needs, because nothing may be allocated after the fork, and runs it.
+    fn run_plan<T>(
+        &self,
+        terminal: TerminalUse<'_>,
+        is_gated: bool,
+        run: impl FnOnce(&mut Plan<'_>) -> Result<T, Failure>,
+    ) -> Result<(T, Vec<PathBuf>, Pipes), Error> {
         let environment = self.child_environment()?;
         let candidates = path_search::candidates(&self.program, environment.get("PATH"));
         let directory = self.directory.as_deref().map(c_path).transpose()?;
@@ -66,10 +97,11 @@ impl ChildSpec {
             ignore: self.ignore,
             default: self.default,
             mask: self.mask,
-            shares_memory: self.shares_memory,
+            is_gated,
         };
-        let pid = sys::spawn(&mut plan).map_err(|failure| self.explain(failure, &candidates))?;
-        Ok(Started { pid, pipes })
+        let result = run(&mut plan);
+        drop(plan);
+        Ok((result.map_err(|failure| self.explain(failure, &candidates))?, candidates, pipes))
     }
 
     fn explain(&self, Failure { stage, number, source }: Failure, candidates: &[PathBuf]) -> Error {

@@ -60,6 +60,7 @@ fn write_reason(to: &mut Writer, reason: &Reason) {
             to.u32(*our_uid);
         }
         Reason::Zombie { parent } => to.option(*parent, |to, pid| to.i32(pid.get())),
+        Reason::LeftToParent { parent } => to.i32(parent.get()),
         Reason::NeverTold | Reason::Unknown => {}
     }
 }
@@ -76,6 +77,7 @@ fn read_reason(from: &mut Reader<'_>) -> Option<Reason> {
         "shell-waits" => Reason::ShellWaits { child: pid(from)?, command: from.text()? },
         "waits" => Reason::Waits(signal(from)?),
         "never-told" => Reason::NeverTold,
+        "left-to-parent" => Reason::LeftToParent { parent: pid(from)? },
         "stuck-in-kernel" => Reason::StuckInKernel { at: from.option(Reader::text)? },
         "stopped" => Reason::Stopped(signal(from)?),
         "traced" => Reason::Traced(signal(from)?),
@@ -111,6 +113,7 @@ pub(super) mod tests {
             (any_pid(), ".*").prop_map(|(child, command)| Reason::ShellWaits { child, command }),
             any_signal().prop_map(Reason::Waits),
             Just(Reason::NeverTold),
+            any_pid().prop_map(|parent| Reason::LeftToParent { parent }),
             prop::option::of(".*").prop_map(|at| Reason::StuckInKernel { at }),
             any_signal().prop_map(Reason::Stopped),
             any_signal().prop_map(Reason::Traced),

@@ -6,27 +6,24 @@
 //! (`fork(2)`, NOTES; `signal-safety(7)`).
 
 pub(super) mod c_strings;
-mod vfork;
 
 use crate::pid::Pid;
 use crate::signal::Signal;
 use crate::signal::set::SignalSet;
+use crate::sys::fd::close::close_all_but;
 use crate::sys::fd::remap::{Passed, pipe};
-use crate::sys::retry::{retry_transient, sleep};
+use crate::sys::retry::retry_transient;
 use crate::sys::signal::disposition::{Disposition, set_disposition};
 use crate::sys::signal::mask::{block, set_mask};
 use crate::sys::signal::send::{kill, set_parent_death_signal};
 use c_strings::CStrings;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char};
 use std::io;
-use std::ptr;
-use std::time::{Duration, Instant};
-use vfork::ChildStack;
 
 /// Where the child stands among groups, sessions and terminals.
 #[derive(Debug, Clone, Copy)]
@@ -70,8 +67,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) ignore: SignalSet,
     pub(crate) default: SignalSet,
     pub(crate) mask: SignalSet,
-    /// No handler of this process's can run in the child, so that it may use the same memory.
-    pub(crate) shares_memory: bool,
+    /// The child waits before it becomes the program, until [`Starting::release`] or the close of all descriptors.
+    pub(crate) is_gated: bool,
 }
 
 /// The step at which the child failed.
@@ -153,60 +150,126 @@ impl Report {
 }
 
 /// Starts the child and waits until it has become the program, or says why it could not.
+pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, Failure> {
+    start(plan)?.finish()
+}
+
+/// Starts the child, and does not wait for its `execve(2)`, which may take long: the file may lie on a network file system
+/// that does not answer, or under another process's lease (`fcntl(2)`).
 ///
 /// All signals are blocked around the fork, and the child unblocks them last: one that arrives between fork and exec
 /// stays pending and meets the program as it would have met it without us, never this process's handlers.
-pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, Failure> {
-    let (read, write) = pipe().map_err(Failure::here(Stage::Pipe))?;
-    let write = plan.passed.out_of_the_way(write).map_err(Failure::here(Stage::Pipe))?;
+pub(crate) fn start(plan: &mut Plan<'_>) -> Result<Starting, Failure> {
+    let new_pipe = || {
+        let (read, write) = pipe()?;
+        Ok((plan.passed.out_of_the_way(read)?, plan.passed.out_of_the_way(write)?))
+    };
+    let (report, write) = new_pipe().map_err(Failure::here(Stage::Pipe))?;
+    let gate = if plan.is_gated { Some(new_pipe().map_err(Failure::here(Stage::Pipe))?) } else { None };
     let mask = block(SignalSet::all()).map_err(Failure::here(Stage::Mask))?;
-    let mut work = Work { plan, report_to: write.as_raw_fd() };
-    let child = Child::start(&mut work);
+    // SAFETY: the child calls only `child`, which makes async-signal-safe calls and ends in execve or _exit.
+    let forked = unsafe { libc::fork() };
+    if forked == 0 {
+        child(plan, &write, gate.as_ref());
+    }
+    let pid = Pid::new(forked).ok_or_else(io::Error::last_os_error);
     let restored = set_mask(mask);
-    let Child { pid, stack } = child.map_err(Failure::here(Stage::Fork))?;
-    drop(write);
-    let ready = wait_for_report(&read, pid);
-    let report = match ready {
-        // Its end is in sight, and nothing before it.
-        Some(PollFlags::HUP) => Ok(None),
-        Some(_) => read_report(&read),
-        None => read_report(&read).or_else(|_| {
-            // Neither could be asked. By now the child is its program, or has ended and is waited for like any other.
-            let from = Instant::now();
-            while from.elapsed() < LONG_ENOUGH {
-                // Until then it may be in this memory: where no sleep is to be had either, the time passes all the same.
-                sleep(LONG_ENOUGH);
+    let pid = pid.map_err(Failure::here(Stage::Fork))?;
+    let starting = Starting { pid, report, gate: gate.map(|(_, write)| write) };
+    match restored {
+        Ok(_) => Ok(starting),
+        // This process could no longer take its own signals: no child is left behind.
+        Err(error) => {
+            if retry_transient(|| kill(pid, Signal::KILL)).is_ok() {
+                reap(pid);
             }
-            Ok(None)
-        }),
-    };
-    let failure = match (report, restored) {
-        // The end of the pipe says that the child is in this memory no longer: the kernel takes it out before it closes the
-        // pipe.
-        (Ok(None), Ok(_)) => return Ok(pid),
-        // The child has failed and is ending.
-        (Ok(Some(failure)), _) => failure,
-        (Err(error), _) => Failure::here(Stage::Pipe)(error),
-        // The program runs, but this process could no longer take its own signals: no child is left behind.
-        (Ok(None), Err(error)) => {
-            if retry_transient(|| kill(pid, Signal::KILL)).is_err() {
-                // To wait for it would be to wait for its own end.
-                return Err(Failure::here(Stage::Mask)(error));
-            }
-            Failure::here(Stage::Mask)(error)
+            Err(Failure::here(Stage::Mask)(error))
         }
-    };
-    // It is ours alone, so its zombie is taken by pid. One that has reported is in this memory until then.
-    let _ =
-        retry_transient(|| Ok(rustix::process::waitpid(Some(pid.rustix()), rustix::process::WaitOptions::empty())?));
-    drop(stack);
-    Err(failure)
+    }
 }
 
-/// How long the child may take before somebody looks whether it was stopped.
-const LOOK_AFTER: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
-/// Far more than the child's few system calls take.
-const LONG_ENOUGH: Duration = Duration::from_millis(100);
+/// A child on its way to its program.
+#[derive(Debug)]
+pub(crate) struct Starting {
+    pid: Pid,
+    report: OwnedFd,
+    /// The child waits until this is closed.
+    gate: Option<OwnedFd>,
+}
+
+/// How far a child is on its way.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    Pending,
+    /// It is the program, or was killed before and is reaped like any other child.
+    Started,
+    /// It could not become the program, and exits.
+    Failed(Failure),
+}
+
+impl Starting {
+    pub(crate) const fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Readable when [`Starting::progress`] is no longer pending.
+    pub(crate) fn report(&self) -> BorrowedFd<'_> {
+        self.report.as_fd()
+    }
+
+    /// Makes [`Starting::progress`] return at once.
+    pub(crate) fn set_nonblocking(&self) -> io::Result<()> {
+        Ok(rustix::io::ioctl_fionbio(&self.report, true)?)
+    }
+
+    /// Closes every descriptor from `first` up but for the report, which lets the child go on.
+    pub(crate) fn close_from(&mut self, first: RawFd) {
+        // Closed below, and not a second time by its owner.
+        let _ = self.gate.take().map(IntoRawFd::into_raw_fd);
+        close_all_but(first, self.report.as_raw_fd());
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        match read_report(&self.report) {
+            Ok(None) => Progress::Started,
+            Ok(Some(failure)) => Progress::Failed(failure),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Progress::Pending,
+            // It cannot be asked: its exit status has to do.
+            Err(_) => Progress::Started,
+        }
+    }
+
+    /// Reaps a child that has failed: it is exiting.
+    pub(crate) fn reap(&self) {
+        reap(self.pid);
+    }
+
+    /// Waits for the `execve(2)`.
+    fn finish(mut self) -> Result<Pid, Failure> {
+        self.gate = None;
+        let report = match wait_for_report(&self.report, self.pid) {
+            // Hang-up without data: execve succeeded and closed the pipe.
+            Some(PollFlags::HUP) => Ok(None),
+            Some(_) | None => read_report(&self.report),
+        };
+        let failure = match report {
+            Ok(None) => return Ok(self.pid),
+            Ok(Some(failure)) => failure,
+            Err(error) => Failure::here(Stage::Pipe)(error),
+        };
+        self.reap();
+        Err(failure)
+    }
+}
+
+/// Reaps a child of this module's own by its pid.
+fn reap(pid: Pid) {
+    let _ =
+        retry_transient(|| Ok(rustix::process::waitpid(Some(pid.rustix()), rustix::process::WaitOptions::empty())?));
+}
+
+/// How long the child may take before the parent checks whether it was stopped.
+const CHECK_AFTER: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// Waits for the child's report or its end: what `poll(2)` says of the pipe then, if it can be asked.
 ///
@@ -215,7 +278,7 @@ const LONG_ENOUGH: Duration = Duration::from_millis(100);
 fn wait_for_report(read: &OwnedFd, pid: Pid) -> Option<PollFlags> {
     use rustix::process::{WaitId, WaitIdOptions};
     let mut fds = [PollFd::new(read, PollFlags::IN)];
-    while retry_transient(|| Ok(poll(&mut fds, Some(&LOOK_AFTER))?)).ok()? == 0 {
+    while retry_transient(|| Ok(poll(&mut fds, Some(&CHECK_AFTER))?)).ok()? == 0 {
         let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let stopped = rustix::process::waitid(WaitId::Pid(pid.rustix()), options).ok().flatten();
         let by = stopped.and_then(|status| status.stopping_signal());
@@ -235,63 +298,15 @@ fn read_report(read: &OwnedFd) -> io::Result<Option<Failure>> {
     Ok((count == bytes.len()).then(|| Report::parse(bytes)))
 }
 
-/// What the child works with. It may do so in this very memory, and is then not to be disturbed.
-struct Work<'a, 'b> {
-    plan: &'a mut Plan<'b>,
-    /// A number and not a value of the parent's, which closes its own while the child still needs it.
-    report_to: RawFd,
-}
-
-/// A child on its way to its program.
-struct Child {
-    pid: Pid,
-    /// What it runs on, if it shares this process's memory. Not to be dropped before it has left that.
-    stack: Option<ChildStack>,
-}
-
-impl Child {
-    /// Until the child has left this memory, the caller must neither touch nor drop the work.
-    fn start(work: &mut Work<'_, '_>) -> io::Result<Self> {
-        // A process with another user's rights in this memory would open it to that user's other processes (`ptrace(2)`).
-        if work.plan.shares_memory && work.plan.ids.is_none() {
-            // Where that is refused, by a seccomp filter for example, the child gets a copy.
-            if let Ok(child) = Self::start_in_this_memory(work) {
-                return Ok(child);
-            }
-        }
-        // SAFETY: the child calls only `child`, which makes async-signal-safe calls and ends in execve or _exit.
-        let forked = unsafe { libc::fork() };
-        if forked == 0 {
-            child(work);
-        }
-        Pid::new(forked).map(|pid| Self { pid, stack: None }).ok_or_else(io::Error::last_os_error)
-    }
-
-    fn start_in_this_memory(work: &mut Work<'_, '_>) -> io::Result<Self> {
-        let stack = ChildStack::new()?;
-        // SAFETY: `spawn` keeps the stack and the work, whose plan leads to all that the child reads, until the child has
-        // left this memory. The child's calls are async-signal-safe, and `start` has seen to it that it stays this user.
-        let pid = unsafe { stack.start(child_in_this_memory, ptr::from_mut(work).cast()) }?;
-        Pid::new(pid).map(|pid| Self { pid, stack: Some(stack) }).ok_or_else(|| io::ErrorKind::InvalidData.into())
-    }
-}
-
-extern "C" fn child_in_this_memory(work: *mut c_void) -> c_int {
-    // SAFETY: `start_in_this_memory` passes this, and leaves it alone.
-    child(unsafe { &mut *work.cast::<Work<'_, '_>>() })
-}
-
-/// The child's steps, and its report where one fails.
-fn child(work: &mut Work<'_, '_>) -> ! {
-    let Err(report) = set_up(work.plan);
-    // SAFETY: the child's own copy of the descriptor, which it has not closed.
-    let report_to = unsafe { BorrowedFd::borrow_raw(work.report_to) };
+/// The child's steps, and its report if one fails.
+fn child(plan: &mut Plan<'_>, report_to: &OwnedFd, gate: Option<&(OwnedFd, OwnedFd)>) -> ! {
+    let Err(report) = set_up(plan, gate);
     let _ = rustix::io::write(report_to, &report.to_bytes());
     // SAFETY: ends the child at once, without running the parent's exit handlers in it.
     unsafe { libc::_exit(127) };
 }
 
-fn set_up(plan: &mut Plan<'_>) -> Result<std::convert::Infallible, Report> {
+fn set_up(plan: &mut Plan<'_>, gate: Option<&(OwnedFd, OwnedFd)>) -> Result<std::convert::Infallible, Report> {
     place(plan.placement)?;
     if let Some(ids) = plan.ids {
         become_user(ids)?;
@@ -303,6 +318,12 @@ fn set_up(plan: &mut Plan<'_>) -> Result<std::convert::Infallible, Report> {
     // Behind the change of user, which clears it (`PR_SET_PDEATHSIG(2const)`).
     if let Some((signal, parent)) = plan.parent_death {
         die_with(parent, signal)?;
+    }
+    if let Some((read, write)) = gate {
+        // SAFETY: the child's own copy, which nothing uses or closes again: the child ends in execve or _exit. Open, it
+        // would keep the end of file from the child itself.
+        unsafe { libc::close(write.as_raw_fd()) };
+        let _ = retry_transient(|| Ok(rustix::io::read(read, &mut [0_u8; 1][..])?));
     }
     // Last of what needs a descriptor: the terminal's own may be at one of the numbers.
     plan.passed.apply().map_err(|(number, error)| Report { stage: Stage::Descriptor, number, error })?;

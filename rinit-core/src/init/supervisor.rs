@@ -1,0 +1,405 @@
+//! The loop: waits for one event, handles it, and carries out the actions of the shutdown policy.
+
+use super::clock::{Clock, HEARTBEAT};
+use super::contained::Contained;
+use super::delivery::{PendingStop, Routing};
+use super::descendants::{self, Descendants, Stage, signal_blindly};
+use super::error_log::ErrorLog;
+use super::event::{Event, NextStep, WithheldReason};
+use super::job_control::Foreground;
+use super::observer::Observers;
+use super::oom::OomWatch;
+use super::priority::Priority;
+use super::start::Starting;
+use crate::error::Error;
+use crate::exit_status::ExitStatus;
+use crate::pid::Pid;
+use crate::policy::shutdown::{Shutdown, ShutdownAction, ShutdownConfig, ShutdownInput, StopStep};
+use crate::report::Report;
+use crate::signal::Signal;
+use crate::signal::received::ReceivedSignal;
+use crate::signal::set::SignalSet;
+use crate::sys;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// The program that runs under this init.
+#[derive(Debug)]
+pub(super) struct Main {
+    pub(super) pid: Pid,
+    /// `None` until it is reaped. From then on the kernel may give its number to another process.
+    pub(super) status: Option<ExitStatus>,
+}
+
+impl Main {
+    pub(super) const fn is_alive(&self) -> bool {
+        self.status.is_none()
+    }
+
+    /// The pid, while it cannot be another process's.
+    pub(super) fn living(&self) -> Option<Pid> {
+        self.is_alive().then_some(self.pid)
+    }
+}
+
+/// The loop's state: one thread, one blocking wait.
+pub(super) struct Supervisor {
+    pub(super) me: Pid,
+    pub(super) main: Main,
+    pub(super) shutdown: Shutdown,
+    /// What the policy has not seen yet. Nothing calls the policy from inside the carrying out of one of its actions.
+    pub(super) inputs: VecDeque<ShutdownInput>,
+    pub(super) descendants: Descendants,
+    pub(super) routing: Routing,
+    pub(super) pending_stop: Option<PendingStop>,
+    pub(super) foreground: Foreground,
+    pub(super) oom: OomWatch,
+    pub(super) errors: ErrorLog,
+    pub(super) observers: Observers,
+    /// Main, until it is its program.
+    pub(super) starting: Option<Starting>,
+    pub(super) start_failed: Option<Error>,
+    /// The controlling process, if this init runs a contained job.
+    pub(super) contained: Option<Contained>,
+    pub(super) reaped: u64,
+    pub(super) stop_signal: Option<Signal>,
+    /// Children may have exited that no SIGCHLD announces any more.
+    pub(super) children_are_due: bool,
+    clock: Clock,
+    priority: Priority,
+    round: Round,
+    /// The signal by which main was asked to stop.
+    pub(super) asked_main_by: Option<Signal>,
+    asked_blindly: bool,
+    reported_freeze: bool,
+    /// Main may not be signalled, so that it cannot be asked to stop.
+    pub(super) main_refused: bool,
+    /// A report was due: the processes that remain have had time to stop by themselves.
+    had_time: bool,
+}
+
+/// One reason to wake up.
+enum Wake {
+    /// Children may have changed their state.
+    Children,
+    Signal(ReceivedSignal),
+    /// The controlling process has sent something, or exited.
+    Controller,
+    /// Out of time, interrupted, or woken up for nothing.
+    Nothing,
+}
+
+impl Supervisor {
+    pub(super) fn new(
+        me: Pid,
+        main: Pid,
+        foreground: Foreground,
+        shutdown: ShutdownConfig,
+        routing: Routing,
+        observers: Observers,
+    ) -> Self {
+        Self {
+            me,
+            main: Main { pid: main, status: None },
+            shutdown: Shutdown::new(shutdown),
+            inputs: VecDeque::new(),
+            descendants: Descendants::new(me),
+            round: Round::new(routing.urgent_signals()),
+            routing,
+            pending_stop: None,
+            foreground,
+            oom: OomWatch::default(),
+            errors: ErrorLog::default(),
+            observers,
+            starting: None,
+            start_failed: None,
+            contained: None,
+            reaped: 0,
+            stop_signal: None,
+            // A child that exited before the first wait has left its SIGCHLD pending; the first check needs none.
+            children_are_due: true,
+            clock: Clock::start(),
+            priority: Priority::default(),
+            asked_main_by: None,
+            asked_blindly: false,
+            reported_freeze: false,
+            main_refused: false,
+            had_time: false,
+        }
+    }
+
+    /// Runs until the policy is done.
+    ///
+    /// # Errors
+    ///
+    /// Only if main could not become its program.
+    pub(super) fn run(mut self) -> Result<Report, Error> {
+        if self.starting.is_none() {
+            self.observers.emit(Event::Spawned { pid: self.main.pid });
+        }
+        while !self.shutdown.is_done() {
+            match self.wait() {
+                Wake::Children => {
+                    self.handle_commands();
+                    self.reap();
+                }
+                Wake::Signal(signal) => self.deliver(signal),
+                Wake::Controller => self.handle_commands(),
+                Wake::Nothing => {}
+            }
+            if self.shutdown.deadline().is_some_and(|at| at <= self.now()) {
+                self.inputs.push_back(ShutdownInput::Tick);
+            }
+            self.run_inputs();
+            self.check_start();
+            if let Some(error) = self.start_failed.take() {
+                self.foreground.take_back_from(self.main.pid);
+                return Err(error);
+            }
+        }
+        Ok(self.report())
+    }
+
+    fn now(&self) -> Duration {
+        self.clock.now()
+    }
+
+    /// Waits for one event: not at all if there is work left, without limit if nothing is due.
+    fn wait(&mut self) -> Wake {
+        let received = match self.round.next() {
+            Ok(None) => {
+                let idle = if self.children_are_due { Some(Duration::ZERO) } else { self.time_left() };
+                let idle = self.wait_for_start(idle);
+                let received = self.round.begin(idle);
+                self.notice_freeze();
+                received
+            }
+            received => received,
+        };
+        match received {
+            Ok(Some(info)) if info.signal == Signal::CHLD => Wake::Children,
+            Ok(Some(info)) if self.is_from_controller(&info) => Wake::Controller,
+            Ok(Some(info)) if self.is_for_own_writing(&info) => Wake::Nothing,
+            Ok(Some(info)) => Wake::Signal(info),
+            // Checking the children costs little, and a stop and continue may have hidden one.
+            Ok(None) => Wake::Children,
+            Err(error) => {
+                self.errors.failed("waiting for signals", &error, &mut self.observers);
+                Wake::Children
+            }
+        }
+    }
+
+    /// How long to wait. While a deadline is pending not much longer than a heartbeat, by which a freeze is noticed.
+    fn time_left(&mut self) -> Option<Duration> {
+        let Some(deadline) = self.shutdown.deadline() else {
+            self.clock.rest();
+            return None;
+        };
+        self.clock.before_wait();
+        Some(deadline.saturating_sub(self.now()).min(HEARTBEAT))
+    }
+
+    fn notice_freeze(&mut self) {
+        if let Some(time) = self.clock.after_wait() {
+            if !std::mem::replace(&mut self.reported_freeze, true) {
+                self.observers.emit(Event::Frozen { time });
+            }
+        }
+    }
+
+    /// True for a signal that the kernel sends to a process that writes to a pipe without a reader (`pipe(7)`) or beyond a
+    /// file's size limit (`setrlimit(2)`): this process's own log. Main must not die of it. Not even an event: logging it
+    /// would raise the next one, without end.
+    fn is_for_own_writing(&self, info: &ReceivedSignal) -> bool {
+        [Signal::PIPE, Signal::XFSZ].contains(&info.signal) && info.sender == Some(self.me)
+    }
+
+    /// Takes the inputs one after the other. Carrying out an action may add to them.
+    fn run_inputs(&mut self) {
+        while let Some(input) = self.inputs.pop_front() {
+            for action in self.shutdown.step(input, self.now()) {
+                self.carry_out(action);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, action: ShutdownAction) {
+        match action {
+            ShutdownAction::Forward(signals) => self.forward_stop(signals),
+            ShutdownAction::Hold(signal) => {
+                self.pending_stop = None;
+                self.observers.emit(Event::Withheld { signal, why: WithheldReason::Delayed });
+            }
+            ShutdownAction::TerminateNext => self.terminate(Descendants::terminate_next),
+            ShutdownAction::TerminateAll => self.terminate(Descendants::terminate_all),
+            ShutdownAction::TerminateGroup => {
+                // Without /proc no member can be told from an unrelated process: the group is left alone.
+                let _ = self.descendants.terminate_group(self.main.pid, &mut self.observers);
+            }
+            ShutdownAction::Examine => self.examine(),
+            ShutdownAction::ReportStep(step) => {
+                let next = match step {
+                    StopStep::Drain => NextStep::Terminate,
+                    StopStep::LastCall => NextStep::LastCall,
+                    StopStep::Wait => NextStep::Wait,
+                };
+                let stage = self.stage(next);
+                self.descendants.report(stage, &mut self.observers);
+            }
+            ShutdownAction::Kill => self.kill(false),
+            ShutdownAction::KillRemaining => self.kill(true),
+            ShutdownAction::ReportSurvivors => self.report_survivors(),
+            ShutdownAction::Exit => {}
+        }
+    }
+
+    fn stage(&self, next: NextStep) -> Stage {
+        let kill_in = self.shutdown.kill_at().map(|at| at.saturating_sub(self.now()));
+        Stage { next, main: self.main.status, kill_in }
+    }
+
+    fn terminate(&mut self, ask: fn(&mut Descendants, &mut Observers) -> Result<(), Error>) {
+        self.priority.raise();
+        if ask(&mut self.descendants, &mut self.observers).is_err() && !self.asked_blindly {
+            // Once: without /proc no process can be told from one that was asked before.
+            self.asked_blindly = true;
+            signal_blindly(self.me, self.main.living(), Signal::TERM);
+        }
+        self.stop_waiting_in_vain();
+    }
+
+    fn kill(&mut self, again: bool) {
+        self.priority.raise();
+        self.oom.has_killed();
+        let stage = self.stage(NextStep::Kill);
+        let Self { descendants, observers, contained, .. } = self;
+        let result = match contained {
+            // A contained job is killed outright: another round of SIGTERM would let it fork again.
+            Some(contained) => descendants.kill_all(contained.group.filter(|_| self.main.is_alive()), observers),
+            None if again => descendants.kill_remaining(observers),
+            None => descendants.kill(stage, observers),
+        };
+        if result.is_err() {
+            signal_blindly(self.me, self.main.living(), Signal::KILL);
+        }
+    }
+
+    /// Checks whether main can act on what it was sent, and continues stopped processes.
+    fn examine(&mut self) {
+        if self.shutdown.is_draining() {
+            return self.descendants.continue_stopped(None, &mut self.observers);
+        }
+        let Some(main) = self.main.living() else { return };
+        self.descendants.continue_stopped(Some(main), &mut self.observers);
+        if self.asked_main_by.is_some_and(|signal| descendants::ignores(main, signal)) {
+            self.inputs.push_back(ShutdownInput::MainNotAsked);
+        }
+    }
+
+    fn report_survivors(&mut self) {
+        let done = self.shutdown.is_done();
+        let next = if done { NextStep::Leave } else { NextStep::Wait };
+        let stage = self.stage(next);
+        self.descendants.report(stage, &mut self.observers);
+        if done {
+            return;
+        }
+        self.had_time = true;
+        self.stop_waiting_in_vain();
+    }
+
+    /// Checks whether waiting on has any use.
+    fn stop_waiting_in_vain(&mut self) {
+        self.leave_if_out_of_reach();
+        // Main is never killed without a limit while it may be signalled.
+        let may_kill = !self.main.is_alive() || self.main_refused;
+        if self.had_time && may_kill && self.descendants.none_can_act() {
+            self.inputs.push_back(ShutdownInput::NoneCanAct);
+        }
+    }
+
+    /// Leaves if none of the processes that remain may be signalled: waiting on would only make this process as unstoppable
+    /// as they are. The exit of PID 1 makes the kernel kill them. If main is one of them it has its time first.
+    pub(super) fn leave_if_out_of_reach(&mut self) {
+        let may_leave =
+            if self.main.is_alive() { self.main_refused && self.had_time } else { self.shutdown.is_draining() };
+        if may_leave && self.descendants.any_was_refused() && self.descendants.is_out_of_reach() {
+            self.inputs.push_back(ShutdownInput::OutOfReach);
+        }
+    }
+
+    fn report(mut self) -> Report {
+        // A job of main's that was killed with it may have had the foreground until now.
+        self.foreground.take_back_from(self.main.pid);
+        let left_behind = if self.main.is_alive() || has_children() {
+            self.descendants.remaining(descendants::REPORTED)
+        } else {
+            Vec::new()
+        };
+        let stop_took = self.shutdown.stop_requested().map(|at| self.now().saturating_sub(at));
+        let report = Report {
+            main_pid: self.main.pid,
+            main: self.main.status,
+            reaped: self.reaped,
+            told: self.descendants.terminated(),
+            killed: self.descendants.take_killed(),
+            left_behind,
+            stop_signal: self.stop_signal,
+            stop_took,
+        };
+        if let Some(Contained { controller, .. }) = &self.contained {
+            controller.send_report(&report);
+        }
+        report
+    }
+}
+
+/// True if children remain. It reaps none, because this process may live on.
+fn has_children() -> bool {
+    let options = rustix::process::WaitIdOptions::EXITED
+        | rustix::process::WaitIdOptions::NOHANG
+        | rustix::process::WaitIdOptions::NOWAIT;
+    rustix::process::waitid(rustix::process::WaitId::All, options).is_ok()
+}
+
+/// Takes pending signals in rounds, each kind once in a round.
+///
+/// The kernel hands out the lowest number first, so that a flood of one signal would hide all above it, SIGCHLD and TERM
+/// included. Within a round signals that request a stop go first, so that a stop waits for one other signal at most.
+#[derive(Debug)]
+struct Round {
+    taken: SignalSet,
+    urgent: SignalSet,
+}
+
+impl Round {
+    const fn new(urgent: SignalSet) -> Self {
+        Self { taken: SignalSet::empty(), urgent }
+    }
+
+    /// The next pending signal of the round. `None` ends the round.
+    fn next(&mut self) -> std::io::Result<Option<ReceivedSignal>> {
+        if self.taken.is_empty() {
+            return Ok(None);
+        }
+        for set in [self.urgent, SignalSet::all()] {
+            let left = set.difference(self.taken);
+            if let Some(info) = sys::sigtimedwait(left, Some(Duration::ZERO))? {
+                return Ok(Some(self.take(info)));
+            }
+        }
+        self.taken = SignalSet::empty();
+        Ok(None)
+    }
+
+    /// Waits for the first signal of a round.
+    fn begin(&mut self, timeout: Option<Duration>) -> std::io::Result<Option<ReceivedSignal>> {
+        Ok(sys::sigtimedwait(SignalSet::all(), timeout)?.map(|info| self.take(info)))
+    }
+
+    fn take(&mut self, info: ReceivedSignal) -> ReceivedSignal {
+        self.taken |= info.signal.into();
+        info
+    }
+}
