@@ -5,9 +5,9 @@ use crate::args::help::{HELP, LICENSE, VERSION};
 use crate::args::{Command, Options, Page, Stream};
 use crate::output::{put, say};
 use crate::persona::{self, Invocation, Persona};
-use rinit_core::{ChildSpec, Error, Inherited, Init, ProcessGroup, User};
+use rinit_core::{ChildSpec, Error, Inherited, Init, Pid, ProcessGroup, User};
 use std::ffi::{OsStr, OsString};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 /// The whole program. Signals are blocked already: the entry point did that first.
@@ -32,8 +32,8 @@ pub fn run(inherited: Result<Inherited, Error>, arguments: Vec<OsString>) -> u8 
             put(Stream::Error, text.as_bytes());
             status
         }
-        Command::Diagnose { json } => {
-            diagnose(json).unwrap_or_else(|error| persona.failed(&Options::default(), &error))
+        Command::Diagnose { json, pid } => {
+            diagnose(json, pid).unwrap_or_else(|error| persona.failed(&Options::default(), &error))
         }
         Command::Pause(options) => {
             let paused = inherited.and_then(|inherited| {
@@ -118,14 +118,28 @@ fn init(options: &mut Options, persona: &dyn Persona, inherited: Inherited) -> R
     Ok(init)
 }
 
-/// Healthy is 0, findings are 1.
+/// 0: the container stops; 1: it does not; 2: only a stop shows it.
 #[inline(never)]
-fn diagnose(json: bool) -> Result<u8, Error> {
-    let diagnosis = rinit_core::diagnose::diagnose()?;
-    let text = if json { diagnosis.to_json() } else { diagnosis.to_string() };
-    let text = text + "\n";
-    let printed = print(&text);
-    Ok(if printed == 0 { u8::from(!diagnosis.is_healthy()) } else { printed })
+fn diagnose(json: bool, pid: Option<Pid>) -> Result<u8, Error> {
+    let diagnosis = pid.map_or_else(rinit_core::diagnose::diagnose, rinit_core::diagnose::diagnose_container_of)?;
+    let text = match json {
+        true => diagnosis.to_json(),
+        false if shows_colours() => diagnosis.to_terminal(),
+        false => diagnosis.to_string(),
+    };
+    let printed = print(&(text + "\n"));
+    let status = match diagnosis.stops {
+        Some(true) => 0,
+        Some(false) => 1,
+        None => 2,
+    };
+    Ok(if printed == 0 { status } else { printed })
+}
+
+/// On a terminal, unless `NO_COLOR` is set to anything (<https://no-color.org>) or the terminal is a dumb one.
+fn shows_colours() -> bool {
+    let variable = |name| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
+    std::io::stdout().is_terminal() && variable("NO_COLOR").is_none() && variable("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// Prints to standard output; a reader that has gone away is rinit's failure to print.

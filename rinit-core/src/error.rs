@@ -185,6 +185,12 @@ pub enum Error {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// The container cannot be diagnosed.
+    #[error("cannot diagnose: {why}")]
+    Diagnosis {
+        /// Why not, and what to do instead.
+        why: String,
+    },
 }
 
 /// What the kernel's answer to a change of user means, where that is one thing.

@@ -5,7 +5,7 @@ pub(crate) mod duration;
 pub(crate) mod help;
 
 use lexopt::{Arg, Parser, ValueExt};
-use rinit_core::Signal;
+use rinit_core::{Pid, Signal};
 use rinit_core::policy::{ForwardFilter, ForwardTo, OnMainExit};
 use rinit_core::signal::Rewrite;
 use std::ffi::{OsStr, OsString};
@@ -22,8 +22,10 @@ pub enum Command {
     Pause(Box<Options>),
     /// Report on the container.
     Diagnose {
-        /// For programs and not for people.
+        /// For programs instead of people.
         json: bool,
+        /// A process of the container; this process without it.
+        pid: Option<Pid>,
     },
     /// Print the help text.
     Help,
@@ -127,7 +129,7 @@ pub fn parse(arguments: Vec<OsString>, variable: impl Fn(&str) -> Option<OsStrin
     let mut options = from_environment(variable)?;
     let stop_signals_from_environment = std::mem::take(&mut options.stop_signals);
     let mut parser = Parser::from_iter(arguments);
-    let (mut pause, mut diagnose, mut json) = (false, false, false);
+    let (mut pause, mut diagnose, mut json, mut pid) = (false, false, false, None);
     while let Some(argument) = parser.next().map_err(bad)? {
         match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
@@ -136,6 +138,7 @@ pub fn parse(arguments: Vec<OsString>, variable: impl Fn(&str) -> Option<OsStrin
             Arg::Short('P') | Arg::Long("pause") => pause = true,
             Arg::Long("diagnose") => diagnose = true,
             Arg::Long("json") => json = true,
+            Arg::Long("pid") => pid = Some(process_id(&parser.value().map_err(bad)?)?),
             Arg::Short('g') => options.to = ForwardTo::Group,
             Arg::Short('c') | Arg::Long("single-child") => options.to = ForwardTo::Main,
             Arg::Short('s') | Arg::Long("subreaper") => options.subreaper = Some(true),
@@ -172,8 +175,9 @@ pub fn parse(arguments: Vec<OsString>, variable: impl Fn(&str) -> Option<OsStrin
     }
     options.report_at_once = options.verbosity > 0;
     let has_program = !options.program.is_empty();
-    if json && !diagnose {
-        return Err(BadUsage("--json goes with --diagnose".into()));
+    if (json || pid.is_some()) && !diagnose {
+        let name = if json { "--json" } else { "--pid" };
+        return Err(BadUsage(format!("{name} goes with --diagnose")));
     }
     match (pause, diagnose) {
         (true, true) => Err(BadUsage("give either --pause or --diagnose".into())),
@@ -182,7 +186,7 @@ pub fn parse(arguments: Vec<OsString>, variable: impl Fn(&str) -> Option<OsStrin
             Err(BadUsage(format!("{name} takes no program")))
         }
         (true, false) => Ok(Command::Pause(Box::new(options))),
-        (false, true) => Ok(Command::Diagnose { json }),
+        (false, true) => Ok(Command::Diagnose { json, pid }),
         (false, false) if !has_program => {
             Err(BadUsage("no program given; usage: rinit [OPTIONS] [--] PROGRAM [ARGS...] (see rinit --help)".into()))
         }
@@ -230,6 +234,7 @@ pub const OPTIONS: &[(&str, &str, bool)] = &[
     ("P", "pause", false),
     ("", "diagnose", false),
     ("", "json", false),
+    ("", "pid", true),
     ("h", "help", false),
     ("V", "version", false),
     ("lL", "license", false),
@@ -300,6 +305,12 @@ fn set_text(options: &mut Options, name: &str, text: &str) -> Result<(), BadUsag
         _ => return Err(BadUsage(format!("unknown option {name}"))),
     }
     Ok(())
+}
+
+fn process_id(value: &OsStr) -> Result<Pid, BadUsage> {
+    let text = value.to_string_lossy();
+    let pid = text.parse().ok().and_then(Pid::new);
+    pid.ok_or_else(|| BadUsage(format!("--pid: '{text}': not a process id: give a number from 1 up")))
 }
 
 fn signal(text: &str) -> Result<Signal, BadUsage> {

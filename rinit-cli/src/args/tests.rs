@@ -94,11 +94,13 @@ fn commands_without_a_program() {
         ("-l", Command::License),
         ("-L", Command::License),
         ("--license", Command::License),
-        ("--diagnose", Command::Diagnose { json: false }),
+        ("--diagnose", Command::Diagnose { json: false, pid: None }),
     ] {
         assert_eq!(parse_with(&[flag], &[]), Ok(command), "{flag}");
     }
-    assert_eq!(parse_with(&["--diagnose", "--json"], &[]), Ok(Command::Diagnose { json: true }));
+    assert_eq!(parse_with(&["--diagnose", "--json"], &[]), Ok(Command::Diagnose { json: true, pid: None }));
+    let of = Ok(Command::Diagnose { json: false, pid: rinit_core::Pid::new(12) });
+    assert_eq!(parse_with(&["--pid=12", "--diagnose"], &[]), of);
     assert!(matches!(parse_with(&["-P"], &[]), Ok(Command::Pause(_))));
     assert!(matches!(parse_with(&["--pause", "-v"], &[]), Ok(Command::Pause(_))));
 }
@@ -130,6 +132,9 @@ fn bad_usage_says_what_is_wrong_and_what_is_accepted() {
         (&["--pause", "p"], &["--pause takes no program"]),
         (&["--diagnose", "p"], &["--diagnose takes no program"]),
         (&["--json", "p"], &["--json goes with --diagnose"]),
+        (&["--pid", "1", "p"], &["--pid goes with --diagnose"]),
+        (&["--diagnose", "--pid", "0"], &["--pid: '0': not a process id"]),
+        (&["--diagnose", "--pid", "x"], &["--pid: 'x': not a process id"]),
         (&["--pause", "--diagnose"], &["either"]),
     ] {
         let error = error(arguments);

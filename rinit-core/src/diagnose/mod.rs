@@ -1,7 +1,14 @@
-//! What keeps a container from stopping, seen from inside and without touching anything.
+//! Will this container stop when it is asked to? Seen from inside and without touching anything.
+//!
+//! The judgement of each process is the same that a running [`Init`](crate::Init) reports in a stop. A verdict is given only
+//! where the kernel shows what SIGTERM does: a process without a handler is terminated, or loses the signal as PID 1; one that
+//! ignores the signal stays. Of a handler only a stop shows what it does.
 
+mod container;
+mod init_program;
 pub(crate) mod json;
 mod output;
+mod verdict;
 
 pub use crate::survivor::reason::Reason;
 pub use crate::survivor::{Survivor, examine};
@@ -10,22 +17,24 @@ pub use crate::survivor::{Survivor, examine};
 mod tests;
 
 use crate::error::Error;
-use crate::pid::Pid;
-use crate::pid::{PidMap, PidSet};
+use crate::pid::{Pid, PidMap};
 use crate::process::Process;
 use crate::process::scan::all_processes;
 use crate::procfs;
 use crate::procfs::cmdline;
-use crate::procfs::reader::Reader;
-use crate::procfs::stat::State;
+use crate::procfs::fact::Fact;
 use crate::signal::Signal;
-use crate::survivor::{Credentials, age, examine_for};
-use std::io;
-use std::path::PathBuf;
+use crate::survivor::gather::{Gatherer, command};
+use crate::survivor::judge::judge;
+use crate::survivor::{age, describe, remedy_of};
+use container::Identity;
+use init_program::InitProgram;
 use std::time::Duration;
+use verdict::{Member, Outcome};
 
-/// Between two looks. What is seen in both is no passing state: a child between fork and exec blocks signals, a process
-/// that reads from a disk is in state D for a moment, and every child is a zombie before its parent waits for it.
+/// Between two scans. What both have seen is no passing state: a child between fork and exec blocks signals, a process that
+/// reads from a disk is in state D for a moment, every child is a zombie before its parent waits for it, and a loop that polls
+/// has another child each time.
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// What [`diagnose`] found out about a container. Displayed as lines for people, the first of them the verdict.
@@ -34,56 +43,60 @@ const SETTLE: Duration = Duration::from_millis(200);
 /// # fn main() -> Result<(), rinit_core::Error> {
 /// let diagnosis = rinit_core::diagnose::diagnose()?;
 /// println!("{diagnosis}");
-/// std::process::exit(diagnosis.findings().into());
+/// std::process::exit(match diagnosis.stops {
+///     Some(true) => 0,
+///     Some(false) => 1,
+///     None => 2,
+/// });
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Diagnosis {
-    /// PID 1. Its reason says what SIGTERM, and so `docker stop`, would do.
-    pub init: Survivor,
-    /// True where PID 1 is the diagnosing process itself, so that there is nothing to judge.
-    pub init_is_self: bool,
-    /// Those below PID 1 that would not end when everybody is sent SIGTERM, in order of pid.
-    pub refusing: Vec<Survivor>,
-    /// Processes that have ended and are not waited for, in order of pid.
+    /// Whether the container stops when its first process is sent SIGTERM; `None` where only a stop shows it.
+    pub stops: Option<bool>,
+    /// The container's first process: PID 1 in a PID namespace of its own.
+    pub first: Finding,
+    /// The number of the first process in its own PID namespace, where that is not its number here.
+    pub first_inside: Option<Pid>,
+    /// True where the PID namespace is shared with other containers, so that PID 1 is not of this one.
+    pub shared: bool,
+    /// The processes that keep the container from stopping, the one to blame first; empty unless `stops` is false.
+    pub findings: Vec<Finding>,
+    /// The processes on which it depends, where only a stop shows it.
+    pub undecided: Vec<Finding>,
+    /// Other processes that do not act on SIGTERM themselves. They exit with the container, or are stopped by their parents.
+    pub notes: Vec<Finding>,
+    /// Processes that have exited and were not reaped, by parent.
+    pub zombies: Vec<Zombies>,
+    /// True where this user may not see all processes (`hidepid`, `proc(5)`).
+    pub hidden: bool,
+}
+
+/// A process, with what was found out about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The process, and what SIGTERM does to it.
+    pub process: Survivor,
+    /// Its arguments, each whole and escaped; empty where they could not be read. The kernel's first 4096 bytes of them.
+    pub arguments: Vec<String>,
+    /// What helps, where something is known to.
+    pub remedy: Option<String>,
+}
+
+/// Processes that have exited and were not reaped by their parent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Zombies {
+    /// The process that should wait for them; `None` where that is outside of the container, as for a `docker exec` that was
+    /// cut off.
+    pub parent: Option<ZombieParent>,
+    /// The zombies, in order of pid.
     pub zombies: Vec<Zombie>,
 }
 
-/// A process that has ended and whose parent does not wait for it.
-///
-/// ```no_run
-/// # fn main() -> Result<(), rinit_core::Error> {
-/// for zombie in rinit_core::diagnose::diagnose()?.zombies {
-///     println!("{} started {} s ago", zombie.pid, zombie.age.as_secs());
-/// }
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Zombie {
-    /// Its id.
-    pub pid: Pid,
-    /// Its name in brackets, escaped: a zombie has no arguments any more.
-    pub command: String,
-    /// Time since it started; the kernel does not tell when it ended.
-    pub age: Duration,
-    /// Who should wait for it; `None` where that is outside of the container, as for a `docker exec` that was cut off.
-    pub parent: Option<ZombieParent>,
-}
-
-/// The living parent of a zombie.
-///
-/// ```no_run
-/// # fn main() -> Result<(), rinit_core::Error> {
-/// let parents = rinit_core::diagnose::diagnose()?.zombies.into_iter().filter_map(|zombie| zombie.parent);
-/// for parent in parents {
-///     println!("{} does not wait: {}", parent.pid, parent.command);
-/// }
-/// # Ok(())
-/// # }
-/// ```
+/// The living parent of zombies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ZombieParent {
@@ -93,189 +106,319 @@ pub struct ZombieParent {
     pub command: String,
 }
 
-/// Looks at the container, or PID namespace, that it is run in: would it stop when asked, and does it leak zombies?
+/// A process that has exited and was not reaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Zombie {
+    /// Its id.
+    pub pid: Pid,
+    /// Its name in brackets, escaped: a zombie has no arguments.
+    pub command: String,
+    /// Time since it started; the kernel does not say when it exited.
+    pub age: Duration,
+}
+
+/// Examines the container that this process runs in: does it stop when it is asked to, and does it leak zombies?
 ///
-/// It sends no signal and changes nothing. Left out are the diagnosing process and its ancestors other than PID 1, and,
-/// from those who would refuse, all that do not descend from PID 1: `docker exec` sessions end with the container. Takes
-/// 0.2 s where something was found, to look a second time: what passes in that time is left out.
+/// It sends no signal and changes nothing, and takes 0.2 s, because it scans twice. The diagnosing process itself is left out.
+/// `docker exec` sessions are not part of the answer: they exit with the container.
 ///
-/// That a process handles SIGTERM does not say that it ends by it; that is not held against it. Nor is it that PID 1
-/// blocks SIGTERM, as inits do, which take it by `sigwait(3)` or `signalfd(2)`; other processes may do the same, and
-/// are named with that remark.
+/// Where the PID namespace is shared with other containers, the first process of this container is found by its mount
+/// namespace or its control group.
 ///
 /// # Errors
 ///
-/// [`Error::Proc`] where `/proc` is missing, belongs to another PID namespace, or hides PID 1 from this user (`hidepid`,
-/// `proc(5)`).
-///
-/// ```
-/// # fn main() -> Result<(), rinit_core::Error> {
-/// let diagnosis = rinit_core::diagnose::diagnose()?;
-/// assert_eq!(diagnosis.init.pid, rinit_core::Pid::INIT);
-/// # Ok(())
-/// # }
-/// ```
+/// [`Error::Proc`] where `/proc` is missing or belongs to another PID namespace; [`Error::Diagnosis`] where the container's first
+/// process is hidden from this user, cannot be found, or is the diagnosing process itself.
 pub fn diagnose() -> Result<Diagnosis, Error> {
-    let mut reader = Reader::new();
-    procfs::verify(&mut reader)?;
-    let mut seen = look(&mut reader)?;
-    // A PID 1 that blocks may be a shell between fork and exec, which would not stop a moment later.
-    let settled = matches!(seen.init.reason, Reason::Handles(_) | Reason::Waits(_));
-    if !settled || !seen.refusing.is_empty() || !seen.zombies.is_empty() {
-        std::thread::sleep(SETTLE);
-        let first = std::mem::replace(&mut seen, look(&mut reader)?);
-        // By age as well as by pid: a number may have been reused between the looks.
-        seen.refusing.retain(|(id, survivor)| {
-            let before = first.refusing.binary_search_by_key(id, |(id, _)| *id).map(|at| &first.refusing[at].1);
-            before.is_ok_and(|before| before.reason.code() == survivor.reason.code())
-        });
-        seen.zombies.retain(|(id, _)| first.zombies.binary_search_by_key(id, |(id, _)| *id).is_ok());
-    }
-    let refusing = seen.refusing.into_iter().map(|(_, survivor)| survivor).collect();
-    let zombies = seen.zombies.into_iter().map(|(_, zombie)| zombie).collect();
-    let init_is_self = Pid::from(rustix::process::getpid()) == Pid::INIT;
-    Ok(Diagnosis { init: seen.init, init_is_self, refusing, zombies })
+    run(None)
 }
 
-/// A process for good: its pid and when it started.
-type Id = (Pid, u64);
+/// Examines the container of another process, from the host or from a debugging container.
+///
+/// Numbers are those that `/proc` shows here.
+///
+/// # Errors
+///
+/// As [`diagnose`]; [`Error::Diagnosis`] where there is no such process.
+pub fn diagnose_container_of(pid: Pid) -> Result<Diagnosis, Error> {
+    run(Some(pid))
+}
 
-/// What one look has seen, by pid in ascending order.
+fn run(of: Option<Pid>) -> Result<Diagnosis, Error> {
+    let mut gatherer = Gatherer::new();
+    procfs::verify(&mut gatherer.reader)?;
+    let earlier = Scan::take(&mut gatherer, of)?;
+    std::thread::sleep(SETTLE);
+    let later = Scan::take(&mut gatherer, of)?;
+    later.conclude(&earlier).ok_or_else(gone)
+}
+
+fn gone() -> Error {
+    cannot("the container's first process is gone")
+}
+
+fn cannot(why: impl Into<String>) -> Error {
+    Error::Diagnosis { why: why.into() }
+}
+
+/// What one scan has seen.
 struct Scan {
-    init: Survivor,
-    refusing: Vec<(Id, Survivor)>,
-    zombies: Vec<(Id, Zombie)>,
+    first: Pid,
+    first_inside: Option<Pid>,
+    shared: bool,
+    /// The first process and all below it.
+    members: PidMap<Member>,
+    findings: PidMap<Finding>,
+    outcome: Outcome,
+    zombies: Vec<Process>,
+    commands: PidMap<String>,
+    hidden: bool,
 }
 
-fn look(reader: &mut Reader) -> Result<Scan, Error> {
-    let processes: PidMap<Process> = all_processes(reader)?.into_iter().map(|process| (process.pid, process)).collect();
-    let hidden = || {
-        let why = "PID 1 cannot be seen: /proc is mounted with hidepid; run this as root";
-        Error::Proc { path: PathBuf::from("/proc/1"), source: io::Error::new(io::ErrorKind::PermissionDenied, why) }
-    };
-    let process = processes.get(&Pid::INIT).ok_or_else(hidden)?;
-    // Judged as if it had been told, and by somebody who may: `docker stop` comes from outside.
-    let init = examine_for(reader, process, Some(Signal::TERM), None).ok_or_else(hidden)?;
-    // The others are told by PID 1, with its rights.
-    let sender = Credentials::of(reader, Pid::INIT);
-    let own = own_line(&processes);
-    let mut look = Scan { init, refusing: Vec::new(), zombies: Vec::new() };
-    let below = below_init(&processes);
-    for process in processes.values().filter(|process| process.pid != Pid::INIT && !own.contains(&process.pid)) {
-        let id = (process.pid, process.start_ticks);
-        if process.has_ended() {
-            look.zombies.push((id, zombie(reader, process, &processes)));
-        } else if below.contains(&process.pid) {
-            let survivor = examine_for(reader, process, Some(Signal::TERM), sender);
-            look.refusing.extend(survivor.filter(|survivor| refuses(&survivor.reason)).map(|survivor| (id, survivor)));
+impl Scan {
+    fn take(gatherer: &mut Gatherer, of: Option<Pid>) -> Result<Self, Error> {
+        let me = Pid::from(rustix::process::getpid());
+        let (list, hidden) = all_processes(&mut gatherer.reader)?;
+        let hidden = hidden > 0 || proc_hides(gatherer);
+        let processes: PidMap<Process> = list.into_iter().map(|process| (process.pid, process)).collect();
+        let first = find_first(gatherer, &processes, of, hidden)?;
+        let main_process = processes.get(&first).ok_or_else(gone)?;
+        let mut scan = Self {
+            first,
+            first_inside: None,
+            shared: false,
+            members: PidMap::default(),
+            findings: PidMap::default(),
+            outcome: Outcome::default(),
+            zombies: Vec::new(),
+            commands: PidMap::default(),
+            hidden,
+        };
+        // The engine asks it, from outside and with every right.
+        scan.add(gatherer, main_process, Signal::TERM, None);
+        let status = gatherer.reader.status(first)?.ok_or_else(gone)?;
+        let inside = status.namespace_pids.last().copied().unwrap_or(first);
+        scan.first_inside = Some(inside).filter(|inside| *inside != first);
+        scan.shared = inside != Pid::INIT;
+        let sender = gatherer.credentials(first);
+        let tree = descendants(&processes, first);
+        let init = scan.init_program(gatherer, main_process);
+        // What the init gives main for SIGTERM.
+        let main = tree.iter().filter(|process| process.ppid == Some(first));
+        let main = main.min_by_key(|process| (process.start_ticks, process.pid)).map(|process| process.pid);
+        for process in tree.iter().filter(|process| process.pid != me) {
+            let signal = init.as_ref().filter(|_| main == Some(process.pid)).and_then(|init| init.signal);
+            scan.add(gatherer, process, signal.unwrap_or(Signal::TERM), sender);
         }
+        if let Some(member) = scan.members.get_mut(&first) {
+            member.init = init;
+        }
+        scan.outcome = verdict::of_container(&scan.members, first);
+        let is_here = |process: &&Process| !scan.shared || scan.members.contains_key(&process.pid);
+        let not_mine = |process: &&Process| process.ppid != Some(me);
+        let zombies = processes.values().filter(|process| process.has_ended()).filter(is_here).filter(not_mine);
+        scan.zombies = zombies.cloned().collect();
+        for process in &scan.zombies {
+            if let Some(parent) = process.ppid.and_then(|ppid| processes.get(&ppid)) {
+                let arguments = gatherer.arguments(parent.pid, parent.state == procfs::stat::State::DiskSleep);
+                scan.commands.insert(parent.pid, command(&arguments, &parent.comm));
+            }
+        }
+        Ok(scan)
     }
-    look.refusing.sort_unstable_by_key(|(id, _)| *id);
-    look.zombies.sort_unstable_by_key(|(id, _)| *id);
-    Ok(look)
+
+    fn add(
+        &mut self,
+        gatherer: &mut Gatherer,
+        process: &Process,
+        signal: Signal,
+        sender: Option<crate::survivor::Credentials>,
+    ) {
+        let Some(facts) = gatherer.gather(process, Some(signal), sender) else { return };
+        let judgement = judge(&facts);
+        let survivor = describe(process, &facts, judgement.reason.clone());
+        let remedy = remedy_of(&survivor).map(std::borrow::Cow::into_owned);
+        let arguments = match &facts.arguments {
+            Fact::Known(bytes) => cmdline::arguments(bytes),
+            Fact::NotPermitted | Fact::NotThere => Vec::new(),
+        };
+        self.findings.insert(process.pid, Finding { process: survivor, arguments, remedy });
+        let member = Member {
+            ppid: facts.stat.ppid,
+            start_ticks: process.start_ticks,
+            has_exited: facts.stat.has_ended(),
+            judgement,
+            init: None,
+        };
+        self.members.insert(process.pid, member);
+    }
+
+    /// What the first process does as an init. A program of that name that does not take SIGTERM is none.
+    fn init_program(&self, gatherer: &mut Gatherer, first: &Process) -> Option<InitProgram> {
+        let takes = |reason: &Reason| matches!(reason, Reason::Handles(_) | Reason::Waits(_));
+        self.members.get(&first.pid).filter(|member| takes(&member.judgement.reason))?;
+        let arguments = gatherer.arguments(first.pid, false);
+        let environment = gatherer.bounded.read(format!("/proc/{}/environ", first.pid), 256 << 10);
+        InitProgram::of(&first.comm, &arguments, &environment)
+    }
+
+    /// The diagnosis, of what both scans have seen.
+    fn conclude(mut self, earlier: &Self) -> Option<Diagnosis> {
+        let same = |pid: Pid| {
+            let (before, now) = (earlier.members.get(&pid), self.members.get(&pid));
+            before.zip(now).is_some_and(|(before, now)| before.start_ticks == now.start_ticks)
+        };
+        let steady = |pid: Pid| {
+            let (before, now) = (earlier.findings.get(&pid), self.findings.get(&pid));
+            same(pid)
+                && before.zip(now).is_some_and(|(before, now)| match (&before.process.reason, &now.process.reason) {
+                    // Another child each time: a loop that polls.
+                    (Reason::ShellWaits { child: one, .. }, Reason::ShellWaits { child: other, .. }) => one == other,
+                    (one, other) => one.code() == other.code(),
+                })
+        };
+        let mut outcome = earlier.outcome.clone().and(self.outcome.clone());
+        if outcome.stops.is_some() && !outcome.culprits.iter().all(|pid| steady(*pid)) {
+            outcome = Outcome { stops: None, undecided: outcome.culprits, culprits: Vec::new() };
+        }
+        let waits_for_others = self.members.get(&self.first).and_then(|member| member.init.as_ref());
+        if self.hidden && outcome.stops == Some(true) && waits_for_others.is_some_and(|init| init.is_rinit) {
+            outcome = Outcome { stops: None, undecided: vec![self.first], ..outcome };
+        }
+        let below = verdict::below(&self.members, self.first);
+        let notes: Vec<Pid> = below
+            .into_iter()
+            .filter(|pid| !outcome.culprits.contains(pid) && !outcome.undecided.contains(pid) && steady(*pid))
+            .filter(|pid| self.findings.get(pid).is_some_and(|finding| finding.process.reason.weight() == 0))
+            .collect();
+        let zombies = std::mem::take(&mut self.zombies);
+        let zombies = zombies.into_iter().filter(|zombie| {
+            let was = |earlier: &&Process| earlier.pid == zombie.pid && earlier.start_ticks == zombie.start_ticks;
+            earlier.zombies.iter().find(was).is_some()
+        });
+        let zombies = group(zombies.collect(), &self.commands);
+        let pick = |pids: &[Pid]| pids.iter().filter_map(|pid| self.findings.get(pid).cloned()).collect::<Vec<_>>();
+        Some(Diagnosis {
+            stops: outcome.stops,
+            findings: pick(&outcome.culprits),
+            undecided: pick(&outcome.undecided),
+            notes: pick(&notes),
+            first: pick(&[self.first]).pop()?,
+            first_inside: self.first_inside,
+            shared: self.shared,
+            zombies,
+            hidden: self.hidden,
+        })
+    }
 }
 
-/// The diagnosing process and its ancestors. The visited set ends a ring that reused pids may form.
-fn own_line(processes: &PidMap<Process>) -> PidSet {
-    let mut line = PidSet::default();
-    let mut next = Some(Pid::from(rustix::process::getpid()));
-    while let Some(pid) = next.filter(|pid| line.insert(*pid)) {
+/// The first process of the container of `of`, or of this one.
+fn find_first(
+    gatherer: &mut Gatherer,
+    processes: &PidMap<Process>,
+    of: Option<Pid>,
+    hidden: bool,
+) -> Result<Pid, Error> {
+    let me = Pid::from(rustix::process::getpid());
+    let anchor = of.unwrap_or(me);
+    if !processes.contains_key(&anchor) {
+        return Err(cannot(format!("there is no process {anchor} here, or this user may not see it")));
+    }
+    let mut identity = |pid: Pid| Identity::read(pid, &mut gatherer.reader, &mut gatherer.bounded);
+    let own = identity(anchor);
+    let identities: PidMap<Identity> =
+        processes.values().filter(|process| !process.has_ended()).map(|process| (process.pid, identity(process.pid))).collect();
+    let members: PidMap<Option<bool>> =
+        identities.iter().map(|(pid, identity)| (*pid, own.is_that_of(identity))).collect();
+    let mut first = container::first_process(processes, &members);
+    let own_line = own_line(processes, me);
+    // An exec session alone: the first process may have made itself another mount namespace since.
+    if first.is_none_or(|first| first != Pid::INIT && own_line.contains(&first)) {
+        let by_cgroup: PidMap<Option<bool>> = identities
+            .iter()
+            .map(|(pid, identity)| (*pid, Identity { mounts: Fact::NotThere, root_mount: Fact::NotThere, ..own.clone() }.is_that_of(identity)))
+            .collect();
+        let found = container::first_process(processes, &by_cgroup);
+        first = found.filter(|found| !own_line.contains(found)).or(first);
+    }
+    match first {
+        Some(first) if first == me => Err(cannot(format!(
+            "the container's first process (pid {me}) is this diagnosis itself: run it in a running container, with docker exec \
+             CONTAINER rinit --diagnose"
+        ))),
+        Some(first) => Ok(first),
+        None if hidden => Err(cannot("the container's first process is hidden: /proc is mounted with hidepid; run this as root")),
+        None => Err(cannot("it cannot be seen which process is the container's first one: run this as its user, or as root")),
+    }
+}
+
+/// A process and its ancestors. The visited set ends a ring that reused pids may form.
+fn own_line(processes: &PidMap<Process>, of: Pid) -> Vec<Pid> {
+    let mut line = Vec::new();
+    let mut next = Some(of);
+    while let Some(pid) = next.filter(|pid| !line.contains(pid)) {
+        line.push(pid);
         next = processes.get(&pid).and_then(|process| process.ppid);
     }
     line
 }
 
-fn below_init(processes: &PidMap<Process>) -> PidSet {
-    let mut children: PidMap<Vec<Pid>> = PidMap::default();
+fn descendants(processes: &PidMap<Process>, root: Pid) -> Vec<&Process> {
+    let mut children: PidMap<Vec<&Process>> = PidMap::default();
     for process in processes.values() {
         if let Some(ppid) = process.ppid {
-            children.entry(ppid).or_default().push(process.pid);
+            children.entry(ppid).or_default().push(process);
         }
     }
-    let mut below = PidSet::default();
-    let mut waiting = vec![Pid::INIT];
+    let mut found = Vec::new();
+    let mut waiting = vec![root];
     while let Some(parent) = waiting.pop() {
-        waiting.extend(children.remove(&parent).unwrap_or_default().into_iter().filter(|child| below.insert(*child)));
+        // Each list is taken once, so that a ring ends.
+        for child in children.remove(&parent).unwrap_or_default() {
+            found.push(child);
+            waiting.push(child.pid);
+        }
     }
-    below
+    found
 }
 
-fn zombie(reader: &mut Reader, process: &Process, processes: &PidMap<Process>) -> Zombie {
-    let parent = process.ppid.map(|pid| {
-        let command = match processes.get(&pid) {
-            // See `Reader::command` for what state D has to do with it.
-            Some(parent) if parent.state == State::DiskSleep => cmdline::bracketed(&parent.comm),
-            Some(parent) => reader.command(pid, &parent.comm),
-            None => cmdline::bracketed(b"?"),
-        };
-        ZombieParent { pid, command }
-    });
-    Zombie { pid: process.pid, command: cmdline::bracketed(&process.comm), age: age(process.start_ticks), parent }
+/// Bit of CAP_SYS_PTRACE in the kernel's `include/uapi/linux/capability.h`.
+const CAP_SYS_PTRACE: u64 = 1 << 19;
+
+/// True where `/proc` does not list what this user may not read.
+fn proc_hides(gatherer: &mut Gatherer) -> bool {
+    let me = rustix::process::getpid().into();
+    let capabilities = gatherer.reader.status(me).ok().flatten().and_then(|status| status.capabilities);
+    if capabilities.is_some_and(|set| set & CAP_SYS_PTRACE != 0) {
+        return false;
+    }
+    let mounts = gatherer.bounded.read("/proc/self/mountinfo".to_owned(), 1 << 20).known().unwrap_or_default();
+    let mounts = String::from_utf8_lossy(&mounts);
+    let hides = |line: &str| {
+        let option = line.split([' ', ',']).find_map(|word| word.strip_prefix("hidepid="));
+        line.split(' ').nth(4) == Some("/proc") && option.is_some_and(|value| !matches!(value, "0" | "off"))
+    };
+    mounts.lines().any(hides)
 }
 
-/// True for a reason that keeps a process from ending after SIGTERM.
-fn refuses(reason: &Reason) -> bool {
-    match reason {
-        Reason::Ignores(_)
-        | Reason::Blocks(_)
-        | Reason::ShellWaits { .. }
-        | Reason::StuckInKernel { .. }
-        | Reason::Stopped(_)
-        | Reason::Traced(_)
-        | Reason::NamespaceInit(_)
-        | Reason::NotPermitted { .. } => true,
-        Reason::Handles(_)
-        | Reason::Waits(_)
-        | Reason::NeverTold
-        | Reason::LeftToParent { .. }
-        | Reason::Pending(_)
-        | Reason::Ending(_)
-        | Reason::Zombie { .. }
-        | Reason::Unknown => false,
+fn group(mut zombies: Vec<Process>, commands: &PidMap<String>) -> Vec<Zombies> {
+    zombies.sort_unstable_by_key(|process| (process.ppid, process.pid));
+    let mut groups: Vec<Zombies> = Vec::new();
+    for process in zombies {
+        let zombie =
+            Zombie { pid: process.pid, command: cmdline::bracketed(&process.comm), age: age(process.start_ticks) };
+        match groups.last_mut() {
+            Some(last) if last.parent.as_ref().map(|parent| parent.pid) == process.ppid => last.zombies.push(zombie),
+            _ => {
+                let unknown = || cmdline::bracketed(b"?");
+                let parent = process.ppid.map(|pid| ZombieParent {
+                    pid,
+                    command: commands.get(&pid).cloned().unwrap_or_else(unknown),
+                });
+                groups.push(Zombies { parent, zombies: vec![zombie] });
+            }
+        }
     }
-}
-
-impl Diagnosis {
-    /// True where PID 1 would end by SIGTERM, as far as can be seen: it handles it, or blocks it to take it by
-    /// `sigwait(3)` or `signalfd(2)`. Where `/proc` does not say, nothing is held against it.
-    ///
-    /// ```
-    /// # fn main() -> Result<(), rinit_core::Error> {
-    /// let diagnosis = rinit_core::diagnose::diagnose()?;
-    /// assert!(diagnosis.init_stops() || diagnosis.findings());
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn init_stops(&self) -> bool {
-        self.init_is_self || matches!(self.init.reason, Reason::Blocks(_)) || !refuses(&self.init.reason)
-    }
-
-    /// True where nothing is wrong: the opposite of [`Diagnosis::findings`].
-    ///
-    /// ```
-    /// # fn main() -> Result<(), rinit_core::Error> {
-    /// let diagnosis = rinit_core::diagnose::diagnose()?;
-    /// assert_ne!(diagnosis.is_healthy(), diagnosis.findings());
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn is_healthy(&self) -> bool {
-        !self.findings()
-    }
-
-    /// True where something is wrong: PID 1 would not end by SIGTERM, somebody would refuse, or there are zombies.
-    ///
-    /// ```
-    /// # fn main() -> Result<(), rinit_core::Error> {
-    /// let diagnosis = rinit_core::diagnose::diagnose()?;
-    /// assert!(diagnosis.findings() || diagnosis.to_string().starts_with("healthy"));
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn findings(&self) -> bool {
-        !self.init_stops() || !self.refusing.is_empty() || !self.zombies.is_empty()
-    }
+    groups
 }

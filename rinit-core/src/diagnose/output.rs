@@ -1,169 +1,252 @@
 //! The diagnosis in words and in JSON.
 
 use super::json::Json;
-use super::{Diagnosis, Zombie};
+use super::{Diagnosis, Finding, Zombies};
 use crate::pid::Pid;
-use crate::survivor::Survivor;
 use crate::survivor::reason::Reason;
-use crate::survivor::{Age, Quoted};
-use std::fmt;
+use crate::survivor::{Age, Quoted, Survivor};
+use std::fmt::{self, Write as _};
 
-/// What `docker stop` does where PID 1 does not end by SIGTERM.
-const TIMEOUT: &str =
-    "`docker stop` will take its full timeout (10 s, if not set otherwise) and then kill the container";
+/// The version of the JSON. It grows when a member changes its meaning or goes away, not when one is added.
+const SCHEMA: i64 = 1;
+
+/// What an engine does with a container that does not stop.
+const TIMEOUT: &str = "`docker stop` takes its full timeout (10 s, if not set otherwise), and then kills the container";
+
+/// Names that are listed of the zombies of one parent.
+const NAMED_ZOMBIES: usize = 5;
+
+/// What helps against zombies.
+const REAP: &str = "run the container under an init (docker run --init, or rinit), or make the parent wait for them";
+
+/// Escape sequences of a terminal, or nothing.
+#[derive(Clone, Copy)]
+struct Style {
+    colours: bool,
+}
+
+/// "Select Graphic Rendition" of ECMA-48.
+#[derive(Clone, Copy)]
+enum Colour {
+    Green = 32,
+    Red = 31,
+    Yellow = 33,
+}
+
+impl Style {
+    fn bold(self, colour: Colour, text: &str) -> String {
+        if self.colours { format!("\x1b[1;{}m{text}\x1b[0m", colour as u8) } else { text.to_owned() }
+    }
+}
 
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.verdict(f)?;
-        let Survivor { pid, command, .. } = &self.init;
-        write!(f, "\nPID {pid} {} ", Quoted(command))?;
-        if self.init_is_self {
-            f.write_str("is this diagnosis itself: run it inside a running container, with `docker exec`")?;
-        } else {
-            self.init_treatment(f)?;
-        }
-        if !self.refusing.is_empty() {
-            f.write_str("\nWould not end by SIGTERM:")?;
-            for survivor in &self.refusing {
-                write!(f, "\n  {survivor}")?;
-            }
-        }
-        if !self.zombies.is_empty() {
-            f.write_str("\nEnded, and not waited for by their parent (zombies):")?;
-            for zombie in &self.zombies {
-                write!(f, "\n  {zombie}")?;
-            }
-        }
-        Ok(())
+        f.write_str(&self.text(Style { colours: false }))
     }
 }
 
 impl Diagnosis {
-    fn verdict(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_healthy() {
-            return f.write_str("healthy: PID 1 takes SIGTERM, nobody would refuse it, and there are no zombies");
-        }
-        f.write_str("findings: ")?;
-        let mut separator = "";
-        if !self.init_stops() {
-            f.write_str("PID 1 will not stop by SIGTERM")?;
-            separator = ", ";
-        }
-        match self.refusing.len() {
-            0 => {}
-            1 => write!(f, "{separator}1 process would not end by SIGTERM")?,
-            count => write!(f, "{separator}{count} processes would not end by SIGTERM")?,
-        }
-        if !self.refusing.is_empty() {
-            separator = ", ";
-        }
-        match self.zombies.len() {
-            0 => Ok(()),
-            1 => write!(f, "{separator}1 zombie"),
-            count => write!(f, "{separator}{count} zombies"),
-        }
+    /// The lines for people with the colours of a terminal.
+    #[must_use]
+    pub fn to_terminal(&self) -> String {
+        self.text(Style { colours: true })
     }
 
-    fn init_treatment(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.init.reason {
-            Reason::Handles(signal) | Reason::Pending(signal) => write!(f, "handles {signal}"),
-            Reason::Blocks(signal) => write!(f, "blocks {signal}, as inits do to take it by sigwait or signalfd"),
-            Reason::NamespaceInit(signal) => {
-                write!(f, "loses {signal}: it has no handler, and the kernel drops it for PID 1; {TIMEOUT}")
+    fn text(&self, style: Style) -> String {
+        let mut text = self.summary(style);
+        let first = &self.first;
+        // Writing to a String does not fail.
+        let _ = write!(text, "\n{} {}: ", self.name_of_first(), Quoted(&first.process.command));
+        text += &self.treatment();
+        let on_first = |finding: &Finding| finding.process.pid == first.process.pid;
+        let depends_on_first = self.findings.iter().chain(&self.undecided).any(on_first);
+        if let Some(remedy) = first.remedy.as_ref().filter(|_| depends_on_first) {
+            let _ = write!(text, "\n  what helps: {remedy}");
+        }
+        for (heading, list) in [
+            ("Keeps it from stopping:", &self.findings),
+            ("Depends on:", &self.undecided),
+            ("Does not act on SIGTERM, and exits with the container or by its parent:", &self.notes),
+        ] {
+            let mut list = list.iter().filter(|finding| !on_first(finding)).peekable();
+            if list.peek().is_some() {
+                let _ = write!(text, "\n{heading}");
             }
-            Reason::ShellWaits { child, command } => write!(
-                f,
-                "is a shell, which runs its trap only after its foreground child {child} {} ends; {TIMEOUT}, \
-                 unless the child ends before; start the program with exec",
-                Quoted(command)
-            ),
-            Reason::Unknown => f.write_str("treats SIGTERM in a way that /proc does not tell"),
-            reason if self.init_stops() => write!(f, "is fine: {reason}"),
-            reason => write!(f, "does not act on SIGTERM, {reason}; {TIMEOUT}"),
+            for finding in list {
+                let _ = write!(text, "\n  {}", line(&finding.process));
+                if let Some(remedy) = &finding.remedy {
+                    let _ = write!(text, "\n    what helps: {remedy}");
+                }
+            }
+        }
+        for zombies in &self.zombies {
+            let _ = write!(text, "\n{zombies}\n  what helps: {REAP}");
+        }
+        if self.hidden {
+            text += "\nSome processes are hidden from this user (hidepid): run this as root to see them all";
+        }
+        text
+    }
+
+    fn summary(&self, style: Style) -> String {
+        let mut text = match self.stops {
+            Some(true) => style.bold(Colour::Green, "will stop") + ": SIGTERM to the first process stops the container",
+            Some(false) => style.bold(Colour::Red, "will not stop") + ": " + TIMEOUT,
+            None => style.bold(Colour::Yellow, "cannot be told") + ": only a stop shows whether the container stops",
+        };
+        let zombies: usize = self.zombies.iter().map(|group| group.zombies.len()).sum();
+        match zombies {
+            0 => {}
+            1 => text += "; 1 zombie",
+            count => {
+                let _ = write!(text, "; {count} zombies");
+            }
+        }
+        text
+    }
+
+    /// `PID 1`, or the number with what it is inside, or with the remark that the namespace is shared.
+    fn name_of_first(&self) -> String {
+        let pid = self.first.process.pid;
+        match self.first_inside {
+            _ if self.shared => format!("The PID namespace is shared; this container's first process is pid {pid}"),
+            Some(inside) => format!("PID {inside} (pid {pid} here)"),
+            None => format!("PID {pid}"),
         }
     }
 
-    /// How PID 1 treats SIGTERM, in one word.
-    fn treatment(&self) -> &'static str {
-        match self.init.reason {
-            _ if self.init_is_self => "self",
-            Reason::Pending(_) => "handles",
-            Reason::NamespaceInit(_) => "loses",
-            ref reason => reason.code(),
+    fn treatment(&self) -> String {
+        let reason = &self.first.process.reason;
+        match reason {
+            Reason::NamespaceInit(signal) => {
+                format!("loses {signal}: it has no handler, and the kernel drops it for PID 1")
+            }
+            _ => conditional(reason),
         }
+    }
+
+    /// The word for why: of the process to blame, of the one on which it depends, or of the first.
+    fn reason(&self) -> &'static str {
+        let decisive = self.findings.first().or(self.undecided.first()).unwrap_or(&self.first);
+        decisive.process.reason.code()
     }
 
     /// The diagnosis as one line of JSON (RFC 8259), for programs.
     ///
-    /// `healthy` is true or false. `pid1` has `pid`, `command`, `uid` (or null), `state` (a letter), `age_seconds`, `term`
-    /// (`handles`, `blocks`, `loses`, `ignores`, `self`, or a [`Reason::code`]) and `stops`. `refusing` lists `pid`,
-    /// `ppid` (or null), `command`, `uid`, `state`, `age_seconds`, `reason` (a [`Reason::code`]) and `text`. `zombies`
-    /// lists `pid`, `command`, `age_seconds` and `parent`: null, or `pid` and `command`. Members may be added.
-    ///
-    /// ```
-    /// # fn main() -> Result<(), rinit_core::Error> {
-    /// let json = rinit_core::diagnose::diagnose()?.to_json();
-    /// assert!(json.starts_with("{\"healthy\":"));
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// `schema` is 1. `stops` is true, false, or null where only a stop shows it, and `reason` a [`Reason::code`]. `shared` is true
+    /// where the PID namespace is shared. `first`, and the members of `findings`, `undecided` and `notes`, have `pid`, `ppid` (or
+    /// null), `command` (short), `arguments` (whole), `uid` (or null), `state` (a letter), `age_seconds`, `reason`, `text` and
+    /// `remedy` (or null); `first` has `inside_pid`, too. `zombies` lists groups with `parent` (`pid` and `command`, or null),
+    /// `count`, `remedy` and `zombies` (`pid`, `command`, `age_seconds`). `hidden` is true where processes are hidden from this
+    /// user. Members may be added.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut pid1 = members(&self.init);
-        pid1.push(("term", Json::text(self.treatment())));
-        pid1.push(("stops", Json::Bool(self.init_stops())));
-        let refusing = self.refusing.iter().map(|survivor| {
-            let mut refusing = members(survivor);
-            refusing.insert(1, ("ppid", Json::or_null(survivor.ppid, pid)));
-            refusing.push(("reason", Json::text(survivor.reason.code())));
-            refusing.push(("text", Json::text(&survivor.reason)));
-            Json::Object(refusing)
-        });
-        let zombies = self.zombies.iter().map(|zombie| {
-            let parent = zombie.parent.as_ref();
-            Json::Object(vec![
-                ("pid", pid(zombie.pid)),
-                ("command", Json::text(&zombie.command)),
-                ("age_seconds", Json::Seconds(zombie.age)),
-                (
-                    "parent",
-                    Json::or_null(parent, |parent| {
-                        Json::Object(vec![("pid", pid(parent.pid)), ("command", Json::text(&parent.command))])
-                    }),
-                ),
-            ])
-        });
+        let mut first = members(&self.first);
+        let inside = self.first_inside.unwrap_or(self.first.process.pid);
+        first.insert(1, ("inside_pid", pid(inside)));
+        let list = |findings: &[Finding]| Json::Array(findings.iter().map(|one| Json::Object(members(one))).collect());
         let diagnosis = Json::Object(vec![
-            ("healthy", Json::Bool(self.is_healthy())),
-            ("pid1", Json::Object(pid1)),
-            ("refusing", Json::Array(refusing.collect())),
-            ("zombies", Json::Array(zombies.collect())),
+            ("schema", Json::Integer(SCHEMA)),
+            ("stops", Json::or_null(self.stops, Json::Bool)),
+            ("reason", Json::text(self.reason())),
+            ("shared", Json::Bool(self.shared)),
+            ("first", Json::Object(first)),
+            ("findings", list(&self.findings)),
+            ("undecided", list(&self.undecided)),
+            ("notes", list(&self.notes)),
+            ("zombies", Json::Array(self.zombies.iter().map(zombies).collect())),
+            ("hidden", Json::Bool(self.hidden)),
         ]);
         diagnosis.to_string()
     }
 }
 
-fn members(survivor: &Survivor) -> Vec<(&'static str, Json)> {
+/// What would happen, where [`Reason`]'s own words say what has happened.
+fn conditional(reason: &Reason) -> String {
+    match reason {
+        Reason::Handles(signal) => format!("has a handler for {signal}; only a stop shows whether it exits"),
+        Reason::Waits(signal) => format!("takes {signal} by sigwait or signalfd, and decides what to do"),
+        Reason::Pending(signal) | Reason::Ending(signal) => format!("is terminated by {signal}"),
+        Reason::FullPipe(signal) => {
+            format!("has a handler for {signal}, but is blocked in a write to a full pipe, which its reader does not empty")
+        }
+        Reason::Unknown => "what it does with the signal cannot be seen".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// `pid 12 (ppid 1) 'sleep 1000' state S, age 3s: ignores SIGTERM`.
+fn line(process: &Survivor) -> String {
+    let ppid = process.ppid.map_or(0, Pid::get);
+    let (pid, state, age) = (process.pid, process.state, Age(process.age));
+    format!("pid {pid} (ppid {ppid}) {} state {state}, age {age}: {}", Quoted(&process.command), conditional(&process.reason))
+}
+
+fn members(finding: &Finding) -> Vec<(&'static str, Json)> {
+    let process = &finding.process;
     vec![
-        ("pid", pid(survivor.pid)),
-        ("command", Json::text(&survivor.command)),
-        ("uid", Json::or_null(survivor.uid, |uid| Json::Integer(uid.into()))),
-        ("state", Json::text(survivor.state)),
-        ("age_seconds", Json::Seconds(survivor.age)),
+        ("pid", pid(process.pid)),
+        ("ppid", Json::or_null(process.ppid, pid)),
+        ("command", Json::text(&process.command)),
+        ("arguments", Json::Array(finding.arguments.iter().map(Json::text).collect())),
+        ("uid", Json::or_null(process.uid, |uid| Json::Integer(uid.into()))),
+        ("state", Json::text(process.state)),
+        ("age_seconds", Json::Seconds(process.age)),
+        ("reason", Json::text(process.reason.code())),
+        ("text", Json::text(conditional(&process.reason))),
+        ("remedy", Json::or_null(finding.remedy.as_ref(), Json::text)),
     ]
+}
+
+fn zombies(group: &Zombies) -> Json {
+    let parent = |parent: &super::ZombieParent| {
+        Json::Object(vec![("pid", pid(parent.pid)), ("command", Json::text(&parent.command))])
+    };
+    let zombie = |zombie: &super::Zombie| {
+        Json::Object(vec![
+            ("pid", pid(zombie.pid)),
+            ("command", Json::text(&zombie.command)),
+            ("age_seconds", Json::Seconds(zombie.age)),
+        ])
+    };
+    Json::Object(vec![
+        ("parent", Json::or_null(group.parent.as_ref(), parent)),
+        ("count", Json::Integer(group.zombies.len().try_into().unwrap_or(i64::MAX))),
+        ("remedy", Json::text(REAP)),
+        ("zombies", Json::Array(group.zombies.iter().map(zombie).collect())),
+    ])
 }
 
 fn pid(pid: Pid) -> Json {
     Json::Integer(pid.get().into())
 }
 
-impl fmt::Display for Zombie {
-    /// ``pid 12 '[sleep]' started 3s ago: parent 7 'app' does not wait for it``.
+impl fmt::Display for Zombies {
+    /// ``30 zombies '[sleep]' (pid 12, 13, 14, 15, 16, ...): parent 7 'app' has not reaped them``.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pid {} {} started {} ago: ", self.pid, Quoted(&self.command), Age(self.age))?;
+        let one = self.zombies.len() == 1;
+        match self.zombies.len() {
+            1 => f.write_str("1 zombie")?,
+            count => write!(f, "{count} zombies")?,
+        }
+        let mut names: Vec<&str> = Vec::new();
+        for zombie in &self.zombies {
+            if names.len() < NAMED_ZOMBIES && !names.contains(&zombie.command.as_str()) {
+                names.push(&zombie.command);
+            }
+        }
+        for (index, name) in names.into_iter().enumerate() {
+            write!(f, "{}{}", if index == 0 { " " } else { ", " }, Quoted(name))?;
+        }
+        f.write_str(" (pid ")?;
+        for (index, zombie) in self.zombies.iter().take(NAMED_ZOMBIES).enumerate() {
+            write!(f, "{}{}", if index == 0 { "" } else { ", " }, zombie.pid)?;
+        }
+        f.write_str(if self.zombies.len() > NAMED_ZOMBIES { ", ...): " } else { "): " })?;
+        let them = if one { "it" } else { "them" };
         match &self.parent {
-            Some(parent) => write!(f, "parent {} {} does not wait for it", parent.pid, Quoted(&parent.command)),
-            None => f.write_str("its parent outside of the container does not wait for it"),
+            Some(parent) => write!(f, "parent {} {} has not reaped {them}", parent.pid, Quoted(&parent.command)),
+            None => write!(f, "the parent, outside of the container, has not reaped {them}"),
         }
     }
 }

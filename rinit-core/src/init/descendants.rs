@@ -124,7 +124,7 @@ impl Descendants {
 
     fn describe(&self, process: &Process) -> Option<Survivor> {
         let mut survivor = survivor::examine(process, self.asked_by(process))?;
-        if survivor.reason == Reason::NeverTold {
+        if survivor.reason == Reason::NotAsked {
             if let Some(parent) = survivor.ppid.filter(|parent| *parent != self.me && self.asked.contains_key(parent)) {
                 survivor.reason = Reason::LeftToParent { parent };
             }
@@ -150,7 +150,8 @@ impl Descendants {
 
     fn report_list(&self, stage: Stage, list: &[Process], observers: &mut Observers) {
         let Stage { next, main, kill_in } = stage;
-        let survivors: Vec<_> = list.iter().take(DESCRIBED).filter_map(|process| self.describe(process)).collect();
+        let mut survivors: Vec<_> = list.iter().take(DESCRIBED).filter_map(|process| self.describe(process)).collect();
+        survivor::culprits_first(&mut survivors);
         let more = list.len().saturating_sub(DESCRIBED);
         // Those that were listed may have exited before they could be described.
         if !survivors.is_empty() || more > 0 {
@@ -397,7 +398,7 @@ impl Descendants {
         let known = self.killed.iter().any(|killed| killed.pid == process.pid);
         match self.killed.len() {
             _ if known => None,
-            0..DESCRIBED => self.describe(process),
+            0..DESCRIBED => survivor::examine_briefly(process, self.told_by(process)),
             DESCRIBED..REPORTED => Some(survivor::named_only(process)),
             _ => None,
         }
@@ -482,7 +483,7 @@ pub(super) fn ignores(pid: Pid, signal: Signal) -> bool {
 
 fn foreground_child_of_shell(process: &Process) -> Option<Pid> {
     match survivor::examine(process, Some(Signal::TERM))?.reason {
-        Reason::ShellWaits { child, .. } => Some(child),
+        Reason::ShellWaits { child, .. } | Reason::ShellMayWait { child, .. } => Some(child),
         _ => None,
     }
 }

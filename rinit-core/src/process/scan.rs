@@ -1,5 +1,6 @@
 //! One reading of every process in `/proc`, put together by the parents' pids.
 
+use super::walk::is_hidden;
 use super::{PASSES, Process};
 use crate::error::Error;
 use crate::pid::Pid;
@@ -39,15 +40,22 @@ pub(super) fn descendants_of(of: Pid, reader: &mut Reader) -> Result<PidMap<Proc
     Ok(known)
 }
 
-/// Every process, in no order, as one look saw them.
-pub(crate) fn all_processes(reader: &mut Reader) -> Result<Vec<Process>, Error> {
+/// Every process, in no order, as one scan saw them, and how many of them this user may not read.
+///
+/// `hidepid=noaccess` (`proc(5)`) lists those; `hidepid=invisible` does not even list them.
+pub(crate) fn all_processes(reader: &mut Reader) -> Result<(Vec<Process>, usize), Error> {
     let mut listed = Vec::new();
     list(&mut listed)?;
-    let mut everyone = Vec::with_capacity(listed.len());
+    let mut processes = Vec::with_capacity(listed.len());
+    let mut hidden = 0;
     for pid in listed {
-        everyone.extend(Process::visible(reader, pid)?);
+        match Process::read_with(reader, pid) {
+            Ok(process) => processes.extend(process),
+            Err(error) if is_hidden(&error) => hidden += 1,
+            Err(error) => return Err(error),
+        }
     }
-    Ok(everyone)
+    Ok((processes, hidden))
 }
 
 fn list(into: &mut Vec<Pid>) -> Result<(), Error> {

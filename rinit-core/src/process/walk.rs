@@ -164,7 +164,7 @@ pub(super) fn lists(
 }
 
 /// True where `hidepid` (`proc(5)`) keeps a process from this user.
-fn is_hidden(error: &Error) -> bool {
+pub(super) fn is_hidden(error: &Error) -> bool {
     matches!(error, Error::Proc { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
@@ -179,7 +179,7 @@ pub(crate) fn children(of: Pid, reader: &mut Reader) -> Result<Vec<Process>, Err
         }
         found
     } else {
-        scan::all_processes(reader)?
+        scan::all_processes(reader)?.0
     };
     found.retain(|process| process.ppid == Some(of));
     Ok(found)

@@ -14,6 +14,15 @@ pub(crate) fn display(cmdline: &[u8], comm: &[u8]) -> String {
     printable(&joined, WIDTH)
 }
 
+/// Each argument, whole and escaped.
+pub(crate) fn arguments(cmdline: &[u8]) -> Vec<String> {
+    let words = cmdline.strip_suffix(b"\0").unwrap_or(cmdline);
+    if words.is_empty() {
+        return Vec::new();
+    }
+    words.split(|byte| *byte == 0).map(|word| printable(word, usize::MAX)).collect()
+}
+
 /// The name in brackets.
 pub(crate) fn bracketed(comm: &[u8]) -> String {
     format!("[{}]", printable(comm, WIDTH - 2))
@@ -94,6 +103,8 @@ mod tests {
         assert_eq!(display(b"", b"kthreadd"), "[kthreadd]");
         assert_eq!(display(b"\0\0", b"a) R\n"), "[a) R\\n]");
         assert_eq!(display(b"sh\0-c\0echo \"it's\"\0", b"sh"), "sh -c echo \"it's\"");
+        assert_eq!(arguments(b"sh\0-c\0a b\n\0\0"), ["sh", "-c", "a b\\n", ""]);
+        assert_eq!(arguments(b""), [""; 0]);
     }
 
     #[test]

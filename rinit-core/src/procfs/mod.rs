@@ -1,13 +1,18 @@
 //! `/proc`: pure parsers of bytes, and thin readers that take a pid.
 //!
-//! Nothing here decides. A file of `/proc/pid` describes whoever has that number at the moment of reading: who needs to
-//! know that it is still the same process compares `start_ticks` (see [`crate::process::signal_process`]).
+//! Nothing here decides. A file of `/proc/pid` describes the process that has that number at the moment of reading: a caller
+//! that needs the same process twice compares `start_ticks` (see [`crate::process::signal_process`]).
 
+pub(crate) mod bounded;
+pub(crate) mod cgroup;
 pub(crate) mod children;
 pub(crate) mod cmdline;
+pub(crate) mod fact;
+pub(crate) mod fdinfo;
 pub(crate) mod reader;
 pub(crate) mod stat;
 pub(crate) mod status;
+pub(crate) mod syscall;
 
 use crate::error::Error;
 use crate::pid::Pid;
@@ -19,7 +24,7 @@ use std::path::PathBuf;
 /// Makes sure that `/proc` is there and shows the PID namespace of this process.
 ///
 /// A process in a new PID namespace may still see the `/proc` of the old one (`unshare --pid` without `--mount-proc`).
-/// Every number in it would then name another process here, and a signal would hit a stranger.
+/// Every number in it would then name another process here, and a signal would hit an unrelated one.
 pub(crate) fn verify(reader: &mut Reader) -> Result<(), Error> {
     let failed = |source: io::Error| Error::Proc { path: PathBuf::from("/proc"), source };
     let missing = || failed(io::Error::new(io::ErrorKind::NotFound, "not mounted, or of another PID namespace"));

@@ -1,21 +1,26 @@
 //! Reads files of `/proc`, many of them into one buffer.
 
-use super::stat::{self, Stat};
+use super::bounded::BoundedReader;
+use super::cgroup::Cgroups;
+use super::fact::Fact;
+use super::stat::Stat;
 use super::status::Status;
-use super::{children, cmdline};
+use super::{children, cmdline, fdinfo, syscall};
 use crate::error::Error;
 use crate::pid::Pid;
+use crate::signal::set::SignalSet;
 use crate::sys;
 use crate::sys::retry::retry_transient;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::fmt::{self, Write as _};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Instant;
 
 /// More than any single-process file holds, a `status` with the kernel's 65,536 supplementary groups included.
-pub(super) const LARGEST: usize = 4 << 20;
+pub(crate) const LARGEST: usize = 4 << 20;
 /// As much of a command line as can be shown, many times over. The kernel keeps up to 2 MiB.
 const COMMAND_LINE: usize = 4096;
 
@@ -107,49 +112,87 @@ impl Reader {
         Ok(true)
     }
 
-    /// The command for people, escaped: the arguments, or the name in brackets for a process without any.
+    /// The kernel function that a thread sleeps in.
     ///
-    /// Never call it for a process with a thread in state D: the kernel reads the arguments from the process's memory,
-    /// under a lock (`mmap_lock`) that such a thread may hold for ever, and the reader would hang with it. For PID 1 that
-    /// would be the end of the container; use [`cmdline::bracketed`] there.
-    pub(crate) fn command(&mut self, pid: Pid, comm: &[u8]) -> String {
-        match self.read(format_args!("/proc/{pid}/cmdline"), COMMAND_LINE) {
-            Ok(Some(bytes)) => cmdline::display(bytes, comm),
-            // Gone, or hidden: the name from `stat` is what is left.
-            Ok(None) | Err(_) => cmdline::bracketed(comm),
-        }
-    }
-
-    /// The kernel function that the process sleeps in; `None` where the kernel does not say.
-    pub(crate) fn wait_channel(&mut self, pid: Pid) -> Option<String> {
-        let bytes = self.read(format_args!("/proc/{pid}/wchan"), 256).ok()??;
-        let name = cmdline::printable(bytes, cmdline::WIDTH);
-        // "0" is both "not sleeping" and "not permitted to know" (`proc_pid_wchan(5)`).
-        (!name.is_empty() && name != "0").then_some(name)
+    /// "0" is both "not asleep" and "not permitted to know" (`proc_pid_wchan(5)`), and Linux 5.10 on x86 says it of every
+    /// thread: it counts as not there.
+    pub(crate) fn wait_channel(&mut self, pid: Pid, thread: Pid) -> Fact<String> {
+        let read = self.read(format_args!("/proc/{pid}/task/{thread}/wchan"), 256);
+        Fact::from(read).and_then(|bytes| {
+            let name = cmdline::printable(bytes, cmdline::WIDTH);
+            (!name.is_empty() && name != "0").then_some(name)
+        })
     }
 
     /// True if a thread waits in `sigwait(3)` or its like. While it does, the kernel shows the signals that it waits for as
-    /// unblocked (`SigBlk`), although they are taken and not acted upon; only the function that it sleeps in tells.
-    pub(crate) fn is_in_sigwait(&mut self, pid: Pid) -> bool {
+    /// unblocked (`SigBlk`), although they are taken and not acted upon; only the place where it sleeps shows it.
+    pub(crate) fn in_sigwait(&mut self, bounded: &mut BoundedReader, pid: Pid) -> Fact<bool> {
         let mut threads = Vec::new();
-        let listed = numbers(&format!("/proc/{pid}/task"), &mut threads);
-        listed.is_ok_and(|listed| listed.is_some())
-            && threads.into_iter().any(|thread| match self.read(format_args!("/proc/{pid}/task/{thread}/wchan"), 256) {
+        match numbers(&format!("/proc/{pid}/task"), &mut threads) {
+            Ok(Some(())) => {}
+            Ok(None) => return Fact::NotThere,
+            Err(error) => return Fact::from(Err(error)),
+        }
+        let mut unknown = None;
+        for thread in threads {
+            let in_sigwait = match self.wait_channel(pid, thread) {
                 // The compiler may have added a suffix, such as `.isra.0`.
-                Ok(Some(name)) if name.starts_with(b"do_sigtimedwait") => true,
-                // Linux 5.10 on x86 says this of every thread, wherever it waits.
-                Ok(Some(b"" | b"0")) => self.calls_sigtimedwait(pid, thread),
-                _ => false,
-            })
+                Fact::Known(name) => Fact::Known(name.starts_with("do_sigtimedwait")),
+                Fact::NotPermitted => Fact::NotPermitted,
+                Fact::NotThere => calls_sigtimedwait(bounded, pid, thread),
+            };
+            match in_sigwait {
+                Fact::Known(true) => return Fact::Known(true),
+                Fact::Known(false) => {}
+                refused => unknown = Some(refused),
+            }
+        }
+        unknown.unwrap_or(Fact::Known(false))
     }
 
-    /// The same from the thread's system call, which only those may read who may trace the process.
-    fn calls_sigtimedwait(&mut self, pid: Pid, thread: Pid) -> bool {
-        let call = self.read(format_args!("/proc/{pid}/task/{thread}/syscall"), 256);
-        let number =
-            call.ok().flatten().and_then(|line| line.split(u8::is_ascii_whitespace).next().and_then(stat::number));
-        number.is_some_and(sys::is_sigtimedwait)
+    /// The same as a plain answer: false where it cannot be known.
+    pub(crate) fn is_in_sigwait(&mut self, pid: Pid) -> bool {
+        self.in_sigwait(&mut BoundedReader::new(), pid).is(&true)
     }
+
+    /// All signals that the process takes by `signalfd(2)`.
+    pub(crate) fn signalfds(&mut self, pid: Pid) -> Fact<SignalSet> {
+        let entries = match std::fs::read_dir(format!("/proc/{pid}/fd")) {
+            Ok(entries) => entries,
+            Err(error) => return Fact::from(Err(error)),
+        };
+        let mut signals = SignalSet::empty();
+        for entry in entries.flatten() {
+            let is_signalfd = std::fs::read_link(entry.path()).is_ok_and(|to| to.as_os_str().as_bytes() == fdinfo::SIGNALFD);
+            if is_signalfd {
+                let name = entry.file_name();
+                let read = self.read(format_args!("/proc/{pid}/fdinfo/{}", name.to_string_lossy()), LARGEST);
+                match Fact::from(read).and_then(fdinfo::parse) {
+                    Fact::Known(mask) => signals |= mask,
+                    Fact::NotPermitted => return Fact::NotPermitted,
+                    // Closed since.
+                    Fact::NotThere => {}
+                }
+            }
+        }
+        Fact::Known(signals)
+    }
+
+    /// The control groups of a process.
+    pub(crate) fn cgroups(&mut self, pid: Pid) -> Fact<Cgroups> {
+        Fact::from(self.read(format_args!("/proc/{pid}/cgroup"), LARGEST)).map(Cgroups::parse)
+    }
+}
+
+/// True if the thread's system call is `rt_sigtimedwait`. Only a process that may trace it may read that.
+fn calls_sigtimedwait(bounded: &mut BoundedReader, pid: Pid, thread: Pid) -> Fact<bool> {
+    let call = bounded.read(format!("/proc/{pid}/task/{thread}/syscall"), 256);
+    call.map(|line| syscall::parse(&line).is_some_and(|call| sys::is_sigtimedwait(call.number)))
+}
+
+/// The arguments of a process, up to 4096 bytes. Never without a bound on the time: see [`super::bounded`].
+pub(crate) fn arguments(bounded: &mut BoundedReader, pid: Pid) -> Fact<Vec<u8>> {
+    bounded.read(format!("/proc/{pid}/cmdline"), COMMAND_LINE)
 }
 
 /// The numbers among the names of a directory of `/proc`; `None` when the directory is gone with its process.
@@ -179,7 +222,6 @@ mod tests {
     use super::*;
     use crate::procfs::verify;
     use crate::signal::Signal;
-    use crate::signal::set::SignalSet;
     use std::time::Duration;
 
     #[test]
@@ -193,7 +235,7 @@ mod tests {
         let status = reader.status(me).unwrap().unwrap();
         assert_eq!(status.uid, Some(rustix::process::getuid().as_raw()));
         assert!(status.signals.is_some());
-        assert!(!reader.command(me, &stat.comm).is_empty());
+        assert!(matches!(arguments(&mut BoundedReader::new(), me), Fact::Known(bytes) if !bytes.is_empty()));
     }
 
     #[test]
@@ -206,9 +248,11 @@ mod tests {
         });
         let (me, thread) = (Pid::from(rustix::process::getpid()), told.recv().unwrap());
         let mut reader = Reader::new();
-        crate::test_support::eventually("the system call", || reader.calls_sigtimedwait(me, thread));
-        assert!(reader.is_in_sigwait(me));
-        assert!(!reader.calls_sigtimedwait(me, Pid::from(rustix::thread::gettid())));
+        let mut bounded = BoundedReader::new();
+        crate::test_support::eventually("the system call", || calls_sigtimedwait(&mut bounded, me, thread).is(&true));
+        assert!(reader.in_sigwait(&mut bounded, me).is(&true));
+        let own = Pid::from(rustix::thread::gettid());
+        assert!(calls_sigtimedwait(&mut bounded, me, own).is(&false));
         drop(waits);
     }
 

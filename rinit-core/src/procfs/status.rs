@@ -19,6 +19,8 @@ pub(crate) struct Status {
     /// Effective capabilities, bit n for capability n.
     pub(crate) capabilities: Option<u64>,
     pub(crate) signals: Option<Signals>,
+    /// `CoreDumping`: the process is writing a core dump.
+    pub(crate) core_dumping: bool,
     /// The pid in each PID namespace, from that of this `/proc` to the process's own; empty before Linux 4.1.
     pub(crate) namespace_pids: Vec<Pid>,
 }
@@ -53,6 +55,7 @@ impl Status {
                     status.saved_uid = ids.next().flatten();
                 }
                 b"NSpid" => status.namespace_pids = words(value).filter_map(number).filter_map(Pid::new).collect(),
+                b"CoreDumping" => status.core_dumping = value.trim_ascii() == b"1",
                 b"CapEff" => status.capabilities = hexadecimal(value),
                 b"SigPnd" => thread_pending = hexadecimal(value),
                 b"ShdPnd" => pending = hexadecimal(value),

@@ -1,222 +1,184 @@
-//! The judgement: facts in, reason out, nothing read and nothing asked.
+//! The judge: facts in, judgement out; it reads nothing and asks nothing.
+//!
+//! The live stop and `--diagnose` share it: for the one the signal was sent, for the other a stop would send it.
 
-use super::Reason;
-use super::facts::{Facts, ShellChild};
+use super::facts::Facts;
+use super::reason::Reason;
+use super::shell::{ShellChild, Waiting};
 use crate::pid::Pid;
+use crate::procfs::fact::Fact;
 use crate::procfs::stat::State;
 use crate::procfs::status::Signals;
 use crate::signal::Signal;
-use crate::signal::set::SignalSet;
+use std::time::Duration;
 
-/// The first reason that holds, in an order from what no signal can change to what will pass by itself.
-pub(crate) fn judge(facts: &Facts) -> Reason {
+/// What the signal does to a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// The signal terminates it.
+    Exits,
+    /// The signal has no effect while nothing else happens.
+    Stays,
+    /// Only a stop shows it.
+    Unknown,
+}
+
+/// What was concluded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Judgement {
+    pub(crate) reason: Reason,
+    pub(crate) fate: Fate,
+}
+
+/// What `docker stop` and the kubelet leave before they kill, at the least.
+pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// The first reason that holds. What no state of the process can change comes first: it ignores the signal, or loses it.
+pub(crate) fn judge(facts: &Facts) -> Judgement {
     let stat = &facts.stat;
+    let unknown = |reason| Judgement { reason, fate: Fate::Unknown };
     if stat.has_ended() {
-        return Reason::Zombie { parent: stat.ppid };
+        return Judgement { reason: Reason::Zombie { parent: stat.ppid }, fate: Fate::Exits };
     }
     if let (Some(sender), Some(status)) = (facts.sender, &facts.status) {
         if let Some(uid) = status.uid.filter(|_| !sender.may_signal(status)) {
-            return Reason::NotPermitted { uid, our_uid: sender.uid };
+            // Whether the sender waits for what it cannot signal is its own affair.
+            return unknown(Reason::NotPermitted { uid, our_uid: sender.uid });
         }
     }
-    let Some(signal) = facts.told else { return Reason::NeverTold };
-    let signals = facts.status.as_ref().and_then(|status| status.signals);
-    if facts.in_kernel {
-        return Reason::StuckInKernel { at: facts.wait_channel.clone() };
+    let Some(signal) = facts.asked else { return unknown(Reason::NotAsked) };
+    let Some(signals) = facts.status.as_ref().and_then(|status| status.signals) else {
+        return held(facts, signal).unwrap_or(unknown(Reason::Unknown));
+    };
+    // Neither a handler nor a mask holds these back.
+    if signal == Signal::KILL || signal == Signal::STOP {
+        return uncatchable(facts, signal);
     }
-    // KILL acts on a stopped and a traced process too.
-    if signal != Signal::KILL {
-        // Before "stopped": it would ignore the signal after SIGCONT as well.
-        if signals.is_some_and(|signals| signals.ignored.contains(signal)) {
-            return Reason::Ignores(signal);
-        }
-        match stat.state {
-            State::Stopped => return Reason::Stopped(signal),
-            State::Traced => return Reason::Traced(signal),
-            _ => {}
-        }
+    let disposition = disposition(facts, signal, signals);
+    match disposition.fate {
+        // Neither CONT nor a debugger that lets go changes anything.
+        Fate::Stays => disposition,
+        Fate::Exits | Fate::Unknown => held(facts, signal).unwrap_or(disposition),
     }
-    signals.map_or(Reason::Unknown, |signals| by_action(facts, signal, signals))
 }
 
-fn by_action(facts: &Facts, signal: Signal, signals: Signals) -> Reason {
-    let blocks = facts.blocked.contains(signal);
-    let catches = signals.caught.contains(signal);
-    // A blocked signal is kept even for the first process of a namespace, which may take it by sigwait. SIGKILL, dropped
-    // when it comes from inside, acts when it comes from an outer namespace, where the process has a second pid.
+fn uncatchable(facts: &Facts, signal: Signal) -> Judgement {
+    // Dropped for the first process of a namespace when it comes from inside, and acts when it comes from an outer
+    // namespace, where the process has a second pid.
+    if facts.in_kernel || facts.frozen.is(&true) {
+        // KILL acts on a process that is frozen by version 2, and on no other.
+        return in_kernel(facts);
+    }
     let pids = facts.status.as_ref().map_or(&[][..], |status| &status.namespace_pids);
-    let is_init = pids.last().copied().unwrap_or(facts.stat.pid) == Pid::INIT;
-    let killed_from_outside = signal == Signal::KILL && pids.len() > 1;
-    let loses = !blocks && !catches && !killed_from_outside;
-    if facts.in_sigwait && !blocks && !catches {
-        return Reason::Waits(signal);
+    if is_namespace_init(facts) && pids.len() <= 1 {
+        return Judgement { reason: Reason::NamespaceInit(signal), fate: Fate::Stays };
     }
-    if is_init && loses {
-        return Reason::NamespaceInit(signal);
+    Judgement { reason: Reason::Ending(signal), fate: Fate::Exits }
+}
+
+/// What keeps any process from acting on a signal, whatever it does with it.
+fn held(facts: &Facts, signal: Signal) -> Option<Judgement> {
+    if facts.frozen.is(&true) {
+        return Some(Judgement { reason: Reason::Frozen, fate: Fate::Stays });
     }
-    if blocks {
-        return Reason::Blocks(signal);
+    match facts.stat.state {
+        State::Stopped => return Some(Judgement { reason: Reason::Stopped(signal), fate: Fate::Stays }),
+        // A debugger that only watches lets it go on at once.
+        State::Traced => return Some(Judgement { reason: Reason::Traced(signal), fate: Fate::Unknown }),
+        _ => {}
     }
-    if facts.is_shell && catches {
-        if let Some(child) = foreground(&facts.children, signals.ignored) {
-            return Reason::ShellWaits { child: child.pid, command: child.command.clone() };
+    let status = facts.status.as_ref();
+    if status.is_some_and(|status| status.core_dumping) {
+        return Some(Judgement { reason: Reason::DumpsCore, fate: Fate::Unknown });
+    }
+    facts.in_kernel.then(|| in_kernel(facts))
+}
+
+fn in_kernel(facts: &Facts) -> Judgement {
+    // `__refrigerator`: frozen by version 1.
+    let refrigerated = matches!(&facts.wait_channel, Fact::Known(at) if at.starts_with("__refrigerator"));
+    if refrigerated || facts.frozen.is(&true) {
+        return Judgement { reason: Reason::Frozen, fate: Fate::Stays };
+    }
+    // A process may be in state D for a moment, and a killable sleep shows the same letter.
+    Judgement { reason: Reason::StuckInKernel { at: facts.wait_channel.clone().known() }, fate: Fate::Unknown }
+}
+
+fn is_namespace_init(facts: &Facts) -> bool {
+    let pids = facts.status.as_ref().map_or(&[][..], |status| &status.namespace_pids);
+    pids.last().copied().unwrap_or(facts.stat.pid) == Pid::INIT
+}
+
+/// What the process does with the signal: blocks it, ignores it, handles it, or leaves it to the kernel.
+fn disposition(facts: &Facts, signal: Signal, signals: Signals) -> Judgement {
+    let unknown = |reason| Judgement { reason, fate: Fate::Unknown };
+    let stays = |reason| Judgement { reason, fate: Fate::Stays };
+    let uid = facts.status.as_ref().and_then(|status| status.uid);
+    let catches = signals.caught.contains(signal);
+    // First: the kernel keeps a blocked signal even where it is ignored, and for the first process of a namespace.
+    if facts.blocked.contains(signal) {
+        return match &facts.signalfds {
+            Fact::Known(taken) if taken.contains(signal) => unknown(Reason::Waits(signal)),
+            // Blocked but in `ppoll(2)` or the like, as programs do that want no signal elsewhere.
+            _ if catches && !signals.pending.contains(signal) => unknown(Reason::Handles(signal)),
+            Fact::NotPermitted if !catches => unknown(Reason::NotReadable { uid }),
+            // It may poll for signals between other work, so that this alone proves nothing.
+            _ => unknown(Reason::Blocks(signal)),
+        };
+    }
+    if catches {
+        return handles(facts, signal, signals);
+    }
+    // In `sigwait` the signal shows as unblocked, and is taken even where it is ignored.
+    match facts.in_sigwait {
+        Fact::Known(true) => return unknown(Reason::Waits(signal)),
+        Fact::Known(false) => {}
+        Fact::NotPermitted => return unknown(Reason::NotReadable { uid }),
+        Fact::NotThere => return unknown(Reason::Unknown),
+    }
+    if signals.ignored.contains(signal) {
+        return stays(Reason::Ignores(signal));
+    }
+    if !signal.terminates_by_default() {
+        return stays(Reason::IgnoredByDefault(signal));
+    }
+    if is_namespace_init(facts) {
+        return stays(Reason::NamespaceInit(signal));
+    }
+    let reason = if signals.pending.contains(signal) { Reason::Pending(signal) } else { Reason::Ending(signal) };
+    Judgement { reason, fate: Fate::Exits }
+}
+
+/// A handler may do anything.
+fn handles(facts: &Facts, signal: Signal, signals: Signals) -> Judgement {
+    let unknown = |reason| Judgement { reason, fate: Fate::Unknown };
+    let named = |child: &ShellChild| (child.pid, child.command.clone());
+    if let Some(shell) = &facts.shell {
+        match shell.waiting(signals.ignored) {
+            Waiting::Foreground(child) => {
+                let (pid, command) = named(child);
+                // With several children the one in the foreground is a guess.
+                let alone = shell.children.len() == 1;
+                let long = child.exits_after.is_some_and(|left| left > STOP_LIMIT);
+                let fate = if alone && long { Fate::Stays } else { Fate::Unknown };
+                return Judgement { reason: Reason::ShellWaits { child: pid, command }, fate };
+            }
+            Waiting::Perhaps(child) => {
+                let (child, command) = named(child);
+                return unknown(Reason::ShellMayWait { child, command });
+            }
+            Waiting::Otherwise => {}
         }
     }
     if signals.pending.contains(signal) {
-        return Reason::Pending(signal);
+        return unknown(Reason::Pending(signal));
     }
-    match (catches, signal.terminates_by_default()) {
-        (true, _) => Reason::Handles(signal),
-        (false, true) => Reason::Ending(signal),
-        (false, false) => Reason::Unknown,
+    // `pipe_write`, or `anon_pipe_write` since Linux 6.14.
+    if matches!(&facts.wait_channel, Fact::Known(at) if at.contains("pipe_write")) {
+        return unknown(Reason::FullPipe(signal));
     }
-}
-
-/// The child that the shell most likely waits for: the youngest that was not started with `&`.
-///
-/// A shell without job control starts those with INT and QUIT ignored (POSIX Shell Command Language, 2.12 "Signals and
-/// Error Handling"). Where it ignores both itself, all children do, and nothing can be told from it.
-fn foreground(children: &[ShellChild], ignored_by_shell: SignalSet) -> Option<&ShellChild> {
-    let keyboard = SignalSet::only(Signal::INT).with(Signal::QUIT);
-    let tells = !ignored_by_shell.is_superset(keyboard);
-    let in_foreground = children.iter().filter(|child| !(tells && child.ignored.is_superset(keyboard)));
-    in_foreground.max_by_key(|child| (child.start_ticks, child.pid))
+    unknown(Reason::Handles(signal))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::procfs::stat::Stat;
-    use crate::procfs::status::Status;
-    use crate::survivor::Credentials;
-
-    const TERM: Signal = Signal::TERM;
-
-    fn facts(change: impl FnOnce(&mut Facts, &mut Signals)) -> Facts {
-        let pid = Pid::new(12).unwrap();
-        let stat = Stat {
-            pid,
-            comm: b"x".to_vec(),
-            state: State::Sleeping,
-            ppid: Some(Pid::INIT),
-            pgrp: 12,
-            session: 12,
-            kernel_thread: false,
-            exiting: false,
-            threads: 1,
-            start_ticks: 5,
-        };
-        let status = Status { uid: Some(7), euid: Some(7), saved_uid: Some(7), ..Status::default() };
-        let mut facts = Facts {
-            stat,
-            status: Some(Status { namespace_pids: vec![pid], ..status }),
-            told: Some(TERM),
-            command: String::new(),
-            blocked: SignalSet::empty(),
-            in_sigwait: false,
-            in_kernel: false,
-            wait_channel: None,
-            is_shell: false,
-            children: vec![],
-            sender: None,
-        };
-        let mut signals = Signals::default();
-        change(&mut facts, &mut signals);
-        if let Some(status) = &mut facts.status {
-            status.signals = Some(signals);
-        }
-        facts
-    }
-
-    fn reason(change: impl FnOnce(&mut Facts, &mut Signals)) -> Reason {
-        judge(&facts(change))
-    }
-
-    fn child(pid: i32, start_ticks: u64, ignored: SignalSet) -> ShellChild {
-        ShellChild { pid: Pid::new(pid).unwrap(), command: format!("c{pid}"), start_ticks, ignored }
-    }
-
-    #[test]
-    fn each_reason() {
-        assert_eq!(reason(|_, _| {}), Reason::Ending(TERM));
-        assert_eq!(reason(|f, _| f.in_sigwait = true), Reason::Waits(TERM));
-        assert_eq!(reason(|f, _| f.told = None), Reason::NeverTold);
-        assert_eq!(reason(|_, s| s.ignored = TERM.into()), Reason::Ignores(TERM));
-        assert_eq!(reason(|f, _| f.blocked = TERM.into()), Reason::Blocks(TERM));
-        assert_eq!(reason(|_, s| s.caught = TERM.into()), Reason::Handles(TERM));
-        assert_eq!(reason(|_, s| s.pending = TERM.into()), Reason::Pending(TERM));
-        assert_eq!(reason(|f, _| f.stat.state = State::Stopped), Reason::Stopped(TERM));
-        assert_eq!(reason(|f, _| f.stat.state = State::Traced), Reason::Traced(TERM));
-        assert_eq!(reason(|f, _| f.stat.state = State::Zombie), Reason::Zombie { parent: Some(Pid::INIT) });
-        let at = Some("nfs_wait".to_string());
-        let stuck = reason(|f, _| (f.in_kernel, f.wait_channel) = (true, at.clone()));
-        assert_eq!(stuck, Reason::StuckInKernel { at });
-        assert_eq!(judge(&Facts { status: None, ..facts(|_, _| {}) }), Reason::Unknown);
-        assert_eq!(reason(|f, _| f.told = Some(Signal::WINCH)), Reason::Unknown);
-    }
-
-    #[test]
-    fn a_thread_that_outlived_the_first_is_no_zombie() {
-        let threads = |f: &mut Facts| (f.stat.state, f.stat.threads) = (State::Zombie, 2);
-        assert_eq!(reason(|f, _| threads(f)), Reason::Ending(TERM));
-    }
-
-    #[test]
-    fn the_first_of_a_namespace_loses_what_it_does_not_catch() {
-        let init = |f: &mut Facts| {
-            f.status.as_mut().unwrap().namespace_pids = vec![Pid::new(12).unwrap(), Pid::INIT];
-        };
-        assert_eq!(reason(|f, _| init(f)), Reason::NamespaceInit(TERM));
-        assert_eq!(reason(|f, s| (init(f), s.caught = TERM.into()).1), Reason::Handles(TERM));
-        assert_eq!(reason(|f, _| (init(f), f.in_sigwait = true).1), Reason::Waits(TERM));
-        assert_eq!(reason(|f, _| (init(f), f.blocked = TERM.into()).1), Reason::Blocks(TERM));
-        assert_eq!(reason(|f, _| (init(f), f.told = Some(Signal::KILL)).1), Reason::Ending(Signal::KILL));
-        // Where the kernel has no NSpid line.
-        let alone = |f: &mut Facts| (f.stat.pid, f.status) = (Pid::INIT, Some(Status::default()));
-        assert_eq!(reason(|f, _| alone(f)), Reason::NamespaceInit(TERM));
-    }
-
-    #[test]
-    fn a_shell_waits_for_its_youngest_child_in_the_foreground() {
-        let background = SignalSet::only(Signal::INT).with(Signal::QUIT);
-        let children =
-            vec![child(20, 1, SignalSet::empty()), child(21, 2, SignalSet::empty()), child(22, 3, background)];
-        let shell = |f: &mut Facts, s: &mut Signals| {
-            (f.is_shell, f.children, s.caught) = (true, children.clone(), TERM.into());
-        };
-        let waits = |pid| Reason::ShellWaits { child: Pid::new(pid).unwrap(), command: format!("c{pid}") };
-        assert_eq!(reason(shell), waits(21));
-        assert_eq!(reason(|f, s| (shell(f, s), s.ignored = background).1), waits(22));
-        // In the builtin `wait` a shell runs its trap at once: the trap itself takes its time.
-        assert_eq!(reason(|f, s| (shell(f, s), f.children.drain(..2)).1.for_each(drop)), Reason::Handles(TERM));
-        assert_eq!(reason(|f, s| (shell(f, s), f.children.clear()).1), Reason::Handles(TERM));
-        // Without a trap it would have ended.
-        assert_eq!(reason(|f, s| (shell(f, s), s.caught = SignalSet::empty()).1), Reason::Ending(TERM));
-    }
-
-    #[test]
-    fn rights_to_send() {
-        let may = |uid, euid, cap_kill, saved: u32| {
-            reason(|f, _| {
-                f.sender = Some(Credentials { uid, euid, cap_kill });
-                f.status.as_mut().unwrap().saved_uid = Some(saved);
-            })
-        };
-        assert_eq!(may(5, 5, false, 7), Reason::NotPermitted { uid: 7, our_uid: 5 });
-        assert_eq!(may(5, 5, true, 7), Reason::Ending(TERM));
-        assert_eq!(may(7, 5, false, 7), Reason::Ending(TERM));
-        assert_eq!(may(5, 7, false, 7), Reason::Ending(TERM));
-        assert_eq!(may(5, 5, false, 5), Reason::Ending(TERM));
-        // Root without the capability is nobody.
-        assert_eq!(may(0, 0, false, 7), Reason::NotPermitted { uid: 7, our_uid: 0 });
-    }
-
-    #[test]
-    fn what_weighs_more() {
-        let told_nothing = |f: &mut Facts| f.told = None;
-        assert_eq!(reason(|f, _| (told_nothing(f), f.in_kernel = true).1), Reason::NeverTold);
-        let stopped = |f: &mut Facts| f.stat.state = State::Stopped;
-        assert_eq!(reason(|f, s| (stopped(f), s.ignored = TERM.into()).1), Reason::Ignores(TERM));
-        assert_eq!(reason(|f, _| (stopped(f), f.told = Some(Signal::KILL)).1), Reason::Ending(Signal::KILL));
-    }
-}
+mod tests;

@@ -1,25 +1,31 @@
-//! Why a process is still there: nobody is waited for, or killed, without a word.
+//! Why a process is still there, so that rinit names each process that it waits for or kills.
+//!
+//! [`gather`] reads facts, [`judge`] draws the conclusion, [`remedy`] says what helps.
 
 mod facts;
-mod judge;
+pub(crate) mod gather;
+pub(crate) mod judge;
 pub(crate) mod reason;
+mod remedy;
+mod shell;
 
 use reason::Reason;
 
-pub(crate) use facts::{Credentials, gather};
-pub(crate) use judge::judge;
+pub(crate) use facts::{Credentials, Facts};
 
-use crate::pid::Pid;
+use crate::pid::{Pid, PidMap};
 use crate::process::Process;
 use crate::procfs::cmdline;
-use crate::procfs::reader::Reader;
 use crate::procfs::stat::State;
 use crate::signal::Signal;
 use crate::sys;
+use gather::Gatherer;
+use judge::judge;
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-/// A process that has not ended, and why, as one line for people.
+/// A process that has not exited, and why, as one line for people.
 ///
 /// ```
 /// use rinit_core::Pid;
@@ -28,8 +34,8 @@ use std::time::Duration;
 /// # fn main() -> Result<(), rinit_core::Error> {
 /// let me = Process::read(Pid::new(std::process::id() as i32).expect("a pid"))?.expect("this process lives");
 /// let survivor = examine(&me, None).expect("this process lives");
-/// assert_eq!(survivor.reason, Reason::NeverTold);
-/// assert!(survivor.to_string().ends_with("was never told"), "{survivor}");
+/// assert_eq!(survivor.reason, Reason::NotAsked);
+/// assert!(survivor.to_string().ends_with("was not asked to stop"), "{survivor}");
 /// # Ok(())
 /// # }
 /// ```
@@ -52,66 +58,81 @@ pub struct Survivor {
     pub reason: Reason,
 }
 
+impl Survivor {
+    fn new(process: &Process, facts: &Facts, reason: Reason) -> Self {
+        Self {
+            pid: process.pid,
+            ppid: facts.stat.ppid,
+            command: gather::command(&facts.arguments, &facts.stat.comm),
+            state: facts.stat.state,
+            age: age(facts.stat.start_ticks),
+            uid: facts.status.as_ref().and_then(|status| status.uid),
+            reason,
+        }
+    }
+
+    /// What helps, where the program is one that is known to need something: a line for people without a full stop.
+    ///
+    /// PostgreSQL, for example, waits for its clients on SIGTERM, and disconnects them on SIGINT.
+    #[must_use]
+    pub fn remedy(&self) -> Option<Cow<'static, str>> {
+        remedy::of_program(self)
+    }
+}
+
 impl fmt::Display for Survivor {
-    /// ``pid 12 (ppid 1) 'sleep 1000' state S, age 3s: ignores SIGTERM``. A parent outside of the namespace is `ppid 0`.
+    /// ``pid 12 (ppid 1) 'sleep 1000' state S, age 3s: ignores SIGTERM``, and what helps where that is known. A parent outside
+    /// of the namespace is `ppid 0`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ppid = self.ppid.map_or(0, Pid::get);
         let command = Quoted(&self.command);
         let (pid, state, age, reason) = (self.pid, self.state, Age(self.age), &self.reason);
-        write!(f, "pid {pid} (ppid {ppid}) {command} state {state}, age {age}: {reason}")
+        write!(f, "pid {pid} (ppid {ppid}) {command} state {state}, age {age}: {reason}")?;
+        self.remedy().map_or(Ok(()), |remedy| write!(f, "; {remedy}"))
     }
 }
 
-/// Reads why a process is still there. `told` is the last signal that it was sent to end it.
+/// Reads why a process is still there. `asked` is the last signal that it was sent to stop it.
 ///
-/// `None` when the process is gone, or its number means another one by now. Everything comes from `/proc` at this moment
-/// and may have changed a moment later: a snapshot for people, no ground to act on.
+/// `None` when the process is gone, or its number means another one by now, or it is a zombie that this process itself has not
+/// reaped yet. Everything comes from `/proc` at this moment and may have changed a moment later: a snapshot for people, nothing
+/// to act on.
 ///
 /// The signal actions and pending signals are those of `/proc/pid/status`; a signal counts as blocked when every thread
-/// blocks it. Source: `proc_pid_status(5)`, `signal(7)`.
-///
-/// ```
-/// use rinit_core::Pid;
-/// use rinit_core::diagnose::examine;
-/// use rinit_core::process::Process;
-/// # fn main() -> Result<(), rinit_core::Error> {
-/// let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
-/// let process = Process::read(Pid::new(child.id() as i32).expect("a pid"))?.expect("it lives");
-/// assert!(examine(&process, None).is_some());
-/// # child.kill().expect("kill");
-/// child.wait().expect("wait");
-/// assert_eq!(examine(&process, None), None);
-/// # Ok(())
-/// # }
-/// ```
+/// blocks it. A file that may block in the kernel is given half a second, and then counts as missing: the process is then
+/// named by its short name in brackets.
 #[must_use]
-pub fn examine(process: &Process, told: Option<Signal>) -> Option<Survivor> {
-    let mut reader = Reader::new();
-    let sender = Credentials::of(&mut reader, rustix::process::getpid().into());
-    examine_for(&mut reader, process, told, sender)
+pub fn examine(process: &Process, asked: Option<Signal>) -> Option<Survivor> {
+    examine_with(&mut Gatherer::new(), process, asked)
 }
 
-/// The same with the rights of another sender.
-pub(crate) fn examine_for(
-    reader: &mut Reader,
-    process: &Process,
-    told: Option<Signal>,
-    sender: Option<Credentials>,
-) -> Option<Survivor> {
-    let facts = gather(reader, process, told, sender)?;
-    let reason = judge(&facts);
-    Some(Survivor {
-        pid: process.pid,
-        ppid: facts.stat.ppid,
-        state: facts.stat.state,
-        age: age(facts.stat.start_ticks),
-        uid: facts.status.as_ref().and_then(|status| status.uid),
-        command: facts.command,
-        reason,
-    })
+/// The same without reading anything that may block in the kernel, the arguments above all: for a process about to be killed.
+pub(crate) fn examine_briefly(process: &Process, asked: Option<Signal>) -> Option<Survivor> {
+    examine_with(&mut Gatherer::brief(), process, asked)
 }
 
-/// What is known of a process without another look at it.
+/// The same for many processes: one helper thread for all of them, and at most two reads that are waited for in vain.
+pub(crate) fn examine_with(gatherer: &mut Gatherer, process: &Process, asked: Option<Signal>) -> Option<Survivor> {
+    let me = rustix::process::getpid().into();
+    let sender = gatherer.credentials(me);
+    let facts = gatherer.gather(process, asked, sender)?;
+    if facts.stat.has_ended() && facts.stat.ppid == Some(me) {
+        return None;
+    }
+    Some(Survivor::new(process, &facts, judge(&facts).reason))
+}
+
+/// What the facts say, as a survivor.
+pub(crate) fn describe(process: &Process, facts: &Facts, reason: Reason) -> Survivor {
+    Survivor::new(process, facts, reason)
+}
+
+/// What helps, of whatever program: known for it, or for the reason.
+pub(crate) fn remedy_of(survivor: &Survivor) -> Option<Cow<'static, str>> {
+    remedy::of_reason(survivor)
+}
+
+/// What is known of a process without reading anything more.
 pub(crate) fn named_only(process: &Process) -> Survivor {
     Survivor {
         pid: process.pid,
@@ -122,6 +143,17 @@ pub(crate) fn named_only(process: &Process) -> Survivor {
         uid: None,
         reason: Reason::Unknown,
     }
+}
+
+/// Puts the process first that a person would blame, and each process before its children where they weigh the same.
+pub(crate) fn culprits_first(survivors: &mut [Survivor]) {
+    let parents: PidMap<Option<Pid>> = survivors.iter().map(|one| (one.pid, one.ppid)).collect();
+    let depth = |pid: Pid| {
+        let parent = |pid: &Pid| parents.get(pid).copied().flatten().filter(|parent| parents.contains_key(parent));
+        // At most as many steps as there are processes: reused pids may form a ring.
+        std::iter::successors(Some(pid), parent).take(parents.len()).count()
+    };
+    survivors.sort_by_cached_key(|one| (one.reason.weight(), depth(one.pid), one.pid));
 }
 
 /// Time since the process started.
@@ -159,7 +191,7 @@ impl fmt::Display for Age {
     }
 }
 
-/// A command in quotes. A quote in it must not look like its end, or a program could write the rest of the line itself.
+/// A command in quotes. A quote in it is escaped, or a program could write the rest of the line itself.
 pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Quoted<'_> {

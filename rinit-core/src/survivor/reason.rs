@@ -16,22 +16,33 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// It was told by this signal, and ignores it.
+    /// It was sent this signal, and ignores it.
     Ignores(Signal),
-    /// All its threads block the signal: it stays pending, unless one takes it by `sigwait(3)` or `signalfd(2)`.
+    /// The signal is ignored unless a program handles it, as WINCH is (`signal(7)`, "Standard signals").
+    IgnoredByDefault(Signal),
+    /// All its threads block the signal, and none takes it by `sigwait(3)` or `signalfd(2)`, or that cannot be seen.
     Blocks(Signal),
-    /// It has a handler for the signal and has not ended.
+    /// It has a handler for the signal and is still running.
     Handles(Signal),
-    /// A shell with a trap: it runs the trap only when the command that it waits for has ended
-    /// (POSIX Shell Command Language, 2.12 Signals and Error Handling).
+    /// It has a handler for the signal, and is blocked in a write to a pipe that is full.
+    FullPipe(Signal),
+    /// A shell with a trap, which runs only once the command in the foreground has exited (POSIX Shell Command Language,
+    /// 2.12 Signals and Error Handling).
     ShellWaits {
-        /// The command's pid. The shell does not say which child it waits for; this is the youngest in the foreground.
+        /// The command's pid.
         child: Pid,
         /// The command, escaped.
         command: String,
     },
-    /// Nobody has told it to end.
-    NeverTold,
+    /// A shell with a trap, which may wait for this command in the foreground. bash does not show whether it does.
+    ShellMayWait {
+        /// The command's pid: the youngest that was not started with `&`, as far as can be seen.
+        child: Pid,
+        /// The command, escaped.
+        command: String,
+    },
+    /// It was not asked to stop.
+    NotAsked,
     /// It was not asked to stop: that is left to its parent, which was asked.
     LeftToParent {
         /// The parent.
@@ -42,11 +53,15 @@ pub enum Reason {
         /// The kernel function it sleeps in, where the kernel says.
         at: Option<String>,
     },
+    /// Its control group is frozen (`docker pause`): no signal acts before it is thawed.
+    Frozen,
     /// It is stopped, by SIGSTOP or the terminal: the signal waits for SIGCONT.
     Stopped(Signal),
     /// A debugger holds it: the signal waits for the debugger.
     Traced(Signal),
-    /// The signal is sent and not delivered yet: the machine is busy, or the process is about to end.
+    /// A signal has terminated it, and the kernel is writing its core dump.
+    DumpsCore,
+    /// The signal is sent and not delivered yet: the machine is busy, or the process is about to exit.
     Pending(Signal),
     /// It is PID 1 of a PID namespace and has no handler: the kernel drops the signal (`pid_namespaces(7)`, "The namespace
     /// init process").
@@ -58,45 +73,79 @@ pub enum Reason {
         /// The sender's.
         our_uid: u32,
     },
-    /// A thread takes signals by `sigwait(3)`, or was about to: the signal has no other effect, and the process lives.
+    /// It takes the signal by `sigwait(3)` or `signalfd(2)`: the signal has no other effect, and the process decides.
     Waits(Signal),
-    /// It was told, the signal has its default action, and it is about to end.
+    /// It was asked to stop, the signal has its default action, and the process is about to exit.
     Ending(Signal),
-    /// It has ended and its parent has not waited for it.
+    /// It has exited and its parent has not waited for it.
     Zombie {
         /// The parent; `None` where that is outside of the PID namespace.
         parent: Option<Pid>,
+    },
+    /// This user may not read whether it takes the signal by `sigwait(3)` or `signalfd(2)` (`ptrace(2)`, "Ptrace access
+    /// mode checking").
+    NotReadable {
+        /// The process's real user id, who may.
+        uid: Option<u32>,
     },
     /// `/proc` does not say.
     Unknown,
 }
 
 impl Reason {
-    /// One word for programs: `ignores`, `blocks`, `handles`, `shell-waits`, `waits`, `never-told`, `left-to-parent`, `stuck-in-kernel`, `stopped`,
-    /// `traced`, `pending`, `namespace-init`, `not-permitted`, `ending`, `zombie`, `unknown`.
-    ///
-    /// ```
-    /// assert_eq!(rinit_core::diagnose::Reason::NeverTold.code(), "never-told");
-    /// ```
+    /// One word for programs: `ignores`, `ignored-by-default`, `blocks`, `handles`, `full-pipe`, `shell-waits`, `shell-may-wait`,
+    /// `waits`, `not-asked`, `left-to-parent`, `stuck-in-kernel`, `frozen`, `stopped`, `traced`, `dumps-core`, `pending`, `namespace-init`,
+    /// `not-permitted`, `ending`, `zombie`, `not-readable`, `unknown`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Ignores(_) => "ignores",
+            Self::IgnoredByDefault(_) => "ignored-by-default",
             Self::Blocks(_) => "blocks",
             Self::Handles(_) => "handles",
+            Self::FullPipe(_) => "full-pipe",
             Self::ShellWaits { .. } => "shell-waits",
-            Self::NeverTold => "never-told",
+            Self::ShellMayWait { .. } => "shell-may-wait",
+            Self::NotAsked => "not-asked",
             Self::LeftToParent { .. } => "left-to-parent",
             Self::StuckInKernel { .. } => "stuck-in-kernel",
+            Self::Frozen => "frozen",
             Self::Stopped(_) => "stopped",
             Self::Traced(_) => "traced",
+            Self::DumpsCore => "dumps-core",
             Self::Pending(_) => "pending",
             Self::NamespaceInit(_) => "namespace-init",
             Self::NotPermitted { .. } => "not-permitted",
             Self::Waits(_) => "waits",
             Self::Ending(_) => "ending",
             Self::Zombie { .. } => "zombie",
+            Self::NotReadable { .. } => "not-readable",
             Self::Unknown => "unknown",
+        }
+    }
+
+    /// How much a process with this reason holds up a stop, the most first: those that cannot act on the signal, those
+    /// that decide for themselves, and those that are on their way out or were not asked.
+    pub(crate) const fn weight(&self) -> u8 {
+        match self {
+            Self::Ignores(_)
+            | Self::IgnoredByDefault(_)
+            | Self::Blocks(_)
+            | Self::StuckInKernel { .. }
+            | Self::Frozen
+            | Self::Stopped(_)
+            | Self::Traced(_)
+            | Self::NamespaceInit(_)
+            | Self::NotPermitted { .. }
+            | Self::DumpsCore
+            | Self::FullPipe(_)
+            | Self::ShellWaits { .. } => 0,
+            Self::Handles(_) | Self::Waits(_) | Self::NotReadable { .. } | Self::Unknown => 1,
+            // It waits for a process that holds up the stop itself, or for nothing.
+            Self::ShellMayWait { .. } => 2,
+            Self::Pending(_) | Self::Ending(_) => 3,
+            Self::NotAsked | Self::LeftToParent { .. } => 4,
+            Self::Zombie { .. } => 5,
         }
     }
 }
@@ -105,20 +154,26 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ignores(signal) => write!(f, "ignores {signal}"),
-            Self::Blocks(signal) => write!(f, "blocks {signal} (may take it by sigwait or signalfd)"),
+            Self::IgnoredByDefault(signal) => write!(f, "has no handler for {signal}, which is ignored by default"),
+            Self::Blocks(signal) => write!(f, "blocks {signal} and does not take it by sigwait or signalfd"),
             Self::Handles(signal) => write!(f, "handles {signal} and is still running"),
-            Self::ShellWaits { child, command } => write!(
-                f,
-                "a shell, which runs its trap only after its foreground child {child} {} ends: start it with \
-                 exec, or use -g",
-                Quoted(command)
-            ),
-            Self::NeverTold => f.write_str("was never told"),
+            Self::FullPipe(signal) => {
+                write!(f, "handles {signal}, and is blocked in a write to a full pipe, which its reader does not empty")
+            }
+            Self::ShellWaits { child, command } => {
+                write!(f, "a shell, which runs its trap only after its foreground child {child} {} exits", Quoted(command))
+            }
+            Self::ShellMayWait { child, command } => {
+                write!(f, "a shell with a trap, which may be waiting for its child {child} {} to exit", Quoted(command))
+            }
+            Self::NotAsked => f.write_str("was not asked to stop"),
             Self::LeftToParent { parent } => write!(f, "not asked by rinit, left to its parent {parent}"),
             Self::StuckInKernel { at: Some(at) } => write!(f, "stuck in the kernel (state D, at {at})"),
             Self::StuckInKernel { at: None } => f.write_str("stuck in the kernel (state D)"),
+            Self::Frozen => f.write_str("frozen with its control group: no signal acts before it is thawed"),
             Self::Stopped(signal) => write!(f, "stopped (state T): it acts on {signal} only after SIGCONT"),
             Self::Traced(signal) => write!(f, "held by a debugger (state t), which {signal} has to pass"),
+            Self::DumpsCore => f.write_str("is writing its core dump, and exits after it"),
             Self::Pending(signal) => write!(f, "has not acted on {signal} yet: it is still pending"),
             Self::NamespaceInit(signal) => {
                 write!(f, "PID 1 of its PID namespace without a handler: the kernel drops {signal}")
@@ -126,13 +181,17 @@ impl fmt::Display for Reason {
             Self::NotPermitted { uid, our_uid } => {
                 write!(f, "runs as uid {uid}, which uid {our_uid} may not signal without CAP_KILL")
             }
-            Self::Waits(signal) => write!(f, "takes {signal} by sigwait and is still running"),
-            Self::Ending(signal) => write!(f, "about to end by {signal}"),
-            Self::Zombie { parent: Some(parent) } => write!(f, "a zombie, which its parent {parent} does not wait for"),
+            Self::Waits(signal) => write!(f, "takes {signal} by sigwait or signalfd and is still running"),
+            Self::Ending(signal) => write!(f, "is about to be terminated by {signal}"),
+            Self::Zombie { parent: Some(parent) } => write!(f, "a zombie: its parent {parent} has not reaped it"),
             Self::Zombie { parent: None } => {
-                f.write_str("a zombie, which its parent outside of the PID namespace does not wait for")
+                f.write_str("a zombie: its parent, outside of the PID namespace, has not reaped it")
             }
-            Self::Unknown => f.write_str("for a reason that /proc does not tell"),
+            Self::NotReadable { uid: Some(uid) } => {
+                write!(f, "this user may not read how uid {uid} takes its signals")
+            }
+            Self::NotReadable { uid: None } => f.write_str("this user may not read how it takes its signals"),
+            Self::Unknown => f.write_str("for a reason that /proc does not show"),
         }
     }
 }

@@ -42,6 +42,8 @@ fn write_reason(to: &mut Writer, reason: &Reason) {
     to.bytes(reason.code().as_bytes());
     match reason {
         Reason::Ignores(signal)
+        | Reason::IgnoredByDefault(signal)
+        | Reason::FullPipe(signal)
         | Reason::Blocks(signal)
         | Reason::Handles(signal)
         | Reason::Stopped(signal)
@@ -50,7 +52,7 @@ fn write_reason(to: &mut Writer, reason: &Reason) {
         | Reason::NamespaceInit(signal)
         | Reason::Waits(signal)
         | Reason::Ending(signal) => write_signal(to, *signal),
-        Reason::ShellWaits { child, command } => {
+        Reason::ShellWaits { child, command } | Reason::ShellMayWait { child, command } => {
             to.i32(child.get());
             to.bytes(command.as_bytes());
         }
@@ -61,7 +63,8 @@ fn write_reason(to: &mut Writer, reason: &Reason) {
         }
         Reason::Zombie { parent } => to.option(*parent, |to, pid| to.i32(pid.get())),
         Reason::LeftToParent { parent } => to.i32(parent.get()),
-        Reason::NeverTold | Reason::Unknown => {}
+        Reason::NotReadable { uid } => to.option(*uid, Writer::u32),
+        Reason::NotAsked | Reason::Frozen | Reason::DumpsCore | Reason::Unknown => {}
     }
 }
 
@@ -72,12 +75,18 @@ pub(super) fn write_signal(to: &mut Writer, signal: Signal) {
 fn read_reason(from: &mut Reader<'_>) -> Option<Reason> {
     Some(match from.text()?.as_str() {
         "ignores" => Reason::Ignores(signal(from)?),
+        "ignored-by-default" => Reason::IgnoredByDefault(signal(from)?),
+        "full-pipe" => Reason::FullPipe(signal(from)?),
         "blocks" => Reason::Blocks(signal(from)?),
         "handles" => Reason::Handles(signal(from)?),
         "shell-waits" => Reason::ShellWaits { child: pid(from)?, command: from.text()? },
+        "shell-may-wait" => Reason::ShellMayWait { child: pid(from)?, command: from.text()? },
         "waits" => Reason::Waits(signal(from)?),
-        "never-told" => Reason::NeverTold,
         "left-to-parent" => Reason::LeftToParent { parent: pid(from)? },
+        "not-asked" => Reason::NotAsked,
+        "frozen" => Reason::Frozen,
+        "dumps-core" => Reason::DumpsCore,
+        "not-readable" => Reason::NotReadable { uid: from.option(Reader::u32)? },
         "stuck-in-kernel" => Reason::StuckInKernel { at: from.option(Reader::text)? },
         "stopped" => Reason::Stopped(signal(from)?),
         "traced" => Reason::Traced(signal(from)?),
@@ -112,8 +121,14 @@ pub(super) mod tests {
             any_signal().prop_map(Reason::Handles),
             (any_pid(), ".*").prop_map(|(child, command)| Reason::ShellWaits { child, command }),
             any_signal().prop_map(Reason::Waits),
-            Just(Reason::NeverTold),
             any_pid().prop_map(|parent| Reason::LeftToParent { parent }),
+            any_signal().prop_map(Reason::IgnoredByDefault),
+            any_signal().prop_map(Reason::FullPipe),
+            (any_pid(), ".*").prop_map(|(child, command)| Reason::ShellMayWait { child, command }),
+            any::<Option<u32>>().prop_map(|uid| Reason::NotReadable { uid }),
+            Just(Reason::Frozen),
+            Just(Reason::DumpsCore),
+            Just(Reason::NotAsked),
             prop::option::of(".*").prop_map(|at| Reason::StuckInKernel { at }),
             any_signal().prop_map(Reason::Stopped),
             any_signal().prop_map(Reason::Traced),

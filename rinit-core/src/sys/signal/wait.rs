@@ -17,6 +17,12 @@ pub(crate) fn is_sigtimedwait(call: i64) -> bool {
     call == i64::from(libc::SYS_rt_sigtimedwait) || cfg!(target_pointer_width = "32") && call == TIME64
 }
 
+/// True for the numbers of `wait4(2)` and `waitid(2)`.
+#[allow(clippy::useless_conversion)]
+pub(crate) fn is_wait(call: i64) -> bool {
+    call == i64::from(libc::SYS_wait4) || call == i64::from(libc::SYS_waitid)
+}
+
 /// What `rt_sigtimedwait` reads: two longs. The C library's `timespec` may have 64-bit seconds where a long has 32 bits.
 #[repr(C)]
 struct KernelTimespec {

@@ -1,0 +1,113 @@
+//! Which processes make up a container: those that share its mount namespace, or its control group where that is hidden.
+//!
+//! In a PID namespace of its own a container's first process is PID 1. Where several containers share one (pods with
+//! `shareProcessNamespace`, `docker run --pid=container:NAME`, `--pid=host`) it is another number, and PID 1 belongs to somebody
+//! else. Container engines give each container its own mount namespace and its own control group.
+
+use crate::pid::{Pid, PidMap};
+use crate::process::Process;
+use crate::procfs::bounded::BoundedReader;
+use crate::procfs::cgroup::Cgroups;
+use crate::procfs::fact::Fact;
+use crate::procfs::reader::Reader;
+
+/// What tells the processes of one container from those of another.
+#[derive(Debug, Clone)]
+pub(super) struct Identity {
+    /// What `/proc/pid/ns/mnt` names.
+    pub(super) mounts: Fact<String>,
+    /// The id of the root mount, which no two mount namespaces share. Readable where the namespace itself is not.
+    pub(super) root_mount: Fact<u64>,
+    pub(super) cgroups: Fact<Cgroups>,
+}
+
+impl Identity {
+    /// Reads that of a process.
+    pub(super) fn read(pid: Pid, reader: &mut Reader, bounded: &mut BoundedReader) -> Self {
+        let link = std::fs::read_link(format!("/proc/{pid}/ns/mnt"));
+        let mountinfo = bounded.read(format!("/proc/{pid}/mountinfo"), 4096);
+        Self {
+            mounts: Fact::from(link).map(|link| link.to_string_lossy().into_owned()),
+            root_mount: mountinfo.and_then(|text| first_number(&text)),
+            cgroups: reader.cgroups(pid),
+        }
+    }
+
+    /// Whether both are of one container; `None` where that cannot be known.
+    pub(super) fn is_that_of(&self, other: &Self) -> Option<bool> {
+        if let (Fact::Known(own), Fact::Known(other)) = (&self.mounts, &other.mounts) {
+            return Some(own == other);
+        }
+        if let (Fact::Known(own), Fact::Known(other)) = (&self.root_mount, &other.root_mount) {
+            return Some(own == other);
+        }
+        match (&self.cgroups, &other.cgroups) {
+            (Fact::Known(own), Fact::Known(other)) if !own.contains(other) => Some(false),
+            (Fact::Known(own), Fact::Known(_)) if own.is_separate() => Some(true),
+            _ => None,
+        }
+    }
+}
+
+fn first_number(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text.split(|byte| *byte == b' ').next()?).ok()?.parse().ok()
+}
+
+/// The first process of the container of `of`: the oldest member whose parent is not one. Oldest, because `docker exec` starts
+/// further ones with a parent outside.
+///
+/// `members` says of each process whether it belongs to the container; unknown ones are left out.
+pub(super) fn first_process(processes: &PidMap<Process>, members: &PidMap<Option<bool>>) -> Option<Pid> {
+    let is_member = |pid: Pid| members.get(&pid).copied().flatten() == Some(true);
+    let roots = processes.values().filter(|process| {
+        is_member(process.pid) && !process.has_ended() && !process.ppid.is_some_and(is_member)
+    });
+    roots.min_by_key(|process| (process.start_ticks, process.pid)).map(|process| process.pid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::procfs::stat::State;
+
+    fn process(pid: i32, ppid: i32, start_ticks: u64) -> (Pid, Process) {
+        let pid = Pid::new(pid).unwrap();
+        let ppid = Pid::new(ppid);
+        (
+            pid,
+            Process { pid, ppid, group: 1, start_ticks, state: State::Sleeping, threads: 1, comm: b"x".to_vec() },
+        )
+    }
+
+    fn identity(mounts: Option<&str>, cgroup: &[u8]) -> Identity {
+        let mounts = mounts.map_or(Fact::NotPermitted, |name| Fact::Known(name.to_owned()));
+        Identity { mounts, root_mount: Fact::NotPermitted, cgroups: Fact::Known(Cgroups::parse(cgroup)) }
+    }
+
+    #[test]
+    fn one_container_or_another() {
+        let own = identity(Some("mnt:[1]"), b"0::/pod/a\n");
+        assert_eq!(own.is_that_of(&identity(Some("mnt:[1]"), b"0::/\n")), Some(true));
+        assert_eq!(own.is_that_of(&identity(Some("mnt:[2]"), b"0::/pod/a\n")), Some(false));
+        // Hidden: the control group has to do.
+        assert_eq!(own.is_that_of(&identity(None, b"0::/pod/a/inner\n")), Some(true));
+        assert_eq!(own.is_that_of(&identity(None, b"0::/pod/b\n")), Some(false));
+        // All in the root group: it says nothing.
+        assert_eq!(identity(Some("mnt:[1]"), b"0::/\n").is_that_of(&identity(None, b"0::/\n")), None);
+    }
+
+    #[test]
+    fn the_first_process() {
+        let processes: PidMap<Process> =
+            [process(1, 0, 0), process(7, 1, 5), process(8, 7, 6), process(20, 0, 9), process(21, 20, 9)].into();
+        let members = |pids: &[i32]| {
+            let is_member = |pid: &Pid| Some(pids.contains(&pid.get()));
+            processes.keys().map(|pid| (*pid, is_member(pid))).collect::<PidMap<_>>()
+        };
+        let first = |pids: &[i32]| first_process(&processes, &members(pids)).map(Pid::get);
+        assert_eq!(first(&[7, 8, 20, 21]), Some(7));
+        assert_eq!(first(&[1, 7, 8, 20, 21]), Some(1));
+        assert_eq!(first(&[20, 21]), Some(20));
+        assert_eq!(first(&[]), None);
+    }
+}

@@ -1,0 +1,204 @@
+//! Reads the facts about one process from `/proc`.
+
+use super::facts::{Credentials, Facts};
+use super::shell::{self, Kind, Shell, ShellChild};
+use super::age;
+use crate::pid::Pid;
+use crate::process::{Process, walk};
+use crate::procfs;
+use crate::procfs::bounded::BoundedReader;
+use crate::procfs::cgroup::{Hierarchy, says_frozen};
+use crate::procfs::cmdline;
+use crate::procfs::fact::Fact;
+use crate::procfs::reader::{Reader, arguments};
+use crate::procfs::stat::{Stat, State};
+use crate::procfs::status::{Signals, Status};
+use crate::procfs::syscall;
+use crate::signal::Signal;
+use crate::signal::set::SignalSet;
+use std::os::unix::ffi::OsStrExt;
+
+/// Reads processes. One for many of them: it keeps its buffers, its helper thread and the places of the control groups.
+#[derive(Debug, Default)]
+pub(crate) struct Gatherer {
+    pub(crate) reader: Reader,
+    /// For what may block in the kernel.
+    pub(crate) bounded: BoundedReader,
+    /// Where control groups are mounted that can be frozen; `None` before they are first asked for.
+    hierarchies: Option<Vec<Hierarchy>>,
+    /// Names alone: no file is read that may block in the kernel.
+    brief: bool,
+}
+
+/// Threads of a process whose signal masks are read. The mask of all of them shrinks with each, and no program has so many
+/// threads that block a signal before one that does not.
+const MOST_THREADS: usize = 4096;
+
+impl Gatherer {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// One that reads neither arguments nor what else may block: for processes about to be killed.
+    pub(crate) fn brief() -> Self {
+        Self { brief: true, ..Self::default() }
+    }
+
+    /// The credentials of a process as a sender of signals.
+    pub(crate) fn credentials(&mut self, pid: Pid) -> Option<Credentials> {
+        Credentials::of(&self.reader.status(pid).ok()??)
+    }
+
+    /// `None` when the process is gone or its number means another one.
+    pub(crate) fn gather(
+        &mut self,
+        process: &Process,
+        asked: Option<Signal>,
+        sender: Option<Credentials>,
+    ) -> Option<Facts> {
+        let pid = process.pid;
+        let same = |stat: &Stat| stat.start_ticks == process.start_ticks;
+        let stat = self.reader.stat(pid).ok()?.filter(same)?;
+        let status = self.reader.status(pid).ok().flatten();
+        let threads = self.threads(&stat, status.as_ref());
+        let signals = status.as_ref().and_then(|status| status.signals).unwrap_or_default();
+        let is = |set: SignalSet| asked.is_some_and(|asked| set.contains(asked));
+        let unread = || Fact::NotThere;
+        let in_sigwait = if asked.is_none() || is(threads.blocked | signals.caught) {
+            unread()
+        } else if self.brief {
+            let at = self.reader.wait_channel(pid, pid).known();
+            Fact::Known(at.is_some_and(|at| at.starts_with("do_sigtimedwait")))
+        } else {
+            self.reader.in_sigwait(&mut self.bounded, pid)
+        };
+        let signalfds = if is(threads.blocked) { self.reader.signalfds(pid) } else { Fact::NotThere };
+        let wait_channel = self.reader.wait_channel(pid, threads.in_kernel.unwrap_or(pid));
+        let arguments = self.arguments(pid, stat.has_ended() || threads.in_kernel.is_some());
+        let is_shell = is(signals.caught) && is_shell(&stat, &arguments);
+        let shell = if is_shell { Some(self.shell(&stat)) } else { None };
+        let frozen = self.frozen(pid);
+        // Everything above was read by number. Still the same process now, so it was the same all the while.
+        self.reader.stat(pid).ok()?.filter(same)?;
+        Some(Facts {
+            stat,
+            status,
+            asked,
+            arguments,
+            blocked: threads.blocked,
+            in_sigwait,
+            signalfds,
+            in_kernel: threads.in_kernel.is_some(),
+            wait_channel,
+            frozen,
+            shell,
+            sender,
+        })
+    }
+
+    /// The arguments; none of a process with a thread in state D, which may hold the lock that the read needs for ever.
+    pub(crate) fn arguments(&mut self, pid: Pid, out_of_reach: bool) -> Fact<Vec<u8>> {
+        if self.brief || out_of_reach { Fact::NotThere } else { arguments(&mut self.bounded, pid) }
+    }
+
+    /// What every thread blocks, and which one sleeps uninterruptibly.
+    fn threads(&mut self, stat: &Stat, status: Option<&Status>) -> Threads {
+        let first = status.and_then(|status| status.signals).map(|signals: Signals| signals.blocked);
+        let mut in_kernel = (stat.state == State::DiskSleep).then_some(stat.pid);
+        if stat.threads <= 1 {
+            return Threads { blocked: first.unwrap_or_default(), in_kernel };
+        }
+        let mut threads = Vec::new();
+        let listed = procfs::reader::numbers(&format!("/proc/{}/task", stat.pid), &mut threads);
+        let mut blocked = None;
+        if let Ok(Some(())) = listed {
+            for thread in threads.into_iter().take(MOST_THREADS) {
+                let Ok(Some(status)) = self.reader.thread_status(stat.pid, thread) else { continue };
+                // A first thread that has exited takes no signal.
+                if matches!(status.state, Some(State::Zombie | State::Dead)) {
+                    continue;
+                }
+                if status.state == Some(State::DiskSleep) {
+                    in_kernel.get_or_insert(thread);
+                }
+                if let Some(signals) = status.signals {
+                    blocked = Some(blocked.unwrap_or(SignalSet::all()) & signals.blocked);
+                }
+            }
+        }
+        Threads { blocked: blocked.or(first).unwrap_or_default(), in_kernel }
+    }
+
+    fn shell(&mut self, stat: &Stat) -> Shell {
+        // The link needs the right to trace the process. Without it, the name that the process gives itself counts.
+        let program = std::fs::read_link(format!("/proc/{}/exe", stat.pid)).ok();
+        let name = program.as_ref().and_then(|path| path.file_name()).map(|name| name.as_bytes());
+        let kind = Kind::of(name, &stat.comm);
+        let read = self.bounded.read(format!("/proc/{}/syscall", stat.pid), 256);
+        Shell { kind, call: read.map(|line| syscall::parse(&line)), children: self.shell_children(stat.pid) }
+    }
+
+    fn shell_children(&mut self, shell: Pid) -> Vec<ShellChild> {
+        let children = walk::children(shell, &mut self.reader).unwrap_or_default();
+        let me = Pid::from(rustix::process::getpid());
+        let mut living = Vec::with_capacity(children.len());
+        // A shell that runs the diagnosis waits for it, and would not without.
+        for child in children.into_iter().filter(|child| !child.has_ended() && child.pid != me) {
+            let status = self.reader.status(child.pid).ok().flatten();
+            let ignored = status.and_then(|status| status.signals).map_or(SignalSet::empty(), |signals| signals.ignored);
+            let arguments = self.arguments(child.pid, child.state == State::DiskSleep);
+            let command = command(&arguments, &child.comm);
+            let exits_after = arguments.known().and_then(|words| shell::exits_after(&words, age(child.start_ticks)));
+            let (pid, start_ticks) = (child.pid, child.start_ticks);
+            living.push(ShellChild { pid, command, start_ticks, ignored, exits_after });
+        }
+        living
+    }
+
+    fn frozen(&mut self, pid: Pid) -> Fact<bool> {
+        let bounded = &mut self.bounded;
+        let hierarchies = self.hierarchies.get_or_insert_with(|| {
+            let mounts = bounded.read("/proc/self/mountinfo".to_owned(), procfs::reader::LARGEST);
+            mounts.known().map(|mounts| Hierarchy::that_freeze(&mounts)).unwrap_or_default()
+        });
+        if hierarchies.is_empty() {
+            return Fact::NotThere;
+        }
+        let cgroups = match self.reader.cgroups(pid) {
+            Fact::Known(cgroups) => cgroups,
+            other => return other.map(|_| false),
+        };
+        let files: Vec<_> = hierarchies.iter().filter_map(|one| one.state_file(&cgroups)).collect();
+        if files.is_empty() {
+            return Fact::NotThere;
+        }
+        let mut frozen = Fact::Known(false);
+        for file in files {
+            match self.bounded.read(file.display().to_string(), 4096) {
+                Fact::Known(bytes) if says_frozen(&bytes) => return Fact::Known(true),
+                Fact::Known(_) => {}
+                refused => frozen = refused.map(|_| false),
+            }
+        }
+        frozen
+    }
+}
+
+struct Threads {
+    blocked: SignalSet,
+    in_kernel: Option<Pid>,
+}
+
+/// The command for people, escaped: the arguments, or the name in brackets where they are not there.
+pub(crate) fn command(arguments: &Fact<Vec<u8>>, comm: &[u8]) -> String {
+    match arguments {
+        Fact::Known(bytes) => cmdline::display(bytes, comm),
+        Fact::NotPermitted | Fact::NotThere => cmdline::bracketed(comm),
+    }
+}
+
+/// By its own name, or by its first argument where a script has given it another.
+fn is_shell(stat: &Stat, arguments: &Fact<Vec<u8>>) -> bool {
+    let by_arguments = matches!(arguments, Fact::Known(words) if shell::is_shell(cmdline::program_name(words)));
+    shell::is_shell(&stat.comm) || by_arguments
+}
