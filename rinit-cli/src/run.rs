@@ -139,7 +139,9 @@ fn diagnose(json: bool, pid: Option<Pid>) -> Result<u8, Error> {
 /// On a terminal, unless `NO_COLOR` is set to anything (<https://no-color.org>) or the terminal is a dumb one.
 fn shows_colours() -> bool {
     let variable = |name| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
-    std::io::stdout().is_terminal() && variable("NO_COLOR").is_none() && variable("TERM").is_none_or(|term| term != "dumb")
+    std::io::stdout().is_terminal()
+        && variable("NO_COLOR").is_none()
+        && variable("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// Prints to standard output; a reader that has gone away is rinit's failure to print.

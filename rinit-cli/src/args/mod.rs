@@ -5,9 +5,9 @@ pub(crate) mod duration;
 pub(crate) mod help;
 
 use lexopt::{Arg, Parser, ValueExt};
-use rinit_core::{Pid, Signal};
 use rinit_core::policy::{ForwardFilter, ForwardTo, OnMainExit};
 use rinit_core::signal::Rewrite;
+use rinit_core::{Pid, Signal};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::path::PathBuf;

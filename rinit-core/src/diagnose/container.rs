@@ -59,9 +59,9 @@ fn first_number(text: &[u8]) -> Option<u64> {
 /// `members` says of each process whether it belongs to the container; unknown ones are left out.
 pub(super) fn first_process(processes: &PidMap<Process>, members: &PidMap<Option<bool>>) -> Option<Pid> {
     let is_member = |pid: Pid| members.get(&pid).copied().flatten() == Some(true);
-    let roots = processes.values().filter(|process| {
-        is_member(process.pid) && !process.has_ended() && !process.ppid.is_some_and(is_member)
-    });
+    let roots = processes
+        .values()
+        .filter(|process| is_member(process.pid) && !process.has_ended() && !process.ppid.is_some_and(is_member));
     roots.min_by_key(|process| (process.start_ticks, process.pid)).map(|process| process.pid)
 }
 
@@ -73,10 +73,7 @@ mod tests {
     fn process(pid: i32, ppid: i32, start_ticks: u64) -> (Pid, Process) {
         let pid = Pid::new(pid).unwrap();
         let ppid = Pid::new(ppid);
-        (
-            pid,
-            Process { pid, ppid, group: 1, start_ticks, state: State::Sleeping, threads: 1, comm: b"x".to_vec() },
-        )
+        (pid, Process { pid, ppid, group: 1, start_ticks, state: State::Sleeping, threads: 1, comm: b"x".to_vec() })
     }
 
     fn identity(mounts: Option<&str>, cgroup: &[u8]) -> Identity {
@@ -99,7 +96,9 @@ mod tests {
     #[test]
     fn the_first_process() {
         let processes: PidMap<Process> =
-            [process(1, 0, 0), process(7, 1, 5), process(8, 7, 6), process(20, 0, 9), process(21, 20, 9)].into();
+            [process(1, 0, 0), process(7, 1, 5), process(8, 7, 6), process(20, 0, 9), process(21, 20, 9)]
+                .into_iter()
+                .collect();
         let members = |pids: &[i32]| {
             let is_member = |pid: &Pid| Some(pids.contains(&pid.get()));
             processes.keys().map(|pid| (*pid, is_member(pid))).collect::<PidMap<_>>()

@@ -23,15 +23,21 @@ pub(super) struct InitProgram {
     pub(super) is_unclear: bool,
 }
 
-/// The name of the program, and its options that take a value. All others are flags.
-const INITS: &[(&[&[u8]], &str, &[&str])] = &[
-    (&[b"tini", b"docker-init", b"tini-static"], "pe", &[]),
-    (&[b"dumb-init"], "r", &["rewrite"]),
-    (&[b"catatonit"], "", &[]),
-    (
-        &[b"rinit"],
-        "rpe",
-        &[
+/// A program and its options that take a value. All other options are flags.
+struct Known {
+    names: &'static [&'static [u8]],
+    short: &'static str,
+    long: &'static [&'static str],
+}
+
+const INITS: &[Known] = &[
+    Known { names: &[b"tini", b"docker-init", b"tini-static"], short: "pe", long: &[] },
+    Known { names: &[b"dumb-init"], short: "r", long: &["rewrite"] },
+    Known { names: &[b"catatonit"], short: "", long: &[] },
+    Known {
+        names: &[b"rinit"],
+        short: "rpe",
+        long: &[
             "rewrite",
             "to",
             "forward",
@@ -46,13 +52,13 @@ const INITS: &[(&[&[u8]], &str, &[&str])] = &[
             "env",
             "parent-death-signal",
         ],
-    ),
+    },
 ];
 
 impl InitProgram {
     /// `None` for a program that is not known. `arguments` and `environment` have a NUL after each entry.
     pub(super) fn of(comm: &[u8], arguments: &Fact<Vec<u8>>, environment: &Fact<Vec<u8>>) -> Option<Self> {
-        let (_, short, long) = INITS.iter().find(|(names, _, _)| names.contains(&comm))?;
+        let known = INITS.iter().find(|known| known.names.contains(&comm))?;
         let mut init = Self {
             is_rinit: comm == b"rinit",
             pauses: false,
@@ -64,14 +70,14 @@ impl InitProgram {
         };
         match arguments {
             // Under another name its options are another program's: a link to rinit is called docker-init, for example.
-            Fact::Known(words) if cmdline::program_name(words) == comm => init.options(words, short, long),
+            Fact::Known(words) if cmdline::program_name(words) == comm => init.options(words, known),
             _ => init.is_unclear = true,
         }
         init.environment(comm, environment);
         Some(init)
     }
 
-    fn options(&mut self, arguments: &[u8], short: &str, long: &[&str]) {
+    fn options(&mut self, arguments: &[u8], known: &Known) {
         let text = String::from_utf8_lossy(arguments);
         let mut words = text.split_terminator('\0').skip(1);
         let mut rewrite = Rewrite::default();
@@ -81,14 +87,14 @@ impl InitProgram {
             }
             if let Some(option) = word.strip_prefix("--") {
                 let (name, value) = option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
-                let value = if long.contains(&name) { value.or_else(|| words.next()) } else { value };
+                let value = if known.long.contains(&name) { value.or_else(|| words.next()) } else { value };
                 self.option(name, value, &mut rewrite);
                 continue;
             }
             let letters = word.get(1..).unwrap_or_default();
             for (at, letter) in letters.char_indices() {
                 let name = letter.to_string();
-                if short.contains(letter) {
+                if known.short.contains(letter) {
                     let rest = letters.get(at + letter.len_utf8()..).unwrap_or_default();
                     let rest = rest.strip_prefix('=').unwrap_or(rest);
                     let value = if rest.is_empty() { words.next() } else { Some(rest) };
@@ -170,14 +176,17 @@ mod tests {
     use proptest::prelude::*;
 
     fn of(words: &str, environment: &str) -> InitProgram {
-        let nul = |text: &str| Fact::Known(text.split(' ').flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect());
+        let nul =
+            |text: &str| Fact::Known(text.split(' ').flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect());
         let comm = words.split(' ').next().unwrap();
         InitProgram::of(comm.as_bytes(), &nul(words), &nul(environment)).expect("an init")
     }
 
     #[test]
     fn plain_inits() {
-        for words in ["tini -- sleep 5", "catatonit -- x -g", "rinit -v --grace 3 -- x", "dumb-init -c x", "tini -sv x -g"] {
+        for words in
+            ["tini -- sleep 5", "catatonit -- x -g", "rinit -v --grace 3 -- x", "dumb-init -c x", "tini -sv x -g"]
+        {
             let init = of(words, "");
             assert!(!init.reaches_others && !init.is_unclear && !init.pauses, "{words}: {init:?}");
             assert_eq!(init.signal, Some(Signal::TERM), "{words}");

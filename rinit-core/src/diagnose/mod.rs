@@ -19,7 +19,7 @@ mod tests;
 use crate::error::Error;
 use crate::pid::{Pid, PidMap};
 use crate::process::Process;
-use crate::process::scan::all_processes;
+use crate::process::scan::all_and_hidden;
 use crate::procfs;
 use crate::procfs::cmdline;
 use crate::procfs::fact::Fact;
@@ -179,7 +179,7 @@ struct Scan {
 impl Scan {
     fn take(gatherer: &mut Gatherer, of: Option<Pid>) -> Result<Self, Error> {
         let me = Pid::from(rustix::process::getpid());
-        let (list, hidden) = all_processes(&mut gatherer.reader)?;
+        let (list, hidden) = all_and_hidden(&mut gatherer.reader)?;
         let hidden = hidden > 0 || proc_hides(gatherer);
         let processes: PidMap<Process> = list.into_iter().map(|process| (process.pid, process)).collect();
         let first = find_first(gatherer, &processes, of, hidden)?;
@@ -327,8 +327,11 @@ fn find_first(
     }
     let mut identity = |pid: Pid| Identity::read(pid, &mut gatherer.reader, &mut gatherer.bounded);
     let own = identity(anchor);
-    let identities: PidMap<Identity> =
-        processes.values().filter(|process| !process.has_ended()).map(|process| (process.pid, identity(process.pid))).collect();
+    let identities: PidMap<Identity> = processes
+        .values()
+        .filter(|process| !process.has_ended())
+        .map(|process| (process.pid, identity(process.pid)))
+        .collect();
     let members: PidMap<Option<bool>> =
         identities.iter().map(|(pid, identity)| (*pid, own.is_that_of(identity))).collect();
     let mut first = container::first_process(processes, &members);
@@ -337,7 +340,12 @@ fn find_first(
     if first.is_none_or(|first| first != Pid::INIT && own_line.contains(&first)) {
         let by_cgroup: PidMap<Option<bool>> = identities
             .iter()
-            .map(|(pid, identity)| (*pid, Identity { mounts: Fact::NotThere, root_mount: Fact::NotThere, ..own.clone() }.is_that_of(identity)))
+            .map(|(pid, identity)| {
+                (
+                    *pid,
+                    Identity { mounts: Fact::NotThere, root_mount: Fact::NotThere, ..own.clone() }.is_that_of(identity),
+                )
+            })
             .collect();
         let found = container::first_process(processes, &by_cgroup);
         first = found.filter(|found| !own_line.contains(found)).or(first);
@@ -348,8 +356,12 @@ fn find_first(
              CONTAINER rinit --diagnose"
         ))),
         Some(first) => Ok(first),
-        None if hidden => Err(cannot("the container's first process is hidden: /proc is mounted with hidepid; run this as root")),
-        None => Err(cannot("it cannot be seen which process is the container's first one: run this as its user, or as root")),
+        None if hidden => {
+            Err(cannot("the container's first process is hidden: /proc is mounted with hidepid; run this as root"))
+        }
+        None => Err(cannot(
+            "it cannot be seen which process is the container's first one: run this as its user, or as root",
+        )),
     }
 }
 
@@ -412,10 +424,9 @@ fn group(mut zombies: Vec<Process>, commands: &PidMap<String>) -> Vec<Zombies> {
             Some(last) if last.parent.as_ref().map(|parent| parent.pid) == process.ppid => last.zombies.push(zombie),
             _ => {
                 let unknown = || cmdline::bracketed(b"?");
-                let parent = process.ppid.map(|pid| ZombieParent {
-                    pid,
-                    command: commands.get(&pid).cloned().unwrap_or_else(unknown),
-                });
+                let parent = process
+                    .ppid
+                    .map(|pid| ZombieParent { pid, command: commands.get(&pid).cloned().unwrap_or_else(unknown) });
                 groups.push(Zombies { parent, zombies: vec![zombie] });
             }
         }

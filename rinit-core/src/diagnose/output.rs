@@ -168,7 +168,9 @@ fn conditional(reason: &Reason) -> String {
         Reason::Waits(signal) => format!("takes {signal} by sigwait or signalfd, and decides what to do"),
         Reason::Pending(signal) | Reason::Ending(signal) => format!("is terminated by {signal}"),
         Reason::FullPipe(signal) => {
-            format!("has a handler for {signal}, but is blocked in a write to a full pipe, which its reader does not empty")
+            format!(
+                "has a handler for {signal}, but is blocked in a write to a full pipe, which its reader does not empty"
+            )
         }
         Reason::Unknown => "what it does with the signal cannot be seen".to_owned(),
         other => other.to_string(),
@@ -179,7 +181,11 @@ fn conditional(reason: &Reason) -> String {
 fn line(process: &Survivor) -> String {
     let ppid = process.ppid.map_or(0, Pid::get);
     let (pid, state, age) = (process.pid, process.state, Age(process.age));
-    format!("pid {pid} (ppid {ppid}) {} state {state}, age {age}: {}", Quoted(&process.command), conditional(&process.reason))
+    format!(
+        "pid {pid} (ppid {ppid}) {} state {state}, age {age}: {}",
+        Quoted(&process.command),
+        conditional(&process.reason)
+    )
 }
 
 fn members(finding: &Finding) -> Vec<(&'static str, Json)> {

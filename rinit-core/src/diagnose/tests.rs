@@ -3,6 +3,7 @@
 use super::*;
 use crate::process::signal::{Delivery, signal_process};
 use crate::process::walk::descendants;
+use crate::procfs::stat::State;
 use crate::test_support::{Family, eventually};
 use std::process::Command;
 
@@ -55,76 +56,105 @@ fn has(text: &str, parts: &[&str]) {
 #[test]
 fn an_init_without_a_handler_loses_the_signal() {
     let Some((json, text)) = diagnose_script("exec sleep 600", 1) else { return };
-    has(&text, &["findings: PID 1 will not stop", "'sleep 600' loses SIGTERM", "docker stop", "full timeout"]);
-    has(&json, &[r#""healthy":false"#, r#""term":"loses","stops":false"#, r#""refusing":[],"zombies":[]"#]);
+    has(
+        &text,
+        &["will not stop: ", "docker stop", "full timeout", "'sleep 600': loses SIGTERM", "what helps: run it under"],
+    );
+    has(
+        &json,
+        &[r#"{"schema":1,"stops":false,"reason":"namespace-init","shared":false"#, r#""notes":[],"zombies":[]"#],
+    );
+    has(&json, &[r#""findings":[{"pid":1"#, r#""command":"sleep 600","arguments":["sleep","600"]"#]);
 }
 
 #[test]
-fn an_init_that_handles_is_healthy() {
+fn a_handler_says_nothing() {
     let Some((json, text)) = diagnose_script("trap : TERM; sleep 600 & while :; do wait; done", 1) else { return };
-    has(&text, &["healthy: ", "handles SIGTERM"]);
-    has(&json, &[r#""healthy":true"#, r#""term":"handles","stops":true"#]);
+    has(&text, &["cannot be told: ", "has a handler for SIGTERM; only a stop shows"]);
+    has(&json, &[r#""stops":null,"reason":"handles""#, r#""findings":[],"undecided":[{"pid":1"#]);
 }
 
 #[test]
-fn a_shell_that_waits_does_not_stop() {
-    let Some((json, text)) = diagnose_script("trap 'exit 0' TERM; sleep 600; :", 1) else { return };
-    has(&text, &["findings: PID 1 will not stop", "is a shell", "'sleep 600' ends"]);
-    has(&json, &[r#""term":"shell-waits","stops":false"#]);
-}
-
-#[test]
-fn those_who_refuse_and_zombies_are_named_with_their_reason() {
-    // `exec sleep` never waits for the child that the shell before it had.
+fn what_refuses_below_a_handler_is_a_note_and_zombies_are_grouped() {
+    // `exec sleep` never waits for the children that the shell before it had.
     let script = r#"trap : TERM
         (trap '' TERM; exec sleep 601) &
         sh -c 'kill -STOP $$; exec sleep 602' &
-        sh -c ': & exec sleep 603' &
+        sh -c ': & : & : & exec sleep 603' &
         while :; do wait; done"#;
-    let Some((json, text)) = diagnose_script(script, 4) else { return };
-    has(&text, &["findings: 2 processes would not end by SIGTERM, 1 zombie\n", "handles SIGTERM"]);
+    let Some((json, text)) = diagnose_script(script, 6) else { return };
+    has(&text, &["cannot be told: ", "; 3 zombies\n", "Does not act on SIGTERM"]);
     has(&text, &["'sleep 601' state S", ": ignores SIGTERM", "exec sleep 602' state T", ": stopped (state T)"]);
-    has(&text, &["'[sh]' started", "'sleep 603' does not wait for it"]);
-    has(&json, &[r#""reason":"ignores""#, r#""reason":"stopped""#, r#""command":"sleep 603"}}"#]);
+    has(&text, &["3 zombies '[sh]' (pid ", "'sleep 603' has not reaped them", "under an init"]);
+    has(&json, &[r#""reason":"ignores""#, r#""reason":"stopped""#, r#""command":"sleep 603"},"count":3"#]);
     assert!(!text.contains("inside"), "{text}");
 }
 
-fn sample(init: Reason) -> Diagnosis {
-    let process = Process::read(rustix::process::getpid().into()).unwrap().unwrap();
-    let survivor = crate::survivor::examine(&process, None).unwrap();
-    let init = Survivor { pid: Pid::INIT, command: "in'it".into(), reason: init, ..survivor };
-    Diagnosis { init, init_is_self: false, refusing: vec![], zombies: vec![] }
+fn finding(pid: i32, command: &str, reason: Reason) -> Finding {
+    let me = Process::read(rustix::process::getpid().into()).unwrap().unwrap();
+    let survivor = crate::survivor::examine(&me, None).unwrap();
+    let pid = Pid::new(pid).unwrap();
+    let process = Survivor { pid, command: command.into(), reason, ..survivor };
+    Finding { process, arguments: vec![command.into()], remedy: None }
+}
+
+fn sample(stops: Option<bool>, reason: Reason) -> Diagnosis {
+    let first = finding(1, "in'it", reason);
+    Diagnosis {
+        stops,
+        first,
+        first_inside: None,
+        shared: false,
+        findings: vec![],
+        undecided: vec![],
+        notes: vec![],
+        zombies: vec![],
+        hidden: false,
+    }
 }
 
 #[test]
-fn what_counts_as_a_finding() {
-    for (reason, finding) in [
-        (Reason::Handles(Signal::TERM), false),
-        (Reason::Blocks(Signal::TERM), false),
-        (Reason::Unknown, false),
-        (Reason::NamespaceInit(Signal::TERM), true),
-        (Reason::Ignores(Signal::TERM), true),
-        (Reason::Stopped(Signal::TERM), true),
-        (Reason::StuckInKernel { at: None }, true),
+fn the_first_line_is_the_verdict() {
+    let handles = || Reason::Handles(Signal::TERM);
+    for (stops, start, json) in [
+        (Some(true), "will stop: ", r#""stops":true,"#),
+        (Some(false), "will not stop: ", r#""stops":false,"#),
+        (None, "cannot be told: ", r#""stops":null,"#),
     ] {
-        let diagnosis = sample(reason);
-        assert_eq!(diagnosis.findings(), finding, "{diagnosis}");
-        assert_eq!(diagnosis.to_string().starts_with("findings: PID 1"), finding, "{diagnosis}");
-        assert!(diagnosis.to_string().contains("'in\\'it'"), "{diagnosis}");
+        let diagnosis = sample(stops, handles());
+        assert!(diagnosis.to_string().starts_with(start), "{diagnosis}");
+        assert!(diagnosis.to_string().contains("PID 1 'in\\'it': "), "{diagnosis}");
+        assert!(!diagnosis.to_string().contains('\x1b'), "{diagnosis}");
+        assert!(diagnosis.to_terminal().starts_with("\x1b[1;"), "{}", diagnosis.to_terminal());
+        assert!(diagnosis.to_json().contains(json));
     }
-    let itself = Diagnosis { init_is_self: true, ..sample(Reason::NamespaceInit(Signal::TERM)) };
-    assert!(!itself.findings());
-    assert!(itself.to_json().contains(r#""term":"self","stops":true"#));
-    let zombie = Zombie { pid: Pid::INIT, command: "[x]".into(), age: Duration::ZERO, parent: None };
-    let with_zombie = Diagnosis { zombies: vec![zombie], ..sample(Reason::Handles(Signal::TERM)) };
-    assert!(with_zombie.findings());
-    assert!(with_zombie.to_string().starts_with("findings: 1 zombie\n"), "{with_zombie}");
-    assert!(with_zombie.to_json().contains(r#""parent":null"#));
+    let shared = Diagnosis { shared: true, ..sample(None, handles()) };
+    assert!(shared.to_string().contains("namespace is shared; this container's first process is pid 1"), "{shared}");
+    let inside = Diagnosis { first_inside: Pid::new(7), hidden: true, ..sample(None, handles()) };
+    has(&inside.to_string(), &["PID 7 (pid 1 here)", "hidden from this user"]);
+}
+
+#[test]
+fn zombies_of_one_parent_are_one_line() {
+    let zombie = |pid| Zombie { pid: Pid::new(pid).unwrap(), command: "[x]".into(), age: Duration::ZERO };
+    let parent = || Some(ZombieParent { pid: Pid::INIT, command: "app".into() });
+    let many = Zombies { parent: parent(), zombies: (100..130).map(zombie).collect() };
+    let line = "30 zombies '[x]' (pid 100, 101, 102, 103, 104, ...): parent 1 'app' has not reaped them";
+    assert_eq!(many.to_string(), line);
+    let one = Zombies { parent: None, zombies: vec![zombie(9)] };
+    assert_eq!(one.to_string(), "1 zombie '[x]' (pid 9): the parent, outside of the container, has not reaped it");
+    let diagnosis = Diagnosis { zombies: vec![many, one], ..sample(Some(true), Reason::Ending(Signal::TERM)) };
+    has(&diagnosis.to_string(), &["; 31 zombies\n", line]);
+    has(&diagnosis.to_json(), &[r#""count":30"#, r#""parent":null"#]);
 }
 
 #[test]
 fn this_machine_can_be_diagnosed() {
-    let diagnosis = diagnose().unwrap();
+    let Ok(diagnosis) = diagnose() else { return };
     let me = rustix::process::getpid().into();
-    assert!(diagnosis.refusing.iter().all(|survivor| survivor.pid != me));
+    assert!(diagnosis.findings.iter().chain(&diagnosis.notes).all(|finding| finding.process.pid != me));
+    let me = diagnose_container_of(me).unwrap();
+    assert_eq!(me.first.process.pid, diagnosis.first.process.pid);
+    let error = diagnose_container_of(Pid::new(i32::MAX).unwrap()).unwrap_err();
+    assert!(error.to_string().starts_with("cannot diagnose: there is no process"), "{error}");
 }

@@ -40,10 +40,15 @@ pub(super) fn descendants_of(of: Pid, reader: &mut Reader) -> Result<PidMap<Proc
     Ok(known)
 }
 
-/// Every process, in no order, as one scan saw them, and how many of them this user may not read.
+/// Every process that this user may read, in no order, as one scan saw them.
+pub(crate) fn all_processes(reader: &mut Reader) -> Result<Vec<Process>, Error> {
+    Ok(all_and_hidden(reader)?.0)
+}
+
+/// The same, and how many of them this user may not read.
 ///
 /// `hidepid=noaccess` (`proc(5)`) lists those; `hidepid=invisible` does not even list them.
-pub(crate) fn all_processes(reader: &mut Reader) -> Result<(Vec<Process>, usize), Error> {
+pub(crate) fn all_and_hidden(reader: &mut Reader) -> Result<(Vec<Process>, usize), Error> {
     let mut listed = Vec::new();
     list(&mut listed)?;
     let mut processes = Vec::with_capacity(listed.len());

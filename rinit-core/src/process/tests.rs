@@ -10,7 +10,11 @@ const FAMILY_WITH_DAEMON: &str = "sleep 600 & setsid sleep 601 & (setsid sh -c '
 
 fn has_all(of: Pid, commands: &[&str]) -> bool {
     let found = descendants(of).unwrap();
-    let found: Vec<String> = found.iter().map(|p| Reader::new().command(p.pid, &p.comm)).collect();
+    let command = |process: &Process| {
+        let words = procfs::reader::arguments(&mut procfs::bounded::BoundedReader::new(), process.pid).known();
+        procfs::cmdline::display(&words.unwrap_or_default(), &process.comm)
+    };
+    let found: Vec<String> = found.iter().map(command).collect();
     commands.iter().all(|command| found.iter().any(|found| found == command))
 }
 

@@ -179,7 +179,7 @@ pub(crate) fn children(of: Pid, reader: &mut Reader) -> Result<Vec<Process>, Err
         }
         found
     } else {
-        scan::all_processes(reader)?.0
+        scan::all_processes(reader)?
     };
     found.retain(|process| process.ppid == Some(of));
     Ok(found)

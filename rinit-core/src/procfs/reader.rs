@@ -163,7 +163,8 @@ impl Reader {
         };
         let mut signals = SignalSet::empty();
         for entry in entries.flatten() {
-            let is_signalfd = std::fs::read_link(entry.path()).is_ok_and(|to| to.as_os_str().as_bytes() == fdinfo::SIGNALFD);
+            let is_signalfd =
+                std::fs::read_link(entry.path()).is_ok_and(|to| to.as_os_str().as_bytes() == fdinfo::SIGNALFD);
             if is_signalfd {
                 let name = entry.file_name();
                 let read = self.read(format_args!("/proc/{pid}/fdinfo/{}", name.to_string_lossy()), LARGEST);

@@ -1,8 +1,8 @@
 //! Reads the facts about one process from `/proc`.
 
+use super::age;
 use super::facts::{Credentials, Facts};
 use super::shell::{self, Kind, Shell, ShellChild};
-use super::age;
 use crate::pid::Pid;
 use crate::process::{Process, walk};
 use crate::procfs;
@@ -62,10 +62,10 @@ impl Gatherer {
         let status = self.reader.status(pid).ok().flatten();
         let threads = self.threads(&stat, status.as_ref());
         let signals = status.as_ref().and_then(|status| status.signals).unwrap_or_default();
-        let is = |set: SignalSet| asked.is_some_and(|asked| set.contains(asked));
-        let unread = || Fact::NotThere;
-        let in_sigwait = if asked.is_none() || is(threads.blocked | signals.caught) {
-            unread()
+        let signal = asked.unwrap_or(Signal::TERM);
+        let is = |set: SignalSet| set.contains(signal);
+        let in_sigwait = if is(threads.blocked | signals.caught) {
+            Fact::NotThere
         } else if self.brief {
             let at = self.reader.wait_channel(pid, pid).known();
             Fact::Known(at.is_some_and(|at| at.starts_with("do_sigtimedwait")))
@@ -145,7 +145,8 @@ impl Gatherer {
         // A shell that runs the diagnosis waits for it, and would not without.
         for child in children.into_iter().filter(|child| !child.has_ended() && child.pid != me) {
             let status = self.reader.status(child.pid).ok().flatten();
-            let ignored = status.and_then(|status| status.signals).map_or(SignalSet::empty(), |signals| signals.ignored);
+            let ignored =
+                status.and_then(|status| status.signals).map_or(SignalSet::empty(), |signals| signals.ignored);
             let arguments = self.arguments(child.pid, child.state == State::DiskSleep);
             let command = command(&arguments, &child.comm);
             let exits_after = arguments.known().and_then(|words| shell::exits_after(&words, age(child.start_ticks)));

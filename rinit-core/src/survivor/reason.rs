@@ -16,7 +16,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// It was sent this signal, and ignores it.
+    /// It ignores this signal.
     Ignores(Signal),
     /// The signal is ignored unless a program handles it, as WINCH is (`signal(7)`, "Standard signals").
     IgnoredByDefault(Signal),
@@ -161,7 +161,11 @@ impl fmt::Display for Reason {
                 write!(f, "handles {signal}, and is blocked in a write to a full pipe, which its reader does not empty")
             }
             Self::ShellWaits { child, command } => {
-                write!(f, "a shell, which runs its trap only after its foreground child {child} {} exits", Quoted(command))
+                write!(
+                    f,
+                    "a shell, which runs its trap only after its foreground child {child} {} exits",
+                    Quoted(command)
+                )
             }
             Self::ShellMayWait { child, command } => {
                 write!(f, "a shell with a trap, which may be waiting for its child {child} {} to exit", Quoted(command))

@@ -37,18 +37,18 @@ const HANDLERS: &[Known] = &[
         Signal::TERM,
         "gunicorn finishes its requests on SIGTERM, for at most --graceful-timeout (30 s by default)",
     ),
-    known(
-        &["uvicorn"],
-        Signal::TERM,
-        "uvicorn waits for open connections: give it --timeout-graceful-shutdown",
-    ),
+    known(&["uvicorn"], Signal::TERM, "uvicorn waits for open connections: give it --timeout-graceful-shutdown"),
     known(
         &["node", "nodejs"],
         Signal::TERM,
         "a server of node waits for its open connections: call closeAllConnections() in the handler",
     ),
     known(&["java"], Signal::TERM, "a shutdown hook is still running: SIGQUIT makes java print what its threads do"),
-    known(&["systemd"], Signal::TERM, "systemd stops on SIGRTMIN+3: use rinit -r TERM=RTMIN+3, or STOPSIGNAL SIGRTMIN+3"),
+    known(
+        &["systemd"],
+        Signal::TERM,
+        "systemd stops on SIGRTMIN+3: use rinit -r TERM=RTMIN+3, or STOPSIGNAL SIGRTMIN+3",
+    ),
     known(&["mysqld_safe", "mariadbd-safe"], Signal::TERM, "run mariadbd or mysqld itself, which stops on SIGTERM"),
     known(&["npm", "yarn", "pnpm"], Signal::TERM, "run node itself instead of a package manager"),
 ];
@@ -90,15 +90,15 @@ pub(crate) fn of_reason(survivor: &Survivor) -> Option<Cow<'static, str>> {
     }
     let pid = survivor.pid;
     Some(match &survivor.reason {
-        Reason::NamespaceInit(signal) => format!(
-            "run it under an init (docker run --init, or rinit before the program), or have it handle {signal}"
-        )
-        .into(),
-        Reason::Ignores(signal) | Reason::IgnoredByDefault(signal) => {
-            format!("have it handle {signal}, or stop it by a signal that it handles (STOPSIGNAL, or rinit -r {signal}=...)")
-                .replace("-r SIG", "-r ")
+        Reason::NamespaceInit(signal) => {
+            format!("run it under an init (docker run --init, or rinit before the program), or have it handle {signal}")
                 .into()
         }
+        Reason::Ignores(signal) | Reason::IgnoredByDefault(signal) => format!(
+            "have it handle {signal}, or stop it by a signal that it handles (STOPSIGNAL, or rinit -r {signal}=...)"
+        )
+        .replace("-r SIG", "-r ")
+        .into(),
         Reason::Blocks(_) => "unblock the signal, or take it by sigwait or signalfd".into(),
         Reason::Frozen => "thaw it: docker unpause, or 0 to cgroup.freeze".into(),
         Reason::Stopped(_) => format!("let it go on: kill -CONT {pid}").into(),
@@ -122,7 +122,8 @@ const NODE_AS_INIT: &str =
     "node as PID 1 outlives SIGTERM unless the program handles it: run it under an init (docker run --init, or rinit)";
 
 fn is_node_as_init(survivor: &Survivor) -> bool {
-    survivor.pid == crate::pid::Pid::INIT && names(&survivor.command)[0].is_some_and(|name| matches!(name, "node" | "nodejs"))
+    survivor.pid == crate::pid::Pid::INIT
+        && names(&survivor.command)[0].is_some_and(|name| matches!(name, "node" | "nodejs"))
 }
 
 /// The names by which a command may be known: that of its file, and that of a script behind an interpreter.
@@ -131,7 +132,7 @@ fn names(command: &str) -> [Option<&str>; 2] {
     let first = words.next().and_then(file_name).map(|name| name.trim_start_matches('-').trim_end_matches(':'));
     let is_interpreter = |name: &str| {
         let name = without_version(name);
-        matches!(name, "python" | "node" | "sh" | "bash" | "dash" | "perl" | "ruby")
+        matches!(name, "python" | "sh" | "bash" | "dash" | "perl" | "ruby")
     };
     let second = words.find(|word| !word.starts_with('-')).and_then(file_name);
     [first, second.filter(|_| first.is_some_and(is_interpreter))]

@@ -121,7 +121,8 @@ pub(crate) fn exits_after(arguments: &[u8], age: Duration) -> Option<Duration> {
         seconds += number.parse::<f64>().ok()? * factor;
     }
     // Infinity, and what does not fit, are longer than anything that is compared with it.
-    let whole = if seconds >= 0.0 { Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX) } else { return None };
+    let whole =
+        if seconds >= 0.0 { Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX) } else { return None };
     Some(whole.saturating_sub(age))
 }
 
@@ -144,7 +145,12 @@ mod tests {
             (b"sleeper\x001\0", 0, None),
             (b"", 0, None),
         ] {
-            assert_eq!(after(arguments, age).map(|left| left.as_secs()), left, "{:?}", String::from_utf8_lossy(arguments));
+            assert_eq!(
+                after(arguments, age).map(|left| left.as_secs()),
+                left,
+                "{:?}",
+                String::from_utf8_lossy(arguments)
+            );
         }
     }
 

@@ -40,7 +40,7 @@ fn a_shell_that_ignores() {
     for pid in [family.pid(), child] {
         eventually_is(pid, &Reason::Ignores(Signal::TERM));
     }
-    assert_eq!(survivor(child, None).reason, Reason::NeverTold);
+    assert_eq!(survivor(child, None).reason, Reason::Ignores(Signal::TERM), "asked by its parent, perhaps");
     eventually("asleep", || survivor(child, None).state == State::Sleeping);
     let line = survivor(child, Some(Signal::TERM)).to_string();
     let start = format!("pid {child} (ppid {}) 'sleep 600' state S, age ", family.pid());
@@ -49,14 +49,16 @@ fn a_shell_that_ignores() {
 
 #[test]
 fn a_shell_that_waits_with_a_trap() {
-    for shell in ["sh", "bash", "dash"] {
+    for (shell, is_known) in [("bash", false), ("dash", true)] {
         let Ok(which) = Command::new(shell).args(["-c", ":"]).status() else { continue };
         assert!(which.success());
         let (family, child) = with_child(&format!("exec {shell} -c 'trap \"exit 3\" TERM; sleep 600; :'"));
         let process = Process::read(family.pid()).unwrap().unwrap();
         let told = signal_process(&process, Signal::TERM).unwrap();
         assert_eq!(told, Delivery::Delivered);
-        eventually_is(family.pid(), &Reason::ShellWaits { child, command: "sleep 600".into() });
+        let command = "sleep 600".to_owned();
+        let waits = Reason::ShellWaits { child, command: command.clone() };
+        eventually_is(family.pid(), &if is_known { waits } else { Reason::ShellMayWait { child, command } });
     }
 }
 
@@ -100,13 +102,60 @@ fn a_stopped_process() {
 
 #[test]
 fn a_zombie() {
+    // `exec sleep` never waits for the child that the shell before it had.
+    let family = Family::start(": & exec sleep 600");
+    let zombie = Reason::Zombie { parent: Some(family.pid()) };
+    eventually("a zombie", || {
+        let below = descendants(family.pid()).unwrap();
+        let survivors = below.iter().filter_map(|process| examine(process, Some(Signal::TERM)));
+        survivors.into_iter().any(|survivor| survivor.reason == zombie && survivor.command == "[sh]")
+    });
+}
+
+#[test]
+fn a_zombie_that_this_process_is_about_to_reap_is_none() {
     let mut child = Command::new("true").spawn().unwrap();
-    let pid = crate::test_support::pid_of(&child);
-    let me = rustix::process::getpid().into();
-    let zombie = Reason::Zombie { parent: Some(me) };
-    eventually("a zombie", || survivor(pid, Some(Signal::TERM)).reason == zombie);
-    assert_eq!(survivor(pid, None).command, "[true]");
+    let process = Process::read(crate::test_support::pid_of(&child)).unwrap().unwrap();
+    eventually("it has exited", || examine(&process, Some(Signal::TERM)).is_none());
     child.wait().unwrap();
+}
+
+#[test]
+fn a_full_pipe_is_named() {
+    if Command::new("perl").args(["-e", "1"]).status().is_err() {
+        return;
+    }
+    let script = r#"exec perl -e 'pipe R, W; $SIG{TERM} = sub { syswrite W, "x" x 1e6 }; sleep 600'"#;
+    let family = Family::start(script);
+    let process = Process::read(family.pid()).unwrap().unwrap();
+    eventually("a handler", || survivor(family.pid(), Some(Signal::TERM)).reason == Reason::Handles(Signal::TERM));
+    signal_process(&process, Signal::TERM).unwrap();
+    eventually_is(family.pid(), &Reason::FullPipe(Signal::TERM));
+}
+
+#[test]
+fn the_culprit_comes_first_and_before_its_children() {
+    let me = Process::read(rustix::process::getpid().into()).unwrap().unwrap();
+    let one = |pid, ppid, reason| Survivor {
+        pid: Pid::new(pid).unwrap(),
+        ppid: Pid::new(ppid),
+        reason,
+        ..examine(&me, None).unwrap()
+    };
+    let term = Signal::TERM;
+    let may_wait = Reason::ShellMayWait { child: Pid::new(6).unwrap(), command: "x".into() };
+    let mut survivors = vec![
+        one(3, 9, Reason::Ignores(term)),
+        one(4, 1, Reason::NotAsked),
+        one(5, 1, may_wait),
+        one(6, 5, Reason::Handles(term)),
+        one(9, 5, Reason::Ignores(term)),
+    ];
+    culprits_first(&mut survivors);
+    assert_eq!(survivors.iter().map(|one| one.pid.get()).collect::<Vec<_>>(), [9, 3, 6, 5, 4]);
+    // Parents that reused numbers have put in a ring.
+    let mut ring = vec![one(3, 9, Reason::NotAsked), one(9, 3, Reason::NotAsked)];
+    culprits_first(&mut ring);
 }
 
 #[test]

@@ -46,7 +46,21 @@ pub(crate) fn judge(facts: &Facts) -> Judgement {
             return unknown(Reason::NotPermitted { uid, our_uid: sender.uid });
         }
     }
-    let Some(signal) = facts.asked else { return unknown(Reason::NotAsked) };
+    let Some(signal) = facts.asked else { return not_asked(facts) };
+    by_signal(facts, signal)
+}
+
+/// A process that was not asked by the sender may have been asked by its parent: what keeps it from acting on SIGTERM is
+/// the better answer.
+fn not_asked(facts: &Facts) -> Judgement {
+    let asked = by_signal(facts, Signal::TERM);
+    let is_held = matches!(asked.reason, Reason::StuckInKernel { .. } | Reason::DumpsCore);
+    let is_stuck = asked.fate == Fate::Stays && !matches!(asked.reason, Reason::ShellWaits { .. });
+    if is_held || is_stuck { asked } else { Judgement { reason: Reason::NotAsked, fate: Fate::Unknown } }
+}
+
+fn by_signal(facts: &Facts, signal: Signal) -> Judgement {
+    let unknown = |reason| Judgement { reason, fate: Fate::Unknown };
     let Some(signals) = facts.status.as_ref().and_then(|status| status.signals) else {
         return held(facts, signal).unwrap_or(unknown(Reason::Unknown));
     };
@@ -119,8 +133,8 @@ fn disposition(facts: &Facts, signal: Signal, signals: Signals) -> Judgement {
     if facts.blocked.contains(signal) {
         return match &facts.signalfds {
             Fact::Known(taken) if taken.contains(signal) => unknown(Reason::Waits(signal)),
-            // Blocked but in `ppoll(2)` or the like, as programs do that want no signal elsewhere.
-            _ if catches && !signals.pending.contains(signal) => unknown(Reason::Handles(signal)),
+            // Blocked but in `ppoll(2)` or the like, as programs do that want no signal elsewhere; or in its handler.
+            _ if catches && !signals.pending.contains(signal) => handles(facts, signal, signals),
             Fact::NotPermitted if !catches => unknown(Reason::NotReadable { uid }),
             // It may poll for signals between other work, so that this alone proves nothing.
             _ => unknown(Reason::Blocks(signal)),

@@ -42,7 +42,8 @@ impl Outcome {
     /// The verdict of two looks: what only one of them has seen passes by.
     pub(super) fn and(self, later: Self) -> Self {
         if self.stops == later.stops {
-            let both = |now: Vec<Pid>, before: &[Pid]| now.into_iter().filter(|pid| before.contains(pid)).collect::<Vec<_>>();
+            let both =
+                |now: Vec<Pid>, before: &[Pid]| now.into_iter().filter(|pid| before.contains(pid)).collect::<Vec<_>>();
             let culprits = both(later.culprits, &self.culprits);
             if later.stops == Some(false) && culprits.is_empty() {
                 return Self::unknown(self.culprits);

@@ -1,0 +1,106 @@
+//! Verdicts over made-up trees.
+
+use super::*;
+use crate::signal::Signal;
+use crate::survivor::reason::Reason;
+
+const TERM: Signal = Signal::TERM;
+
+fn pid(number: i32) -> Pid {
+    Pid::new(number).unwrap()
+}
+
+fn init(is_rinit: bool) -> InitProgram {
+    InitProgram {
+        is_rinit,
+        pauses: false,
+        signal: Some(TERM),
+        reaches_others: false,
+        kills_after: None,
+        is_unclear: false,
+    }
+}
+
+/// Processes as number, parent, and what SIGTERM does. The first one is an init, or not.
+fn tree(program: Option<InitProgram>, rows: &[(i32, i32, Fate)]) -> Outcome {
+    let member = |(number, parent, fate): &(i32, i32, Fate)| {
+        let reason = match fate {
+            Fate::Exits => Reason::Ending(TERM),
+            Fate::Stays => Reason::Ignores(TERM),
+            Fate::Unknown => Reason::Handles(TERM),
+        };
+        let init = program.clone().filter(|_| *number == 1);
+        let judgement = Judgement { reason, fate: *fate };
+        let start_ticks = (*number).try_into().unwrap();
+        (pid(*number), Member { ppid: Pid::new(*parent), start_ticks, has_exited: false, judgement, init })
+    };
+    of_container(&rows.iter().map(member).collect(), Pid::INIT)
+}
+
+#[track_caller]
+fn is(outcome: &Outcome, stops: Option<bool>, named: &[i32]) {
+    assert_eq!(outcome.stops, stops, "{outcome:?}");
+    let who = if stops == Some(false) { &outcome.culprits } else { &outcome.undecided };
+    assert_eq!(who.iter().map(|pid| pid.get()).collect::<Vec<_>>(), named, "{outcome:?}");
+}
+
+#[test]
+fn without_an_init_the_first_process_decides() {
+    use Fate::{Exits, Stays, Unknown};
+    is(&tree(None, &[(1, 0, Stays), (2, 1, Exits)]), Some(false), &[1]);
+    // Its children are killed with it.
+    is(&tree(None, &[(1, 0, Exits), (2, 1, Stays)]), Some(true), &[]);
+    is(&tree(None, &[(1, 0, Unknown), (2, 1, Stays)]), None, &[1]);
+    is(&Outcome::unknown(vec![]), None, &[]);
+}
+
+#[test]
+fn under_an_init_main_decides() {
+    use Fate::{Exits, Stays, Unknown};
+    let tini = || Some(init(false));
+    is(&tree(tini(), &[(1, 0, Unknown), (2, 1, Exits), (3, 1, Stays)]), Some(true), &[]);
+    is(&tree(tini(), &[(1, 0, Unknown), (2, 1, Stays), (3, 2, Exits)]), Some(false), &[2]);
+    is(&tree(tini(), &[(1, 0, Unknown), (2, 1, Unknown)]), None, &[2]);
+    is(&tree(tini(), &[(1, 0, Unknown)]), None, &[1]);
+    // `tini -g`: main may wait for one that is asked with it.
+    let group = || Some(InitProgram { reaches_others: true, ..init(false) });
+    is(&tree(group(), &[(1, 0, Unknown), (2, 1, Stays), (3, 2, Exits)]), None, &[2]);
+    is(&tree(group(), &[(1, 0, Unknown), (2, 1, Stays), (3, 2, Stays)]), Some(false), &[2, 3]);
+    let pausing = Some(InitProgram { pauses: true, ..init(true) });
+    is(&tree(pausing, &[(1, 0, Unknown)]), Some(true), &[]);
+    let unclear = Some(InitProgram { is_unclear: true, ..init(false) });
+    is(&tree(unclear, &[(1, 0, Unknown), (2, 1, Exits)]), None, &[2]);
+    let dropping = Some(InitProgram { signal: None, ..init(true) });
+    is(&tree(dropping, &[(1, 0, Unknown), (2, 1, Exits)]), None, &[2]);
+}
+
+#[test]
+fn rinit_waits_for_the_others_too() {
+    use Fate::{Exits, Stays, Unknown};
+    let rinit = || Some(init(true));
+    is(&tree(rinit(), &[(1, 0, Unknown), (2, 1, Exits), (3, 1, Exits)]), Some(true), &[]);
+    is(&tree(rinit(), &[(1, 0, Unknown), (2, 1, Exits), (3, 1, Stays), (4, 1, Unknown)]), None, &[3, 4]);
+    is(&tree(rinit(), &[(1, 0, Unknown), (2, 1, Stays), (3, 2, Stays)]), Some(false), &[2, 3]);
+    // The others are asked at once where main ignores the signal, and main may wait for them.
+    is(&tree(rinit(), &[(1, 0, Unknown), (2, 1, Stays), (3, 2, Exits)]), None, &[2]);
+    let kills = Some(InitProgram { kills_after: Some(std::time::Duration::from_secs(2)), ..init(true) });
+    is(&tree(kills, &[(1, 0, Unknown), (2, 1, Stays)]), Some(true), &[]);
+    let late = Some(InitProgram { kills_after: Some(std::time::Duration::from_secs(30)), ..init(true) });
+    is(&tree(late, &[(1, 0, Unknown), (2, 1, Stays)]), Some(false), &[2]);
+}
+
+#[test]
+fn two_scans_that_differ_tell_nothing() {
+    let stays = || Outcome::stays(vec![pid(2)]);
+    assert_eq!(stays().and(stays()), stays());
+    is(&stays().and(Outcome::stops()), None, &[2]);
+    is(&Outcome::stops().and(Outcome::unknown(vec![pid(3)])), None, &[3]);
+    // Another one each time: something passes by.
+    is(&stays().and(Outcome::stays(vec![pid(3)])), None, &[2]);
+}
+
+#[test]
+fn a_ring_of_reused_numbers_ends() {
+    let outcome = tree(None, &[(1, 2, Fate::Exits), (2, 1, Fate::Exits)]);
+    is(&outcome, Some(true), &[]);
+}
