@@ -398,7 +398,7 @@ impl Descendants {
         let known = self.killed.iter().any(|killed| killed.pid == process.pid);
         match self.killed.len() {
             _ if known => None,
-            0..DESCRIBED => survivor::examine_briefly(process, self.told_by(process)),
+            0..DESCRIBED => survivor::examine_briefly(process, self.asked_by(process)),
             DESCRIBED..REPORTED => Some(survivor::named_only(process)),
             _ => None,
         }
