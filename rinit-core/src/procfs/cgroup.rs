@@ -140,8 +140,8 @@ mod tests {
                 PathBuf::from("/sys/fs/cgroup/unified/b/cgroup.events")
             ]
         );
-        assert_eq!(files(b"6:freezer:/\n0::/pod\n"), [PathBuf::new(); 0]);
-        assert_eq!(files(b"0::/../x\n"), [PathBuf::new(); 0]);
+        assert_eq!(files(b"6:freezer:/\n0::/pod\n"), Vec::<PathBuf>::new());
+        assert_eq!(files(b"0::/../x\n"), Vec::<PathBuf>::new());
         assert!(says_frozen(b"populated 1\nfrozen 1\n") && says_frozen(b"FROZEN\n"));
         assert!(!says_frozen(b"populated 1\nfrozen 0\n") && !says_frozen(b"THAWED\n"));
     }
