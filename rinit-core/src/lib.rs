@@ -87,5 +87,5 @@ pub use report::Report;
 pub use signal::Signal;
 pub use signal::set::SignalSet;
 #[doc(hidden)]
-pub use sys::arguments as __arguments;
+pub use sys::{Arena as __Arena, arguments as __arguments};
 pub use user::User;

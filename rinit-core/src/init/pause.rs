@@ -4,7 +4,7 @@ use super::start::release_inherited;
 use crate::error::Error;
 use crate::inherited::Inherited;
 use crate::reaper::subreaper::become_subreaper;
-use crate::reaper::wait::{Reaped, reap_one};
+use crate::reaper::wait::{Reaped, Waiter};
 use crate::signal::Signal;
 use crate::signal::set::SignalSet;
 use crate::sys;
@@ -31,9 +31,13 @@ pub fn run_pause(inherited: &Inherited) -> Result<Signal, Error> {
         release_inherited();
     }
     let _subreaper = if rustix::process::getpid().is_init() { None } else { Some(become_subreaper()?) };
+    let mut waiter = Waiter::new();
     loop {
-        while let Reaped::Ended(..) | Reaped::Stopped(..) = reap_one().map_err(Error::Wait)? {}
+        while let Reaped::Exited(..) | Reaped::Stopped(..) = waiter.next(None).map_err(Error::Wait)? {}
         if let Some(info) = sys::sigtimedwait(SignalSet::all(), None).map_err(Error::SignalWait)? {
+            if info.signal == Signal::CHLD {
+                waiter.child_changed(info.child);
+            }
             if info.signal == Signal::TERM || info.signal == Signal::INT {
                 return Ok(info.signal);
             }

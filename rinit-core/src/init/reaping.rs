@@ -5,7 +5,7 @@ use super::supervisor::Supervisor;
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
 use crate::policy::shutdown::ShutdownInput;
-use crate::reaper::wait::{Reaped, reap_one};
+use crate::reaper::wait::Reaped;
 use crate::signal::Signal;
 
 /// Children reaped at once before signals get their turn: a storm of exits must not starve signals, nor the reverse.
@@ -19,8 +19,8 @@ impl Supervisor {
         let mut all = false;
         self.children_are_due = true;
         for _ in 0..BATCH {
-            match reap_one() {
-                Ok(Reaped::Ended(pid, status)) => {
+            match self.waiter.next(self.main.living()) {
+                Ok(Reaped::Exited(pid, status)) => {
                     any = true;
                     main |= self.exited(pid, status);
                 }

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
 use crate::policy::shutdown::{Shutdown, ShutdownAction, ShutdownConfig, ShutdownInput, StopStep};
+use crate::reaper::wait::Waiter;
 use crate::report::Report;
 use crate::signal::Signal;
 use crate::signal::received::ReceivedSignal;
@@ -61,6 +62,7 @@ pub(super) struct Supervisor {
     pub(super) start_failed: Option<Error>,
     /// The controlling process, if this init runs a contained job.
     pub(super) contained: Option<Contained>,
+    pub(super) waiter: Waiter,
     pub(super) reaped: u64,
     pub(super) stop_signal: Option<Signal>,
     /// Children may have exited that no SIGCHLD announces any more.
@@ -114,6 +116,7 @@ impl Supervisor {
             starting: None,
             start_failed: None,
             contained: None,
+            waiter: Waiter::new(),
             reaped: 0,
             stop_signal: None,
             // A child that exited before the first wait has left its SIGCHLD pending; the first check needs none.
@@ -169,6 +172,7 @@ impl Supervisor {
         let received = match self.round.next() {
             Ok(None) => {
                 let idle = if self.children_are_due { Some(Duration::ZERO) } else { self.time_left() };
+                let idle = idle.into_iter().chain(self.waiter.walk_due_in()).min();
                 let idle = self.wait_for_start(idle);
                 let received = self.round.begin(idle);
                 self.notice_freeze();
@@ -177,12 +181,18 @@ impl Supervisor {
             received => received,
         };
         match received {
-            Ok(Some(info)) if info.signal == Signal::CHLD => Wake::Children,
+            Ok(Some(info)) if info.signal == Signal::CHLD => {
+                self.waiter.child_changed(info.child);
+                Wake::Children
+            }
             Ok(Some(info)) if self.is_from_controller(&info) => Wake::Controller,
             Ok(Some(info)) if self.is_for_own_writing(&info) => Wake::Nothing,
             Ok(Some(info)) => Wake::Signal(info),
             // Checking the children costs little, and a stop and continue may have hidden one.
-            Ok(None) => Wake::Children,
+            Ok(None) => {
+                self.waiter.child_changed(None);
+                Wake::Children
+            }
             Err(error) => {
                 self.errors.failed("waiting for signals", &error, &mut self.observers);
                 Wake::Children

@@ -168,6 +168,17 @@ pub(super) fn is_hidden(error: &Error) -> bool {
     matches!(error, Error::Proc { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
+/// The numbers of this process's own children, from `/proc/self/task/*/children` (`proc_tid_children(5)`): they stay theirs until
+/// they are reaped. Empty without `CONFIG_PROC_CHILDREN`: to find the parents of all processes would take longer than to wait
+/// for any child.
+pub(crate) fn child_pids(reader: &mut Reader) -> Result<Vec<Pid>, Error> {
+    let mut pids = Vec::new();
+    if is_possible(reader) {
+        lists(rustix::process::getpid().into(), reader, &mut Vec::new(), &mut pids)?;
+    }
+    Ok(pids)
+}
+
 /// The children of one process at one look, zombies included.
 pub(crate) fn children(of: Pid, reader: &mut Reader) -> Result<Vec<Process>, Error> {
     let mut found = if is_possible(reader) {

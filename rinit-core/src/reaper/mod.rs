@@ -12,13 +12,14 @@ use crate::child::spec::ChildSpec;
 use crate::error::Error;
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
-use crate::reaper::wait::{Reaped, reap_one};
+use crate::reaper::wait::{Reaped, Waiter};
 use crate::signal::Signal;
 use crate::signal::set::SignalSet;
 use crate::sys;
 use crate::sys::{Disposition, SignalFd};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
 /// Reaps every child: those that it spawned, and orphans that this process adopted as PID 1 or subreaper.
@@ -59,6 +60,7 @@ pub struct Reaper {
     blocked: SignalSet,
     /// Whose mask that is.
     thread: ThreadId,
+    waiter: Mutex<Waiter>,
 }
 
 /// A child that has ended and was reaped.
@@ -105,7 +107,7 @@ impl Reaper {
             Error::SignalFd(error)
         })?;
         note_who_has_ended();
-        Ok(Self { fd, blocked, thread: thread::current().id() })
+        Ok(Self { fd, blocked, thread: thread::current().id(), waiter: Mutex::new(Waiter::new()) })
     }
 
     /// A reaper of orphans for a process in which others wait for their own children: see
@@ -165,13 +167,17 @@ impl Reaper {
     /// # }
     /// ```
     pub fn try_next(&self) -> Result<Option<ReapedChild>, Error> {
-        // The note that somebody has ended is taken first, the children after it: one that ends in between leaves a new
-        // note, and at worst a look too many.
-        while self.fd.read().map_err(Error::SignalWait)?.is_some() {}
+        let mut waiter = self.waiter.lock().unwrap_or_else(PoisonError::into_inner);
+        // SIGCHLD is read before the children are waited for: a child that exits in between raises it again, which costs at
+        // most one check too many.
+        while let Some(received) = self.fd.read().map_err(Error::SignalWait)? {
+            waiter.child_changed(received.child);
+        }
         let mut children = registry::lock();
         loop {
-            match reap_one().map_err(Error::Wait)? {
-                Reaped::Ended(pid, status) => {
+            // No walk is put off: the descriptor could not become readable when it is due.
+            match waiter.next(None).map_err(Error::Wait)? {
+                Reaped::Exited(pid, status) => {
                     let spawned_here = children.reaped(pid, status);
                     return Ok(Some(ReapedChild { pid, status, spawned_here }));
                 }

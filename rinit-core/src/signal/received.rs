@@ -19,6 +19,9 @@ pub struct ReceivedSignal {
     pub(crate) sender: Option<Pid>,
     /// `si_code` is `SI_KERNEL`.
     pub(crate) from_kernel: bool,
+    /// `si_pid` of a SIGCHLD that the kernel sent: the child that changed. If several change before the signal is taken, it names
+    /// the first.
+    pub(crate) child: Option<Pid>,
     /// `si_value`, where the signal was queued with one.
     pub(crate) value: Option<usize>,
 }

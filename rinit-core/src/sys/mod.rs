@@ -11,6 +11,7 @@
 //! Each block says why it is sound.
 #![allow(unsafe_code)]
 
+mod arena;
 mod clock;
 mod entry;
 mod environ;
@@ -23,6 +24,8 @@ mod signal;
 mod spawn;
 mod terminal;
 
+#[doc(hidden)]
+pub use arena::Arena;
 pub(crate) use clock::{since_boot, ticks_per_second};
 #[doc(hidden)]
 pub use entry::arguments;

@@ -1,5 +1,6 @@
 //! `signalfd4(2)`: reads pending signals from a descriptor that `poll(2)` accepts.
 
+use super::info;
 use super::mask::KERNEL_SET_BYTES;
 use crate::pid::Pid;
 use crate::signal::Signal;
@@ -39,7 +40,8 @@ impl SignalFd {
         let Some(signal) = Signal::new(info.ssi_signo as i32) else { return Ok(None) };
         let sender = (info.ssi_code <= 0).then(|| Pid::new(info.ssi_pid as i32)).flatten();
         let value = (info.ssi_code == libc::SI_QUEUE).then_some(info.ssi_ptr as usize);
-        Ok(Some(ReceivedSignal { signal, sender, from_kernel: info.ssi_code == libc::SI_KERNEL, value }))
+        let child = info::names_child(signal, info.ssi_code).then(|| Pid::new(info.ssi_pid as i32)).flatten();
+        Ok(Some(ReceivedSignal { signal, sender, from_kernel: info.ssi_code == libc::SI_KERNEL, child, value }))
     }
 }
 

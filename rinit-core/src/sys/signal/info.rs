@@ -15,6 +15,7 @@ pub(super) fn read(info: &libc::siginfo_t) -> Option<ReceivedSignal> {
     // SAFETY: for codes SI_USER, SI_TKILL and SI_QUEUE the kernel fills the pid; si_pid reads initialised memory in
     // any case, since the whole structure was zeroed before the kernel wrote to it.
     let sender = unsafe { info.si_pid() };
+    let child = names_child(signal, code).then(|| Pid::new(sender)).flatten();
     let sender = (code <= 0).then(|| Pid::new(sender)).flatten();
     // SAFETY: as above; si_value is read only for SI_QUEUE, where the kernel copies what sigqueue was given.
     let value = unsafe { info.si_value() };
@@ -22,8 +23,15 @@ pub(super) fn read(info: &libc::siginfo_t) -> Option<ReceivedSignal> {
         signal,
         sender,
         from_kernel: code == libc::SI_KERNEL,
+        child,
         value: queued.then_some(value.sival_ptr as usize),
     })
+}
+
+/// Whether the signal is a SIGCHLD that the kernel sent for a child, with the child's number (`sigaction(2)`, `CLD_EXITED` and
+/// the other codes).
+pub(super) fn names_child(signal: Signal, code: i32) -> bool {
+    signal == Signal::CHLD && (libc::CLD_EXITED..=libc::CLD_CONTINUED).contains(&code)
 }
 
 /// A `siginfo_t` of zeros, for the kernel to fill.

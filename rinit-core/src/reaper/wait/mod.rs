@@ -1,0 +1,133 @@
+//! The wait loop: reaps the children of a process in which nothing else waits for any child.
+//!
+//! `wait4(-1)` walks the list of all children, also of those that live: beside 10,000 of them one call takes 0.3 ms, during
+//! which the kernel holds a lock that `fork` and `exit` need. `wait4(pid)` is a hash look-up since Linux 5.12. So a child is
+//! reaped by number where its number is known: from SIGCHLD, or from the list of children that `/proc` gives. [`rule`] decides
+//! what to try next.
+
+mod rule;
+
+use crate::exit_status::ExitStatus;
+use crate::pid::Pid;
+use crate::process::walk;
+use crate::procfs::reader::Reader;
+use crate::signal::Signal;
+use crate::sys::retry::retry_transient;
+use rule::{Outcome, Rule, Step};
+use rustix::io::Errno;
+use rustix::process::WaitOptions;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// What one call found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reaped {
+    /// A child exited and was reaped. Its pid is free again.
+    Exited(Pid, ExitStatus),
+    /// A child was stopped by a signal. It lives.
+    Stopped(Pid, Signal),
+    /// There are children, and none of them has changed. A walk may have been put off: see [`Waiter::walk_due_in`].
+    Nothing,
+    /// There are no children, and so no descendants: the topmost living one would be a child.
+    NoChildren,
+}
+
+/// Reaps children, one per call, without blocking.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    rule: Rule,
+    /// Numbers of children to wait for one by one.
+    numbers: Vec<Pid>,
+    /// The time of the rule is counted from here.
+    epoch: Instant,
+}
+
+impl Waiter {
+    /// A waiter that checks all children at its first call.
+    pub(crate) fn new() -> Self {
+        Self { rule: Rule::new(), numbers: Vec::new(), epoch: Instant::now() }
+    }
+
+    /// Takes note of a SIGCHLD. `exited` is the child that it names, if it reports an exit.
+    ///
+    /// SIGCHLD is a standard signal: thousands of exits may raise it once, with the first child's number (`signal(7)`,
+    /// "Queueing and delivery semantics"). So other children may have exited as well.
+    pub(crate) fn child_changed(&mut self, exited: Option<Pid>) {
+        self.rule.child_changed();
+        self.numbers.extend(exited);
+    }
+
+    /// How long the caller may sleep until it must call [`Waiter::next`] again, if a walk was put off.
+    pub(crate) fn walk_due_in(&self) -> Option<Duration> {
+        self.rule.due().map(|due| due.saturating_sub(self.epoch.elapsed()))
+    }
+
+    /// Reaps one child. Call it until it returns [`Reaped::Nothing`] or [`Reaped::NoChildren`].
+    ///
+    /// A walk that takes long is put off to [`Waiter::walk_due_in`] while `main` lives, unless nothing else was found. Its own exit
+    /// is never noticed late: it is waited for by number then.
+    pub(crate) fn next(&mut self, main: Option<Pid>) -> io::Result<Reaped> {
+        loop {
+            let from = self.epoch.elapsed();
+            match self.rule.next(from, main.is_some(), !self.numbers.is_empty()) {
+                Step::Number => {
+                    let Some(pid) = self.numbers.pop() else { continue };
+                    let reaped = wait(Some(pid))?;
+                    let exited = matches!(reaped, Reaped::Exited(..));
+                    self.rule.number_waited(exited, self.epoch.elapsed().saturating_sub(from));
+                    match reaped {
+                        Reaped::Exited(..) | Reaped::Stopped(..) => return Ok(reaped),
+                        // It lives, or it was reaped and the number is that of an unrelated process.
+                        Reaped::Nothing | Reaped::NoChildren => {}
+                    }
+                }
+                Step::Walk => {
+                    let reaped = wait(None)?;
+                    let outcome = match reaped {
+                        Reaped::Exited(..) | Reaped::Stopped(..) => Outcome::Found,
+                        Reaped::Nothing => Outcome::Nothing,
+                        Reaped::NoChildren => Outcome::NoChildren,
+                    };
+                    self.rule.walked(outcome, from, self.epoch.elapsed());
+                    return Ok(reaped);
+                }
+                Step::List => {
+                    // Without CONFIG_PROC_CHILDREN or /proc the list stays empty, and the next step is a walk.
+                    self.numbers = walk::child_pids(&mut Reader::new()).unwrap_or_default();
+                    self.rule.listed(self.numbers.len());
+                }
+                Step::DropNumbers => self.numbers = Vec::new(),
+                Step::Done => {
+                    // The list of a storm is not kept for main's lifetime.
+                    self.numbers = Vec::new();
+                    return match main.filter(|_| self.rule.due().is_some()) {
+                        Some(main) => wait(Some(main)),
+                        None => Ok(Reaped::Nothing),
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// `wait4(2)` without blocking, for one child or for any.
+fn wait(pid: Option<Pid>) -> io::Result<Reaped> {
+    let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
+    let call = || match pid {
+        Some(pid) => rustix::process::waitpid(Some(pid.rustix()), options),
+        None => rustix::process::wait(options),
+    };
+    match retry_transient(|| Ok(call()?)) {
+        Ok(Some((pid, status))) => {
+            let pid = Pid::from(pid);
+            if let Some(exited) = ExitStatus::from_wait(status.as_raw()) {
+                return Ok(Reaped::Exited(pid, exited));
+            }
+            let stopping = status.stopping_signal().and_then(Signal::new);
+            Ok(Reaped::Stopped(pid, stopping.unwrap_or(Signal::STOP)))
+        }
+        Ok(None) => Ok(Reaped::Nothing),
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::CHILD) => Ok(Reaped::NoChildren),
+        Err(error) => Err(error),
+    }
+}
