@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Walks that each find a child, before the children are listed.
 const WALKS_BEFORE_LIST: u32 = 32;
 /// A walk that takes less is not worth avoiding: it is as quick as the calls that would avoid it.
-const CHEAP_WALK: Duration = Duration::from_micros(20);
+const CHEAP_WALK: Duration = Duration::from_micros(5);
 /// The part of the time that walking may take is 1 / `REST`.
 const REST: u32 = 16;
 /// Tries by number, after which they are compared with a walk. Before Linux 5.12 each of them is a walk itself.
@@ -157,9 +157,9 @@ impl Rule {
         }
     }
 
-    /// Whether a wait by number takes at least a quarter of the time of a walk.
+    /// Whether waits by number take nearly as long as walks. Both times contain the reaping itself, so a number is not free.
     fn numbers_are_slow(&self) -> bool {
-        self.numbers >= NUMBERS_BEFORE_COMPARISON && self.numbers_took >= self.walk_took * (self.numbers / 4)
+        self.numbers >= NUMBERS_BEFORE_COMPARISON && self.numbers_took >= self.walk_took * self.numbers / 4 * 3
     }
 }
 
