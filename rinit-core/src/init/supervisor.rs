@@ -203,10 +203,7 @@ impl Supervisor {
 
     /// How long to wait. While a deadline is pending not much longer than a heartbeat, by which a freeze is noticed.
     fn time_left(&mut self) -> Option<Duration> {
-        let Some(deadline) = self.shutdown.deadline() else {
-            self.clock.rest();
-            return None;
-        };
+        let deadline = self.shutdown.deadline()?;
         self.clock.before_wait();
         Some(deadline.saturating_sub(self.now()).min(HEARTBEAT))
     }
