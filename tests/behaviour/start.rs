@@ -4,9 +4,8 @@ use rustix::fs::{Mode, OFlags};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
-use support::namespace::everywhere;
-use support::running::Running;
-use support::{installed, namespace, procfs, require, rinit, rinit_path, skip, test, wait_until};
+use support::rinit::Rinit;
+use support::{namespace, needs, procfs, require, rinit_path, skip, test, wait_until};
 
 /// The kernel lets `open(2)` and `execve(2)` wait until the lease is given back (`fcntl(2)`), as a network file system does
 /// that does not answer.
@@ -31,10 +30,10 @@ fn a_stop_is_not_held_up_by_a_slow_exec() {
     for as_pid_1 in [true, false] {
         let file = rustix::fs::open(&program, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).expect("open");
         if !lease(&file) {
-            return skip("no leases on this file system");
+            skip("no leases on this file system");
         }
-        let words = ["--", path, "1000"];
-        let mut running = if as_pid_1 { namespace::rinit(&words) } else { Running::start(rinit(words)) };
+        let run = Rinit::new().program(&[path, "1000"]);
+        let mut running = if as_pid_1 { run.as_pid_1().start() } else { run.start() };
         let waits = |process: &procfs::Process| {
             std::fs::read_to_string(format!("/proc/{}/wchan", process.pid)).is_ok_and(|at| at.contains("lease"))
         };
@@ -67,9 +66,7 @@ fn main_finds_its_init_in_the_root_directory_and_without_descriptors() {
 
 #[test]
 fn an_alarm_that_rinit_inherited_is_not_mains() {
-    if !installed("python3") {
-        return skip("needs python3(1)");
-    }
+    require(needs::programs(&["python3"]));
     let mut command = Command::new("python3");
     let script =
         "import os, signal, sys; signal.setitimer(signal.ITIMER_REAL, 0.1); os.execv(sys.argv[1], sys.argv[1:])";
@@ -84,7 +81,7 @@ fn a_flood_of_a_lower_signal_hides_no_stop() {
     for options in [&["--to", "all"][..], &["--forward", "handled"]] {
         // HUP has a lower number than TERM, and the kernel hands that out first.
         let script = "trap '' HUP; trap 'exit 4' TERM; echo ready; while :; do sleep 0.05; done";
-        everywhere(&[options, &["--", "sh", "-c", script]].concat(), |mut running| {
+        Rinit::with(options).shell(script).everywhere(|mut running| {
             running.out.wait("ready");
             let pid = rustix::process::Pid::from_raw(running.pid()).expect("a pid");
             let held = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).expect("a pidfd");

@@ -1,9 +1,9 @@
 //! In which order processes are asked to stop, and which of them are not waited for.
 
 use std::process::Command;
-use support::namespace::everywhere;
+use support::rinit::Rinit;
 use support::running::{Running, kill};
-use support::{installed, is_root, namespace, procfs, require, rinit, rinit_path, skip, test, wait_until};
+use support::{namespace, needs, procfs, require, rinit_path, test, wait_until};
 
 /// A program in `sh` that saves for a while when it gets TERM, and counts its starts on its standard output.
 const SAVER: &str = "trap 'echo saving; sleep 0.3; echo saved; exit 0' TERM; echo ready; while :; do sleep 0.05; done";
@@ -21,12 +21,11 @@ fn own(lines: &[String]) -> Vec<&String> {
 
 #[test]
 fn children_of_a_master_are_left_to_it() {
-    require(namespace::available());
     // A master that waits for its worker, and a worker that TERM would terminate, below a shell that TERM terminates.
     let master = "(sleep 1; echo job done) & worker=$!; trap 'wait $worker; echo master done; exit 0' TERM; echo ready; \
                   while :; do sleep 0.05; done";
     let shell = format!("sh -c '{}'; :", master.replace('\'', "'\\''"));
-    everywhere(&["--", "sh", "-c", &shell], |mut running| {
+    Rinit::new().shell(&shell).everywhere(|mut running| {
         running.out.wait("ready");
         running.signal(15);
         let finished = running.finished();
@@ -37,9 +36,8 @@ fn children_of_a_master_are_left_to_it() {
 
 #[test]
 fn a_reader_of_a_pipe_is_asked_after_its_writer() {
-    require(namespace::available());
     let script = format!("sh -c \"{SAVER}\" | sed -u 's/^/log: /' | cat");
-    everywhere(&["--", "sh", "-c", &script], |mut running| {
+    Rinit::new().shell(&script).everywhere(|mut running| {
         running.out.wait("log: ready");
         running.signal(15);
         let finished = running.finished();
@@ -50,10 +48,9 @@ fn a_reader_of_a_pipe_is_asked_after_its_writer() {
 
 #[test]
 fn a_main_that_ignores_term_keeps_no_process_from_being_asked() {
-    require(namespace::available());
     // Its own children would inherit that TERM is ignored: env(1) gives it its default action again.
     let script = "trap '' TERM; env --default-signal=TERM sh -c 'echo ready; exec sleep 1000'; echo status $?";
-    everywhere(&["--", "sh", "-c", script], |mut running| {
+    Rinit::new().shell(script).everywhere(|mut running| {
         running.out.wait("ready");
         wait_until("the sleep", || sleeping(&running, 1));
         running.signal(15);
@@ -64,8 +61,7 @@ fn a_main_that_ignores_term_keeps_no_process_from_being_asked() {
 
 #[test]
 fn a_stopped_main_is_continued() {
-    require(namespace::available());
-    everywhere(&["--", "sh", "-c", SAVER], |mut running| {
+    Rinit::new().shell(SAVER).everywhere(|mut running| {
         running.out.wait("ready");
         let main = procfs::children(running.pid()).first().expect("main").pid;
         kill(main, libc::SIGSTOP);
@@ -78,9 +74,8 @@ fn a_stopped_main_is_continued() {
 
 #[test]
 fn a_main_that_stops_itself_in_its_handler_is_continued() {
-    require(namespace::available());
     let script = "trap 'kill -STOP $$; echo continued; exit 3' TERM; echo ready; while :; do sleep 0.05; done";
-    everywhere(&["--", "sh", "-c", script], |mut running| {
+    Rinit::new().shell(script).everywhere(|mut running| {
         running.out.wait("ready");
         running.signal(15);
         let finished = running.finished();
@@ -102,9 +97,8 @@ fn a_helper_that_ignores_term_does_not_cost_main_its_status() {
 
 #[test]
 fn helpers_finish_without_term_if_that_is_asked() {
-    require(namespace::available());
     let script = "(echo begun; sleep 1 && echo finished) & exec sleep 1000";
-    everywhere(&["--on-main-exit", "finish", "--", "sh", "-c", script], |mut running| {
+    Rinit::with(&["--on-main-exit", "finish"]).shell(script).everywhere(|mut running| {
         running.out.wait("begun");
         wait_until("main", || sleeping(&running, 1));
         running.signal(15);
@@ -115,9 +109,8 @@ fn helpers_finish_without_term_if_that_is_asked() {
 
 #[test]
 fn helpers_that_finish_are_killed_at_an_explicit_limit() {
-    require(namespace::available());
-    let words = ["--on-main-exit", "finish", "--grace", "500ms", "--", "sh", "-c", "sleep 1000 & exec sleep 1000"];
-    everywhere(&words, |mut running| {
+    let run = Rinit::with(&["--on-main-exit", "finish", "--grace", "500ms"]);
+    run.shell("sleep 1000 & exec sleep 1000").everywhere(|mut running| {
         wait_until("both", || sleeping(&running, 2));
         running.signal(15);
         let finished = running.finished();
@@ -129,9 +122,8 @@ fn helpers_that_finish_are_killed_at_an_explicit_limit() {
 #[test]
 fn a_helper_of_another_user_is_named_and_not_waited_for() {
     require(namespace::available());
-    if !is_root() || !installed("setpriv") {
-        return skip("needs root and setpriv(1)");
-    }
+    require(needs::root());
+    require(needs::programs(&["setpriv"]));
     let script = "setpriv --reuid 65534 --regid 65534 --clear-groups sleep 1000 & exec sleep 1000";
     let mut command = Command::new("setpriv");
     command.args(["--bounding-set=-kill", "--inh-caps=-kill", "--"]).arg(rinit_path());
@@ -167,9 +159,8 @@ fn a_quick_stop_is_silent() {
 
 #[test]
 fn a_slow_step_is_reported_with_what_happened_before() {
-    require(namespace::available());
     let script = "(trap 'sleep 2; exit 0' TERM; echo ready; while :; do sleep 0.05; done) & exec sleep 1000";
-    everywhere(&["--", "sh", "-c", script], |mut running| {
+    Rinit::new().shell(script).everywhere(|mut running| {
         running.out.wait("ready");
         wait_until("main", || sleeping(&running, 1));
         running.signal(15);
@@ -183,8 +174,7 @@ fn a_slow_step_is_reported_with_what_happened_before() {
 
 #[test]
 fn with_v_a_step_is_reported_at_once() {
-    let running = Running::start(rinit(["-v", "--", "sh", "-c", "sleep 1000 & exit 4"]));
-    let finished = running.finish();
+    let finished = Rinit::with(&["-v"]).shell("sleep 1000 & exit 4").run();
     assert_eq!(finished.code, 4);
     let said = own(&finished.err);
     assert!(said.iter().any(|line| line.contains("main exited with status 4; ")), "{said:?}");
