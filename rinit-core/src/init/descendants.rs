@@ -21,14 +21,14 @@ use rustix::io::Errno;
 use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 
-/// Survivors that an event describes one by one; the rest are counted. A line for each of 20,000 helps nobody.
+/// Survivors that an event describes one by one; the rest are counted. 20,000 lines help no reader.
 const DESCRIBED: usize = 20;
 /// Survivors that a report holds.
 pub(crate) const REPORTED: usize = 1000;
 /// How often the tree is walked again for processes that were born during the walk. A program that forks faster is asked
 /// when its parent's exit makes it an orphan, and killed in the end.
 const PASSES: usize = 10;
-/// Partners are looked for among at most so many processes: their descriptors cost much more to read than their state.
+/// Partners are looked for among at most this many processes: their descriptors cost much more to read than their state.
 const PARTNERS_AMONG: usize = 500;
 /// How long PID 1 searches for its descendants. Twenty thousand take a tenth of that on an idle machine.
 const SEARCH_WITHIN: Duration = Duration::from_secs(3);
