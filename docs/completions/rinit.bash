@@ -11,7 +11,7 @@ _rinit() {
             continue
         fi
         case $word in
-        -r | -p | -e | --rewrite | --to | --forward | --stop-signal | --stop-delay | --grace | --on-main-exit | --drain | --user | \
+        -r | -p | -e | --rewrite | --to | --forward | --stop-signal | --stop-delay | --grace | --last-call | --on-main-exit | --drain | --user | \
             --workdir | --env | --parent-death-signal) skip=yes ;;
         --)
             ((index++))
@@ -29,16 +29,16 @@ _rinit() {
     case $previous in
     --to) mapfile -t COMPREPLY < <(compgen -W 'main group all' -- "$current") ;;
     --forward) mapfile -t COMPREPLY < <(compgen -W 'all handled' -- "$current") ;;
-    --on-main-exit) mapfile -t COMPREPLY < <(compgen -W 'drain wait exit' -- "$current") ;;
+    --on-main-exit) mapfile -t COMPREPLY < <(compgen -W 'drain wait finish exit' -- "$current") ;;
     --stop-signal | --parent-death-signal | -p) mapfile -t COMPREPLY < <(compgen -A signal -- "$current") ;;
     --user) mapfile -t COMPREPLY < <(compgen -u -- "$current") ;;
     --workdir) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
     --env) mapfile -t COMPREPLY < <(compgen -v -S = -- "$current") ;;
-    -r | -e | --rewrite | --stop-delay | --grace | --drain) ;;
+    -r | -e | --rewrite | --stop-delay | --grace | --last-call | --drain) ;;
     *)
         if [[ $current == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W '-r --rewrite -g -c --single-child --to --forward --stop-signal --stop-delay
-                --grace --on-main-exit --drain --user --workdir --env --session -p --parent-death-signal -s --subreaper
+                --grace --last-call --on-main-exit --drain --user --workdir --env --session -p --parent-death-signal -s --subreaper
                 --no-subreaper -e --mirror-signal -v --verbose -w --warn-on-reap -P --pause --diagnose --json -h --help -V
                 --version -l -L --license --' -- "$current")
         else

@@ -57,10 +57,10 @@ pub(crate) fn observe(wanted: Wanted, event: &Event) {
     }
     match event {
         Event::Reaped { pid, status, main: false } if wanted.orphans || wanted.verbosity >= 3 => {
-            say(format_args!("reaped orphan pid {pid}, which {status}"));
+            say(format_args!("reaped orphan pid {pid}, which {}", exited(*status)));
         }
         Event::Reaped { pid, status, main: true } if wanted.verbosity >= 1 => {
-            say(format_args!("main (pid {pid}) {status}"));
+            say(format_args!("main (pid {pid}) {}", exited(*status)));
         }
         Event::Spawned { pid } if wanted.verbosity >= 1 => say(format_args!("started main as pid {pid}")),
         Event::Received(received) if wanted.verbosity >= 3 => match received.sender() {
@@ -79,6 +79,11 @@ pub(crate) fn observe(wanted: Wanted, event: &Event) {
     }
 }
 
+/// As the verb of a sentence.
+fn exited(status: ExitStatus) -> String {
+    if status.signal().is_some() { format!("was {status}") } else { status.to_string() }
+}
+
 fn processes(count: usize) -> String {
     if count == 1 { "1 process".to_owned() } else { format!("{count} processes") }
 }
@@ -86,7 +91,7 @@ fn processes(count: usize) -> String {
 /// What happened before, how many processes are left, and what becomes of them.
 fn heading(next: NextStep, main: Option<ExitStatus>, kill_in: Option<Duration>, count: usize) -> String {
     let before = match main {
-        Some(status) => format!("main {status}; "),
+        Some(status) => format!("main {}; ", exited(status)),
         None => String::new(),
     };
     let those = processes(count);

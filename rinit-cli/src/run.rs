@@ -96,6 +96,7 @@ fn init(options: &mut Options, persona: &dyn Persona, inherited: Inherited) -> R
         .stop_delay(options.stop_delay.unwrap_or_default())
         .on_main_exit(options.on_main_exit.unwrap_or_default())
         .stop_along(options.stop_along)
+        .forward_alarm(options.forward_alarm)
         .observe(persona.observer(options));
     for signal in &options.stop_signals {
         init = init.add_stop_signal(*signal);

@@ -16,7 +16,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-/// To whom a [`SignalForwarder`] passes a signal on.
+/// The target of a [`SignalForwarder`].
 ///
 /// ```
 /// use rinit_core::{Pid, Recipient};
@@ -25,12 +25,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Recipient<'a> {
-    /// A child of the exclusive mode; once it was reaped, nobody.
+    /// A child of the exclusive mode. Once it was reaped, no process.
     Child(&'a Child),
-    /// The child's process group, never a stranger's: [`Child::signal_group`].
+    /// The child's process group, never another one: [`Child::signal_group`].
     Group(&'a Child),
-    /// A process by its number: for children that std, tokio or a library has started. It is sound for as long as nobody
-    /// has waited for the child: afterwards the number may be a stranger's.
+    /// A process by its number: for children that std, tokio or a library has started. It is sound until the child
+    /// is reaped: afterwards the number may be another process's.
     Process(Pid),
     /// A process group by its number; the same holds for its leader.
     ProcessGroup(Pid),
@@ -66,7 +66,7 @@ impl<'a> From<&'a Child> for Recipient<'a> {
 /// # What it does to children
 ///
 /// A child inherits the mask over `execve(2)`. [`ChildSpec`](crate::ChildSpec) gives it an empty one; a child of
-/// `std::process::Command` or tokio has these signals blocked, and what is passed on to it stays pending for ever, unless it
+/// `std::process::Command` or tokio has these signals blocked, and what is forwarded to it stays pending for ever, unless it
 /// unblocks them itself.
 ///
 /// # What the terminal has done already
@@ -91,7 +91,7 @@ impl<'a> From<&'a Child> for Recipient<'a> {
 #[must_use = "dropping it unblocks its signals, which then take their ordinary course"]
 pub struct SignalForwarder {
     fd: SignalFd,
-    /// What this value has blocked and nobody had before; only that is unblocked on drop, so that several such
+    /// What this value has blocked and was not blocked before; only that is unblocked on drop, so that several such
     /// values may be dropped in any order.
     blocked: SignalSet,
     rewrite: Rewrite,
@@ -99,7 +99,7 @@ pub struct SignalForwarder {
 }
 
 impl SignalForwarder {
-    /// Receives the signals of the set; KILL and STOP are never received, whoever asks (`signal(7)`).
+    /// Receives the signals of the set; KILL and STOP are never received (`signal(7)`).
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl SignalForwarder {
         Ok(Self { fd, blocked, rewrite: Rewrite::default(), _mask_is_the_threads: PhantomData })
     }
 
-    /// Rewrites signals when they are passed on.
+    /// Rewrites signals when they are forwarded.
     ///
     /// ```
     /// use rinit_core::{Signal, SignalForwarder, SignalSet};
@@ -158,13 +158,13 @@ impl SignalForwarder {
         self.fd.read().map_err(Error::SignalWait)
     }
 
-    /// Passes a signal on: rewritten, with its value, or not at all where a rule drops it. A recipient that has ended is no
+    /// Forwards a signal: rewritten, with its value, or not at all if a rule drops it. A recipient that has exited is no
     /// error.
     ///
     /// # Errors
     ///
     /// [`Error::SendSignal`]: EPERM where the recipient runs as another user. Of several descendants the others got it.
-    /// [`Error::Proc`] for descendants where `/proc` cannot be read; nobody got it then.
+    /// [`Error::Proc`] for descendants where `/proc` cannot be read; no process got it then.
     ///
     /// ```
     /// use rinit_core::{Child, Error, Recipient, SignalForwarder};
@@ -191,7 +191,7 @@ impl SignalForwarder {
     }
 }
 
-/// Sends to all, whoever of them refuses it.
+/// Sends to all, also if some refuse it.
 fn to_descendants(signal: Signal) -> Result<(), Error> {
     let all = descendants(rustix::process::getpid().into())?;
     let mut result = Ok(());

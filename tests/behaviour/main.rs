@@ -11,6 +11,8 @@ mod forwarding;
 mod inherited;
 // Shells and their jobs on a terminal.
 mod job_control;
+// The page of messages, held to the source.
+mod message_list;
 // Messages, and what standard error may be.
 mod messages;
 // `-p`: rinit's parent exits.
@@ -21,8 +23,12 @@ mod pins_nothing;
 mod reaping;
 // Main exits, and other processes remain.
 mod shutdown;
+// Until main is its program.
+mod start;
 // A stop is requested.
 mod stop;
+// The order of a stop, and which processes are not waited for.
+mod stop_order;
 // The foreground of a terminal.
 mod terminal;
 // `--user`, `--workdir`, `--env`.

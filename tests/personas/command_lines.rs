@@ -47,7 +47,7 @@ struct Case {
     words: Vec<String>,
     differs: Option<&'static str>,
     /// They differ only where they are not PID 1.
-    only_outside: bool,
+    only_inside: bool,
 }
 
 /// Reads a table of cases, one in a line: `NAME=value… | words`, and in [`DEPARTURES`] `| difference`. Words are separated by
@@ -62,11 +62,11 @@ fn cases(table: &'static str, directory: &Path) -> Vec<Case> {
         let variables = split(column()).into_iter().filter_map(pair).collect();
         let words = split(column()).iter().map(|word| word.replace("@/", &place)).collect();
         let difference = column();
-        let (name, only_outside) = match difference.strip_suffix(" outside") {
+        let (name, only_inside) = match difference.strip_suffix(" inside") {
             Some(name) => (name, true),
             None => (difference, false),
         };
-        Case { variables, words, differs: Some(name).filter(|name| !name.is_empty()), only_outside }
+        Case { variables, words, differs: Some(name).filter(|name| !name.is_empty()), only_inside }
     };
     lines.map(case).collect()
 }
@@ -372,7 +372,7 @@ fn command(program: &Path, case: &Case, as_pid_1: bool) -> Command {
     if as_pid_1 { namespace::as_pid_1(&command) } else { command }
 }
 
-/// tini's warning that it is no subreaper: rinit is one, so that it has nothing to warn of (`subreaper`).
+/// tini's warning that it is no subreaper, which rinit does not give (`subreaper`).
 fn is_warning_of_subreaper(line: &str) -> bool {
     line.contains("Tini is not running as PID 1 and isn't registered as a child subreaper")
         || line.starts_with("Zombie processes will not be re-parented to Tini")
@@ -402,7 +402,7 @@ fn compare(name: &str, table: &'static str) {
             let theirs = support::running::run(command(&original, &case, *as_pid_1));
             let ours = support::running::run(command(&stand.path(name), &case, *as_pid_1));
             let same = answer(&theirs) == answer(&ours);
-            let to_differ = case.differs.is_some() && !(case.only_outside && *as_pid_1);
+            let to_differ = case.differs.is_some() && (*as_pid_1 || !case.only_inside);
             if same == to_differ {
                 let Case { variables, words, differs, .. } = &case;
                 wrong.push(format!(

@@ -106,6 +106,8 @@ pub struct Options {
     pub verbosity: u8,
     /// Say each orphan.
     pub warn_on_reap: bool,
+    /// An alarm that rinit inherited is main's. Only personas ask for it.
+    pub forward_alarm: bool,
     /// Say each step of a stop at once, not only a slow one.
     pub report_at_once: bool,
 }

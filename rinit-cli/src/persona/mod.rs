@@ -80,6 +80,7 @@ fn page(to: Stream, status: u8, text: impl Into<String>) -> Command {
 /// The options to start with: rinit's own variables, so that what the originals have no flag for can be set.
 fn options(around: &Invocation<'_>, bad_usage: u8) -> Result<Options, Command> {
     from_environment(around.variable)
+        .map(|options| Options { forward_alarm: true, ..options })
         .map_err(|BadUsage(why)| page(Stream::Error, bad_usage, format!("rinit: {}\n", visible(why.as_ref()))))
 }
 

@@ -158,6 +158,14 @@ impl<M> Init<M> {
         self
     }
 
+    /// Whether an ALRM that the kernel sends to this process is forwarded: that of an alarm which this process inherited
+    /// (`setitimer(2)`). False by default: main has not set it.
+    #[must_use]
+    pub fn forward_alarm(mut self, forward: bool) -> Self {
+        self.routing.forward_alarm = forward;
+        self
+    }
+
     /// How long the first stop signal is held back, for load balancers that still send requests for a while. A second
     /// stop signal cuts the delay short. No delay by default.
     #[must_use]

@@ -18,45 +18,43 @@ const MUCH_TOO_LATE: Duration = Duration::from_secs(1);
 pub(super) struct Clock {
     started: Instant,
     frozen: Duration,
-    /// The last reading while a deadline was pending: the time, and how long this process had waited for the processor.
-    last: Option<(Instant, Option<Duration>)>,
+    /// The wait that is on its way, if a deadline is pending.
+    wait_began: Option<Instant>,
+    /// How long this process had waited for the processor, and when that was read.
+    waited: Option<(Instant, Duration)>,
 }
 
 impl Clock {
     pub(super) fn start() -> Self {
-        Self { started: Instant::now(), frozen: Duration::ZERO, last: None }
+        Self { started: Instant::now(), frozen: Duration::ZERO, wait_began: None, waited: None }
     }
 
     pub(super) fn now(&self) -> Duration {
         self.started.elapsed().saturating_sub(self.frozen)
     }
 
-    /// Nothing is pending: what happens until the next deadline is set does not matter.
-    pub(super) fn rest(&mut self) {
-        self.last = None;
-    }
-
-    /// Before a wait of at most [`HEARTBEAT`].
+    /// A wait of at most [`HEARTBEAT`] begins.
     pub(super) fn before_wait(&mut self) {
-        if self.last.is_none() {
-            self.last = Some((Instant::now(), None));
-        }
+        self.wait_began = Some(Instant::now());
     }
 
-    /// After a wait of at most [`HEARTBEAT`]: for how long this process was frozen, if it was.
+    /// The wait is over: for how long this process was frozen in it, if it was.
     pub(super) fn after_wait(&mut self) -> Option<Duration> {
-        let (since, waited_before) = self.last.take()?;
+        let since = self.wait_began.take()?;
         let now = Instant::now();
         let late = now.duration_since(since).saturating_sub(HEARTBEAT);
         if late < MUCH_TOO_LATE {
-            // Read at a heartbeat at most: many signals are many wake-ups.
-            let is_old = now.duration_since(since) >= HEARTBEAT / 2;
-            self.last = if is_old { Some((now, waited_for_processor())) } else { Some((since, waited_before)) };
+            // At a heartbeat at most, because many signals are many waits, and not in a stop that is over at once.
+            let is_long = now.duration_since(since) >= HEARTBEAT / 2;
+            if is_long && self.waited.is_none_or(|(at, _)| now.duration_since(at) >= HEARTBEAT) {
+                self.waited = waited_for_processor().map(|waited| (now, waited));
+            }
             return None;
         }
-        let waited = waited_for_processor();
-        self.last = Some((now, waited));
-        let frozen = late.checked_sub(waited?.saturating_sub(waited_before.unwrap_or_default()))?;
+        let before = self.waited.map_or(Duration::ZERO, |(_, waited)| waited);
+        let waited = waited_for_processor()?;
+        self.waited = Some((now, waited));
+        let frozen = late.checked_sub(waited.saturating_sub(before))?;
         (frozen >= MUCH_TOO_LATE).then(|| {
             self.frozen += frozen;
             frozen

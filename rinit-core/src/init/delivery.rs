@@ -15,6 +15,10 @@ use crate::signal::set::SignalSet;
 use crate::sys;
 use crate::sys::retry::retry_transient;
 
+/// What a terminal sends to a whole process group (`termios(3)`, `tty_ioctl(4)`).
+const FOR_WHOLE_GROUP: [Signal; 6] =
+    [Signal::INT, Signal::QUIT, Signal::TSTP, Signal::WINCH, Signal::TTIN, Signal::TTOU];
+
 /// Where signals go, and which of them request a stop.
 #[derive(Debug)]
 pub(super) struct Routing {
@@ -22,6 +26,8 @@ pub(super) struct Routing {
     pub(super) filter: ForwardFilter,
     pub(super) rewrite: Rewrite,
     pub(super) stop_signals: SignalSet,
+    /// An alarm that this process inherited is main's.
+    pub(super) forward_alarm: bool,
 }
 
 impl Default for Routing {
@@ -31,6 +37,7 @@ impl Default for Routing {
             filter: ForwardFilter::default(),
             rewrite: Rewrite::default(),
             stop_signals: SignalSet::from_iter([Signal::TERM, Signal::INT, Signal::QUIT]),
+            forward_alarm: false,
         }
     }
 }
@@ -72,7 +79,7 @@ impl Supervisor {
         };
         let mut target = self.routing.target;
         if received.is_from_kernel() {
-            if self.terminal_sent_it_to_main() {
+            if self.terminal_sent_it_to_main(received.signal()) {
                 return self.observers.emit(Event::Withheld { signal, why: WithheldReason::SentByTerminal });
             }
             if target == ForwardTo::Main && self.is_meant_for_mains_group(received.signal()) {
@@ -91,10 +98,10 @@ impl Supervisor {
         }
     }
 
-    /// True if the terminal has sent its signal to main as well: it sends to the whole foreground group, and main is in
-    /// this process's own.
-    fn terminal_sent_it_to_main(&self) -> bool {
-        self.main.living().is_some_and(sys::is_in_own_group)
+    /// True if the terminal has sent its signal to main as well: it sends to a whole group, and main is in this process's
+    /// own. A hang-up goes to the session's leader alone.
+    fn terminal_sent_it_to_main(&self, signal: Signal) -> bool {
+        FOR_WHOLE_GROUP.contains(&signal) && self.main.living().is_some_and(sys::is_in_own_group)
     }
 
     /// Forwards stop signals, those that were held back included. The one that has just arrived keeps its value and its

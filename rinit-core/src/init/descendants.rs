@@ -21,17 +21,17 @@ use rustix::io::Errno;
 use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 
-/// Survivors that an event describes one by one; the rest are counted. A line for each of 20,000 helps nobody.
+/// Survivors that an event describes one by one; the rest are counted. 20,000 lines help no reader.
 const DESCRIBED: usize = 20;
 /// Survivors that a report holds.
 pub(crate) const REPORTED: usize = 1000;
 /// How often the tree is walked again for processes that were born during the walk. A program that forks faster is asked
 /// when its parent's exit makes it an orphan, and killed in the end.
 const PASSES: usize = 10;
-/// Partners are looked for among at most so many processes: their descriptors cost much more to read than their state.
+/// Partners are looked for among at most this many processes: their descriptors cost much more to read than their state.
 const PARTNERS_AMONG: usize = 500;
-/// How long PID 1 may need to find the processes to kill, before it kills the whole namespace with one call.
-const SWEEP_WITHIN: Duration = Duration::from_secs(1);
+/// How long PID 1 searches for its descendants. Twenty thousand take a tenth of that on an idle machine.
+const SEARCH_WITHIN: Duration = Duration::from_secs(3);
 
 /// Where a stop stands when it is reported.
 #[derive(Debug, Clone, Copy)]
@@ -109,8 +109,13 @@ impl Descendants {
         self.asked_by(process) == Some(Signal::TERM)
     }
 
+    /// The descendants that have not exited. In a fork bomb PID 1 may not find them in time. That is an error as if /proc
+    /// could not be read: then one call reaches the whole namespace.
     fn living(&self) -> Result<Vec<Process>, Error> {
-        let mut all = descendants(self.me)?;
+        let mut all = match self.me {
+            Pid::INIT => descendants_within(self.me, Instant::now() + SEARCH_WITHIN)?,
+            _ => descendants(self.me)?,
+        };
         all.retain(|process| !process.has_ended());
         Ok(all)
     }
@@ -179,10 +184,11 @@ impl Descendants {
     ///
     /// [`Error::Proc`] if /proc cannot be read.
     pub(super) fn terminate_next(&mut self, observers: &mut Observers) -> Result<(), Error> {
+        let from = Instant::now();
         for _ in 0..PASSES {
             let (list, facts) = self.candidates()?;
             let due = order::ask_now(self.me, &facts);
-            if due.is_empty() {
+            if due.is_empty() || from.elapsed() > SEARCH_WITHIN {
                 break;
             }
             for pid in due {
@@ -267,8 +273,9 @@ impl Descendants {
     pub(super) fn terminate_all(&mut self, observers: &mut Observers) -> Result<(), Error> {
         let mut list = self.living()?;
         list.retain(|process| !self.was_sent_term(process));
+        let from = Instant::now();
         for _ in 0..PASSES {
-            if list.is_empty() {
+            if list.is_empty() || from.elapsed() > SEARCH_WITHIN {
                 break;
             }
             for process in &list {
@@ -335,7 +342,7 @@ impl Descendants {
     /// Names the processes that remain, then kills each that was sent TERM. One that was not, because it was born since, is
     /// sent TERM now and killed by [`Descendants::kill_remaining`].
     pub(super) fn kill(&mut self, stage: Stage, observers: &mut Observers) -> Result<(), Error> {
-        let Some(list) = self.living_in_time()? else { return Ok(()) };
+        let list = self.living()?;
         self.report_list(stage, &list, observers);
         for process in &list {
             if self.was_sent_term(process) {
@@ -349,7 +356,7 @@ impl Descendants {
 
     /// Kills the processes that remain.
     pub(super) fn kill_remaining(&mut self, observers: &mut Observers) -> Result<(), Error> {
-        let Some(list) = self.living_in_time()? else { return Ok(()) };
+        let list = self.living()?;
         for process in &list {
             if !self.was_sent_term(process) {
                 self.terminate_one(process, observers);
@@ -357,25 +364,6 @@ impl Descendants {
             self.kill_one(process, observers);
         }
         Ok(())
-    }
-
-    /// The living descendants. `None` if PID 1 could not find them in time, as in a fork bomb: it has killed the whole
-    /// namespace then, `docker exec` sessions included, which its exit would have done as well.
-    fn living_in_time(&self) -> Result<Option<Vec<Process>>, Error> {
-        if self.me != Pid::INIT {
-            return self.living().map(Some);
-        }
-        match descendants_within(self.me, Instant::now() + SWEEP_WITHIN) {
-            Ok(mut all) => {
-                all.retain(|process| !process.has_ended());
-                Ok(Some(all))
-            }
-            Err(error) if is_timeout(&error) => {
-                let _ = sys::kill_everyone(Signal::KILL);
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
     }
 
     /// Kills all at once, asked or not, and those that are born meanwhile. `group` is main's, if it was made for main.
@@ -509,10 +497,6 @@ fn refuses(pid: Pid) -> bool {
 
 fn is_refusal(error: &Error) -> bool {
     matches!(error, Error::SendSignal { source, .. } if Errno::from_io_error(source) == Some(Errno::PERM))
-}
-
-fn is_timeout(error: &Error) -> bool {
-    matches!(error, Error::Proc { source, .. } if source.kind() == std::io::ErrorKind::TimedOut)
 }
 
 /// Sends a signal without /proc: as PID 1 to every process in the namespace, because the kernel leaves PID 1 itself out

@@ -28,21 +28,21 @@ pub enum Event {
     },
     /// A signal arrived.
     Received(ReceivedSignal),
-    /// A signal was passed on.
+    /// A signal was forwarded.
     Forwarded {
         /// As what, after rewriting.
         signal: Signal,
-        /// To whom.
+        /// The target.
         to: ForwardTo,
     },
-    /// A signal was not passed on.
+    /// A signal was not forwarded.
     Withheld {
         /// As what it would have gone.
         signal: Signal,
         /// Why not.
         why: WithheldReason,
     },
-    /// An orphan that this process had adopted has ended; [`Event::Reaped`] follows. The kernel does not say when it was
+    /// An orphan that this process had adopted has exited; [`Event::Reaped`] follows. The kernel does not say when it was
     /// adopted.
     Adopted {
         /// Its pid.
@@ -52,7 +52,7 @@ pub enum Event {
     Reaped {
         /// Its pid, which is free again.
         pid: Pid,
-        /// How it ended.
+        /// How it exited.
         status: ExitStatus,
         /// True for main, false for an adopted orphan.
         main: bool,
@@ -82,8 +82,8 @@ pub enum Event {
         /// Its pid.
         pid: Pid,
     },
-    /// A child was ended by a KILL that this process did not send, and the kernel counts kills for want of memory in its
-    /// memory cgroup, more than when it was last asked. [`Event::Reaped`] comes before.
+    /// A child was killed by a KILL that this process did not send, and the kernel has counted a further out-of-memory kill
+    /// in this memory cgroup. [`Event::Reaped`] comes before.
     OutOfMemory {
         /// The child's pid, which is free again.
         pid: Pid,
@@ -103,18 +103,18 @@ pub enum Event {
         pid: Pid,
         /// The signal.
         signal: Signal,
-        /// The user that the process runs as, where /proc tells.
+        /// The user that the process runs as, if /proc shows it.
         uid: Option<u32>,
     },
-    /// A step of the loop failed and was passed over: rinit goes on, because its end would be everybody's.
-    /// Said once, however long it lasts.
+    /// A step of the loop failed. rinit goes on, because its exit would take every process with it. Reported once, however
+    /// long it lasts.
     Error {
         /// What failed, in words.
         what: String,
     },
 }
 
-/// Why a signal was not passed on.
+/// Why a signal was not forwarded.
 ///
 /// ```
 /// assert_ne!(rinit_core::init::WithheldReason::Dropped, rinit_core::init::WithheldReason::Unhandled);

@@ -1,4 +1,4 @@
-//! Ending as the child has ended.
+//! Exits as the child has exited.
 
 use crate::exit_status::ExitStatus;
 use crate::sys;

@@ -69,9 +69,9 @@ impl Supervisor {
                 if self.me != Pid::INIT && suspend() {
                     self.continued();
                     self.continue_main();
-                } else if signal == Signal::TSTP {
+                } else if signal == Signal::TSTP || (signal == Signal::STOP && self.me == Pid::INIT) {
                     // No process could ever continue it. As PID 1, or in an orphaned group, main would not have stopped
-                    // without this process.
+                    // without this process; the `suspend` of a shell that is a container's main would hang its terminal.
                     self.continue_main();
                 } else {
                     self.foreground.main_wants_terminal = signal != Signal::STOP;

@@ -42,6 +42,11 @@ pub(super) struct OomWatch {
 }
 
 impl OomWatch {
+    /// Kills from before main ran explain nothing.
+    pub(super) fn begin(&mut self) {
+        self.kills = kills().unwrap_or(0);
+    }
+
     /// This process sends KILL: from now on the watch is over.
     pub(super) fn has_killed(&mut self) {
         self.has_killed = true;

@@ -12,7 +12,7 @@ use crate::signal::Signal;
 const BATCH: usize = 256;
 
 impl Supervisor {
-    /// Reaps one batch, and tells the policy.
+    /// Reaps one batch, and reports it to the policy.
     pub(super) fn reap(&mut self) {
         let mut any = false;
         let mut main = false;

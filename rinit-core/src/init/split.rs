@@ -58,7 +58,7 @@ impl Split {
     }
 
     /// For a service that shall not outlive its init. As PID 1 it cannot anyway; elsewhere an init that is sent KILL leaves
-    /// the service behind, unless the service asks for a signal here. An init that has ended since the split is noticed.
+    /// the service behind, unless the service asks for a signal here. An init that has exited since the split is noticed.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), rinit_core::Error> {
@@ -77,8 +77,8 @@ impl Init<ThisProcess> {
     /// Splits this process, with every option at its default: the same as [`Init::split_builder`] and [`Init::start`].
     ///
     /// As the first line of `main` it makes a service fit to be PID 1. The process forks. The parent, which keeps the pid,
-    /// stays behind as init: it forwards every signal, reaps the orphans, ends everyone in good order when the service has
-    /// ended, and then exits as the service did. The child returns from the call and is the service: an ordinary process,
+    /// stays behind as init: it forwards every signal, reaps the orphans, stops all other processes in order when the service has
+    /// exited, and then exits as the service did. The child returns from the call and is the service: an ordinary process,
     /// with no children but those that it starts. So nothing that it runs can lose an exit status to the init: std, tokio
     /// and C libraries wait for their children as ever. There is no second program and no exec.
     ///
@@ -192,7 +192,7 @@ impl Init<ThisProcess> {
     /// The parent's part, to its end.
     fn stay_behind(self, me: Pid, service: Pid, terminal: Option<Terminal>) -> ! {
         let run = AssertUnwindSafe(|| {
-            // The service does it too, whoever comes first: a signal for its group must not miss it.
+            // Both sides do it, because either may come first: a signal for the service's group must not miss it.
             let _ = rustix::process::setpgid(Some(service.rustix()), Some(service.rustix()));
             release_inherited();
             match self.into_supervisor(me, service, terminal).run() {
@@ -245,7 +245,7 @@ fn rename_listener(only: &OnlyThread, init: Pid) {
 /// The signal state from before the split.
 struct Signals {
     inherited: Inherited,
-    /// What SIGCHLD had, handlers included; `None` where somebody else has captured the state, and it is theirs to know.
+    /// What SIGCHLD had, handlers included; `None` if the caller has captured the state, and restores it.
     child: Option<SavedDisposition>,
 }
 

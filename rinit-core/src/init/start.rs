@@ -111,6 +111,7 @@ impl Supervisor {
             Progress::Started => {
                 self.starting = None;
                 sys::give_back_free_memory();
+                self.oom.begin();
                 self.observers.emit(Event::Spawned { pid: self.main.pid });
             }
             Progress::Failed(failure) => {

@@ -138,6 +138,7 @@ impl Supervisor {
     /// Only if main could not become its program.
     pub(super) fn run(mut self) -> Result<Report, Error> {
         if self.starting.is_none() {
+            self.oom.begin();
             self.observers.emit(Event::Spawned { pid: self.main.pid });
         }
         while !self.shutdown.is_done() {
@@ -186,7 +187,7 @@ impl Supervisor {
                 Wake::Children
             }
             Ok(Some(info)) if self.is_from_controller(&info) => Wake::Controller,
-            Ok(Some(info)) if self.is_for_own_writing(&info) => Wake::Nothing,
+            Ok(Some(info)) if self.is_own_doing(&info) => Wake::Nothing,
             Ok(Some(info)) => Wake::Signal(info),
             // Checking the children costs little, and a stop and continue may have hidden one.
             Ok(None) => {
@@ -202,10 +203,7 @@ impl Supervisor {
 
     /// How long to wait. While a deadline is pending not much longer than a heartbeat, by which a freeze is noticed.
     fn time_left(&mut self) -> Option<Duration> {
-        let Some(deadline) = self.shutdown.deadline() else {
-            self.clock.rest();
-            return None;
-        };
+        let deadline = self.shutdown.deadline()?;
         self.clock.before_wait();
         Some(deadline.saturating_sub(self.now()).min(HEARTBEAT))
     }
@@ -218,11 +216,16 @@ impl Supervisor {
         }
     }
 
-    /// True for a signal that the kernel sends to a process that writes to a pipe without a reader (`pipe(7)`) or beyond a
-    /// file's size limit (`setrlimit(2)`): this process's own log. Main must not die of it. Not even an event: logging it
-    /// would raise the next one, without end.
-    fn is_for_own_writing(&self, info: &ReceivedSignal) -> bool {
-        [Signal::PIPE, Signal::XFSZ].contains(&info.signal) && info.sender == Some(self.me)
+    /// True for a signal that the kernel sends to this process for its own doing: a write to a pipe without a reader
+    /// (`pipe(7)`) or beyond a file's size limit, its use of the processor (`setrlimit(2)`), an alarm or a descriptor that it
+    /// inherited. Main must not die of it. Not even an event: logging it could raise the next one, without end.
+    fn is_own_doing(&self, info: &ReceivedSignal) -> bool {
+        match info.signal {
+            Signal::PIPE | Signal::XFSZ => info.from_kernel || info.sender == Some(self.me),
+            Signal::XCPU | Signal::VTALRM | Signal::PROF | Signal::IO => info.from_kernel,
+            Signal::ALRM => info.from_kernel && !self.routing.forward_alarm,
+            _ => false,
+        }
     }
 
     /// Takes the inputs one after the other. Carrying out an action may add to them.

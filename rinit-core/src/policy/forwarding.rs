@@ -1,9 +1,9 @@
-//! Which signals are passed on, and to whom.
+//! Which signals are forwarded, and where.
 
 use crate::signal::Signal;
 use crate::signal::set::SignalSet;
 
-/// Who gets the signals that arrive at rinit.
+/// Which processes get the signals that arrive at rinit.
 ///
 /// ```
 /// assert_eq!(rinit_core::policy::ForwardTo::default(), rinit_core::policy::ForwardTo::Main);
@@ -11,7 +11,7 @@ use crate::signal::set::SignalSet;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ForwardTo {
-    /// The program that rinit started, and nobody else.
+    /// The program that rinit started, alone.
     #[default]
     Main,
     /// The program's process group: also the foreground children of a shell without job control.
@@ -20,7 +20,7 @@ pub enum ForwardTo {
     All,
 }
 
-/// Which signals are passed on.
+/// Which signals are forwarded.
 ///
 /// ```
 /// assert_eq!(rinit_core::policy::ForwardFilter::default(), rinit_core::policy::ForwardFilter::All);
@@ -37,7 +37,7 @@ pub enum ForwardFilter {
 }
 
 impl ForwardFilter {
-    /// True if the signal is to be passed on to a main that handles, ignores or blocks the signals of `known`; `None`
+    /// True if the signal is to be forwarded to a main that handles, ignores or blocks the signals of `known`; `None`
     /// where that cannot be seen, and then everything goes.
     #[must_use]
     pub(crate) fn lets_pass(self, signal: Signal, known: Option<SignalSet>) -> bool {

@@ -1,9 +1,9 @@
-//! KILL for everyone below this process, also for those who fork on meanwhile.
+//! KILL for all processes below this one, also for those that are forked meanwhile.
 
 use super::Process;
 use super::signal::{Delivery, signal_process};
 use super::walk::descendants;
-use super::walk::{is_possible, lists};
+use super::walk::{is_hidden, is_possible, lists};
 use crate::error::Error;
 use crate::pid::Pid;
 use crate::pid::{PidMap, PidSet};
@@ -12,31 +12,31 @@ use crate::procfs::reader::Reader;
 use crate::signal::Signal;
 use crate::sys;
 
-/// So many rounds go through the whole tree.
+/// Rounds through the whole tree.
 const ROUNDS: usize = 4;
 
-/// In so many of them everyone is met who was there before, also those whose parent has died just before its list was read.
+/// In this many of them each process is handled on its own, also one whose parent has exited just before its list was read.
 const ONE_BY_ONE: usize = 2;
 
-/// So many are met in looks at own children alone before the caller reaps and comes again: each look reads the zombies, too.
+/// How many own children are killed before the caller reaps and comes again: each scan reads the zombies, too.
 const CROWD: usize = 512;
 
-/// Sends KILL to every descendant of this process, and says so of each; again and again until a round finds nobody new.
+/// Sends KILL to every descendant of this process, and reports each; again until a round finds no further one.
 ///
-/// Why KILL at once, from the top down, and each before its children are looked for: a process to which KILL was sent gets
-/// no further child. The kernel looks for a fatal signal under the same lock under which it puts a new child on its parent's
+/// Why KILL at once, from the top down, and each before its children are searched: a process to which KILL was sent gets
+/// no further child. The kernel checks for a fatal signal under the same lock under which it puts a new child on its parent's
 /// list (`kernel/fork.c`, `copy_process`), so that every child is either on the list that is read afterwards, or never born.
-/// Only those that were not met yet can have children. To stop everybody first would say no more: a fork that is under way
+/// Only processes that were not handled yet can get children. To stop all first would say no more: a fork that is under way
 /// when STOP comes is completed.
 ///
 /// From the third round on process groups are killed as a whole, where a descendant has made them. This is one step for the
-/// kernel, which leaves no new child of a member out. Not before, so that whoever is there can be named one by one.
+/// kernel, which leaves no new child of a member out. Not before, so that each can be named.
 ///
-/// Between the rounds own children alone are looked for, by a look that costs a few microseconds. A process that starts a successor
-/// and ends, on and on, is met there: its death has made the successor a child of this process. A look that described each, or
+/// Between the rounds own children alone are scanned, which costs a few microseconds. A process that starts a successor and
+/// exits, on and on, is found there: its exit has made the successor a child of this process. A scan that described each, or
 /// read the zombies one by one, would come too late every time.
 ///
-/// `group` is the one that main was started in, if it was made for main; `me` reaps nobody meanwhile, so that the numbers of
+/// `group` is the one that main was started in, if it was made for main; `me` reaps no child meanwhile, so that the numbers of
 /// its children stay theirs.
 ///
 /// # Errors
@@ -45,15 +45,15 @@ const CROWD: usize = 512;
 pub(crate) fn kill_below(
     me: Pid,
     group: Option<Pid>,
-    met: &mut dyn FnMut(&Process, KillStep<'_>),
+    report: &mut dyn FnMut(&Process, KillStep<'_>),
 ) -> Result<(), Error> {
     let mut reader = Reader::new();
     procfs::verify(&mut reader)?;
     let walks = is_possible(&mut reader);
-    let mut sweep = Sweep { me, group, reader, struck: PidMap::default(), own: PidSet::default(), whole_groups: false };
+    let mut sweep = Sweep { me, group, reader, killed: PidMap::default(), own: PidSet::default(), whole_groups: false };
     for round in 0..ROUNDS {
         sweep.whole_groups = round >= ONE_BY_ONE;
-        let found = if walks { sweep.top_down(met)? } else { sweep.over_the_list(met)? };
+        let found = if walks { sweep.top_down(report)? } else { sweep.over_the_list(report)? };
         let more = walks && round + 1 >= ONE_BY_ONE && sweep.own_children()?;
         if !found && !more {
             break;
@@ -75,24 +75,24 @@ struct Sweep {
     group: Option<Pid>,
     reader: Reader,
     /// Start time of each that was sent KILL.
-    struck: PidMap<u64>,
-    /// Children of this process that were struck or have ended: nobody reaps them meanwhile, and no child of theirs is born.
+    killed: PidMap<u64>,
+    /// Children of this process that were killed or have exited: none is reaped meanwhile, and none gets a child.
     own: PidSet,
     whole_groups: bool,
 }
 
 impl Sweep {
-    /// Parents before their children. True if somebody new was met.
-    fn top_down(&mut self, met: &mut dyn FnMut(&Process, KillStep<'_>)) -> Result<bool, Error> {
+    /// Parents before their children. True if a further process was found.
+    fn top_down(&mut self, report: &mut dyn FnMut(&Process, KillStep<'_>)) -> Result<bool, Error> {
         let mut found = false;
         let mut named = PidSet::from_iter([self.me]);
         let mut waiting = vec![self.me];
         let (mut threads, mut children) = (Vec::new(), Vec::new());
         while let Some(pid) = waiting.pop() {
             children.clear();
-            // Before it is struck: an end may be so quick that its children are handed up before the list can be read, one
+            // Before it is killed: it may exit so quickly that its children are handed up before the list can be read, one
             // level of the tree in each round then. After it, because only then the list is complete.
-            lists(pid, &mut self.reader, &mut threads, &mut children)?;
+            self.list_children(pid, &mut threads, &mut children)?;
             if pid == self.me {
                 children.retain(|child| !self.own.contains(child));
             } else {
@@ -100,14 +100,14 @@ impl Sweep {
                 if process.ppid == Some(self.me) {
                     self.own.insert(pid);
                 }
-                // A zombie has handed its children up. Whose parent is nobody of ours has a number that was reused.
-                let is_ours = process.ppid.is_some_and(|ppid| ppid == self.me || self.struck.contains_key(&ppid));
+                // A zombie has handed its children up. A process whose parent is none of ours has a number that was reused.
+                let is_ours = process.ppid.is_some_and(|ppid| ppid == self.me || self.killed.contains_key(&ppid));
                 if process.has_ended() || !is_ours {
                     continue;
                 }
-                if self.strike(&process, met) {
+                if self.kill(&process, report) {
                     found = true;
-                    lists(pid, &mut self.reader, &mut threads, &mut children)?;
+                    self.list_children(pid, &mut threads, &mut children)?;
                     // The list was this process's only if the number is still its own.
                     let now = Process::visible(&mut self.reader, pid)?;
                     if now.is_none_or(|now| now.start_ticks != process.start_ticks) {
@@ -120,8 +120,17 @@ impl Sweep {
         Ok(found)
     }
 
-    /// Those who have become children of this process since, until a look finds nobody new. By number: nobody reaps them
-    /// meanwhile. Unnamed: whoever is met here was born after KILL was sent to those before. True if somebody was met.
+    /// Adds the children of a process. One that `hidepid` (`proc(5)`) hides from this user must not keep the others from
+    /// being killed.
+    fn list_children(&mut self, pid: Pid, threads: &mut Vec<Pid>, children: &mut Vec<Pid>) -> Result<(), Error> {
+        match lists(pid, &mut self.reader, threads, children) {
+            Err(error) if pid != self.me && is_hidden(&error) => Ok(()),
+            listed => listed.map(drop),
+        }
+    }
+
+    /// The processes that have become children of this one since, until a scan finds no further one. By number: none is
+    /// reaped meanwhile. Without a name: each was born after KILL was sent to those before. True if one was found.
     fn own_children(&mut self) -> Result<bool, Error> {
         let mut count = 0;
         let mut children = Vec::new();
@@ -133,7 +142,7 @@ impl Sweep {
                 break;
             }
             for child in &children {
-                // A zombie takes it without effect. Who may not be signalled was refused before.
+                // A zombie takes it without effect. One that may not be signalled was refused before.
                 let _ = sys::kill(*child, Signal::KILL);
             }
             count += children.len();
@@ -142,33 +151,33 @@ impl Sweep {
     }
 
     /// Without `CONFIG_PROC_CHILDREN`.
-    fn over_the_list(&mut self, met: &mut dyn FnMut(&Process, KillStep<'_>)) -> Result<bool, Error> {
+    fn over_the_list(&mut self, report: &mut dyn FnMut(&Process, KillStep<'_>)) -> Result<bool, Error> {
         let mut found = false;
         for process in descendants(self.me)?.iter().filter(|process| !process.has_ended()) {
-            found |= self.strike(process, met);
+            found |= self.kill(process, report);
         }
         Ok(found)
     }
 
-    /// True if it was not struck before.
-    fn strike(&mut self, process: &Process, met: &mut dyn FnMut(&Process, KillStep<'_>)) -> bool {
-        if self.struck.get(&process.pid) == Some(&process.start_ticks) {
+    /// True if it was not killed before.
+    fn kill(&mut self, process: &Process, report: &mut dyn FnMut(&Process, KillStep<'_>)) -> bool {
+        if self.killed.get(&process.pid) == Some(&process.start_ticks) {
             return false;
         }
-        met(process, KillStep::Before);
+        report(process, KillStep::Before);
         let sent = signal_process(process, Signal::KILL);
-        // One that may not be signalled is struck too: once is enough to know, and its children may be within reach.
-        self.struck.insert(process.pid, process.start_ticks);
+        // One that may not be signalled counts too: once is enough to know, and its children may be within reach.
+        self.killed.insert(process.pid, process.start_ticks);
         if self.whole_groups {
-            self.strike_group(process);
+            self.kill_group_of(process);
         }
-        met(process, KillStep::After(&sent));
+        report(process, KillStep::After(&sent));
         true
     }
 
     /// Only a group that its leader, a descendant, has made, or main's own. A process can put itself into any group of its
-    /// session, the host's included, and such a one is nobody's to kill.
-    fn strike_group(&self, process: &Process) {
+    /// session, the host's included, and such a group must not be killed.
+    fn kill_group_of(&self, process: &Process) {
         let made_here = process.group == process.pid.get() || Some(process.group) == self.group.map(Pid::get);
         if let Some(group) = Pid::new(process.group).filter(|_| made_here) {
             let _ = sys::kill_group(group, Signal::KILL);

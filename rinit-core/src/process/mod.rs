@@ -1,4 +1,4 @@
-//! The processes below another one, and the way to signal one of them without hitting a stranger.
+//! The processes below another one, and a way to signal one of them that never hits an unrelated process.
 
 pub(crate) mod kill_tree;
 pub(crate) mod partners;
@@ -22,7 +22,7 @@ const PASSES: usize = 10;
 
 /// One process, as `/proc` showed it.
 ///
-/// It is a snapshot: the process may have ended since, and its pid may name a stranger. [`signal_process`] tells them
+/// It is a snapshot: the process may have exited since, and its pid may name another one. [`signal_process`] tells them
 /// apart by `start_ticks`. Source: `proc_pid_stat(5)`.
 ///
 /// ```
@@ -64,8 +64,8 @@ impl Process {
     ///
     /// ```
     /// # fn main() -> Result<(), rinit_core::Error> {
-    /// let nobody = rinit_core::Pid::new(i32::MAX).expect("a pid");
-    /// assert_eq!(rinit_core::process::Process::read(nobody)?, None);
+    /// let unused = rinit_core::Pid::new(i32::MAX).expect("a pid");
+    /// assert_eq!(rinit_core::process::Process::read(unused)?, None);
     /// # Ok(())
     /// # }
     /// ```
@@ -79,8 +79,8 @@ impl Process {
         Ok(reader.stat(pid)?.map(Self::from))
     }
 
-    /// The same where nothing is hidden, and nothing where `hidepid` (`proc(5)`) keeps the process from this user: who
-    /// cannot be seen cannot be told either, and must not keep the others from being told.
+    /// The same where nothing is hidden, and nothing where `hidepid` (`proc(5)`) hides the process from this user: it
+    /// can be neither seen nor signalled, and must not keep the others from being signalled.
     fn visible(reader: &mut Reader, pid: Pid) -> Result<Option<Self>, Error> {
         match Self::read_with(reader, pid) {
             Err(Error::Proc { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => Ok(None),
@@ -90,7 +90,7 @@ impl Process {
 
     /// True for a zombie: nothing of it runs any more.
     ///
-    /// Not the same as state `Z`, which is that of the first thread: where `main` ended by `pthread_exit(3)`, the other
+    /// Not the same as state `Z`, which is that of the first thread: where `main` exited by `pthread_exit(3)`, the other
     /// threads live on.
     ///
     /// ```
@@ -108,9 +108,9 @@ impl Process {
         procfs::stat::has_ended(self.state, self.threads)
     }
 
-    /// True when this process may be the parent of `child`: nobody is younger than its child.
+    /// True when this process may be the parent of `child`: no process is younger than its child.
     ///
-    /// A pid that was reused between two readings makes a stranger look like a parent, but a younger one. Holds for
+    /// A pid that was reused between two readings makes another process look like a parent, but a younger one. Holds for
     /// adopted children too: they go to an ancestor or to the first process of their namespace.
     fn is_old_enough_for(&self, child: &Self) -> bool {
         self.start_ticks <= child.start_ticks

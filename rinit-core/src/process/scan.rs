@@ -12,12 +12,12 @@ use std::path::PathBuf;
 
 /// The descendants by pid.
 ///
-/// What a single look misses, and why the next one finds it:
-/// - a fork behind the reader's back, where the pids have wrapped around: it is there at the next look;
-/// - a process whose parent ended and was waited for between the two readings: it hangs in the air, and at the next look
+/// What a single scan misses, and why the next one finds it:
+/// - a fork behind the reader's back, where the pids have wrapped around: it is there at the next scan;
+/// - a process whose parent exited and was reaped between the two readings: it has no parent then, and at the next scan
 ///   it has its new parent.
 ///
-/// Who was once found stays found, since adoption never leads out of the tree; so further looks read only the strangers,
+/// A process that was found stays found, since adoption never leads out of the tree. Further scans read only the others,
 /// and cost little where there are few.
 pub(super) fn descendants_of(of: Pid, reader: &mut Reader) -> Result<PidMap<Process>, Error> {
     let mut known = PidMap::default();
@@ -69,7 +69,7 @@ fn list(into: &mut Vec<Pid>) -> Result<(), Error> {
     procfs::reader::numbers("/proc", into)?.ok_or_else(missing)
 }
 
-/// Moves to `known` those of `others` that hang below `root` or below someone known. True when another look is needed:
+/// Moves to `known` those of `others` that hang below `root` or below someone known. True if another scan is needed:
 /// someone was found, or someone's parent was not seen.
 fn join(root: &Process, known: &mut PidMap<Process>, others: Vec<Process>) -> bool {
     let seen: PidSet = others.iter().map(|process| process.pid).collect();
@@ -87,7 +87,7 @@ fn join(root: &Process, known: &mut PidMap<Process>, others: Vec<Process>) -> bo
     while let Some((parent, started)) = parents.pop() {
         for process in by_parent.remove(&parent).unwrap_or_default() {
             if started > process.start_ticks {
-                // Not its parent but a stranger with the parent's reused pid: see `Process::is_old_enough_for`.
+                // Not its parent, but a process with the parent's reused pid: see `Process::is_old_enough_for`.
                 again = true;
                 continue;
             }

@@ -1,4 +1,4 @@
-//! A signal to one process of the tree, and never to a stranger.
+//! Signals one process of the tree, and never another one.
 
 use super::Process;
 use crate::error::Error;
@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub enum Delivery {
     /// The kernel took it for the process.
     Delivered,
-    /// The process has ended, whether it was waited for or not; nobody got the signal.
+    /// The process has exited, whether it was reaped or not; no process got the signal.
     Gone,
 }
 
@@ -35,13 +35,13 @@ static REFUSED: AtomicBool = AtomicBool::new(false);
 /// Sends a signal to the process that was seen, and never to one that got its pid since.
 ///
 /// By `pidfd_open(2)` and `pidfd_send_signal(2)`. Where the kernel lacks them or a seccomp filter refuses them (EPERM
-/// counts as ENOSYS) by `kill(2)`, right after a look that it is still the same process. A race of microseconds is left
-/// there: to hit a stranger, the process would have to end, be waited for, and all other pids be used up in that time.
+/// counts as ENOSYS) by `kill(2)`, right after a check that it is still the same process. A race of microseconds
+/// remains: to hit another one, the process would have to exit, be reaped, and all other pids be used up in that time.
 ///
 /// # Errors
 ///
 /// [`Error::SendSignal`] with EPERM where the process belongs to another user and this one has no CAP_KILL;
-/// [`Error::Proc`] where `/proc` cannot be read, so that the process cannot be told from a stranger.
+/// [`Error::Proc`] where `/proc` cannot be read, so that the process cannot be told from another one with its pid.
 ///
 /// ```
 /// use rinit_core::{Pid, Signal};
@@ -66,10 +66,10 @@ pub fn signal_process(process: &Process, signal: Signal) -> Result<Delivery, Err
 
 /// `None` where it has to be done without a pidfd.
 fn through_pidfd(process: &Process, signal: Signal) -> Result<Option<Delivery>, Error> {
-    // The order makes pid reuse harmless: pidfd first, then the look at /proc by number, then the sending. A number is
-    // given to another process only after its owner was waited for, and a pidfd whose process was waited for sends to
-    // nobody (ESRCH). So where the sending succeeds, the pidfd's process kept its number from the first step to the
-    // last, and the look in between, by that number, was at no one else. It matched: it is the process that was meant.
+    // The order makes pid reuse harmless: pidfd first, then the check of /proc by number, then the signal. A number is
+    // given to another process only after its owner was reaped, and a pidfd whose process was reaped sends to
+    // none (ESRCH). So if the sending succeeds, the pidfd's process kept its number from the first step to the
+    // last, and the check in between, by that number, was of no other process. It matched: it is the process that was meant.
     let pidfd = match pidfd_open(process.pid.rustix(), PidfdFlags::empty()) {
         Ok(pidfd) => pidfd,
         Err(Errno::SRCH) => return Ok(Some(Delivery::Gone)),
@@ -111,13 +111,13 @@ fn by_number(process: &Process, signal: Signal) -> Result<Delivery, Error> {
     }
 }
 
-/// True when the number still means the process that was seen, and it has not ended.
+/// True when the number still means the process that was seen, and it has not exited.
 fn still_lives(process: &Process) -> Result<bool, Error> {
     let mut reader = Reader::new();
     match reader.stat(process.pid)? {
         Some(stat) => Ok(stat.start_ticks == process.start_ticks && !stat.has_ended()),
         None => {
-            // Without /proc everybody would seem gone.
+            // Without /proc every process would seem gone.
             procfs::verify(&mut reader)?;
             Ok(false)
         }
@@ -135,7 +135,7 @@ pub(crate) fn send(pid: Pid, signal: Signal, value: Option<usize>) -> io::Result
     }
 }
 
-/// ESRCH: whom the signal was for has ended, which is nobody's fault.
+/// ESRCH: the process that the signal was for has exited. That is no error.
 pub(crate) fn is_gone(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
 }

@@ -10,13 +10,13 @@ use crate::procfs::reader::Reader;
 use std::time::Instant;
 
 /// All descendants of a process, in order of pid: those in other sessions, those that were double-forked and adopted, and
-/// zombies, which [`Process::has_ended`] tells. Not those that merely share the PID namespace, as `docker exec` ones do.
+/// zombies, which [`Process::has_ended`] shows. Not those that merely share the PID namespace, as `docker exec` ones do.
 ///
 /// For PID 1 every process is read once from `/proc`, as nearly all are descendants. For another one `/proc/pid/task/*/children`
 /// is walked (`proc_tid_children(5)`), or the parents of all processes are read where the kernel lacks that file. Time
 /// grows with the number of processes, and no faster.
 ///
-/// Processes fork, end and are given to other parents while they are read. The reading is repeated until two looks in a
+/// Processes fork, exit and get other parents while they are read. The reading is repeated until two scans in a
 /// row saw the same, at most ten times: a tree that forks without end is then given as last seen. Orphans are found only
 /// where `of` is PID 1 or a subreaper; elsewhere they leave the tree.
 ///
@@ -25,7 +25,7 @@ use std::time::Instant;
 /// # Errors
 ///
 /// [`Error::Proc`] where `/proc` is missing, cannot be read, or belongs to another PID namespace, where its numbers
-/// would name strangers.
+/// would name other processes.
 ///
 /// ```
 /// use rinit_core::Pid;
@@ -71,8 +71,8 @@ pub(super) fn is_possible(reader: &mut Reader) -> bool {
 ///
 /// The race to fear: a process ends between the reading of its parent's list, which still names it, and the reading of its
 /// own, which is then empty: its children have moved to a list that was already read. So each process is read after its
-/// list. Where it is alive then, it was alive while its list was read. Where it is not, the look has missed something and
-/// differs from the one before, in which the process was alive, or not there; and looks are repeated until two agree.
+/// list. Where it is alive then, it was alive while its list was read. Where it is not, the scan has missed something and
+/// differs from the one before, in which the process was alive, or not there; and scans are repeated until two agree.
 pub(super) fn descendants_of(of: Pid, reader: &mut Reader) -> Result<PidMap<Process>, Error> {
     let mut before = None;
     for _ in 0..PASSES {
@@ -96,7 +96,7 @@ fn agree(before: &PidMap<Process>, now: &PidMap<Process>) -> bool {
 
 struct Scan {
     found: PidMap<Process>,
-    /// Something moved during the look, so that it may have missed someone.
+    /// Something moved during the scan, so that it may have missed a process.
     disturbed: bool,
 }
 
@@ -107,7 +107,7 @@ impl Scan {
         let mut scan = Self { found: PidMap::default(), disturbed: false };
         let mut threads = Vec::new();
         let mut children = Vec::new();
-        // Named once by any list. A process that moves during the look is named by two.
+        // Named once by any list. A process that moves during the scan is named by two.
         let mut named = PidSet::from_iter([of]);
         let mut waiting = vec![of];
         while let Some(pid) = waiting.pop() {
@@ -115,7 +115,7 @@ impl Scan {
             match lists(pid, reader, &mut threads, &mut children) {
                 Ok(complete) => scan.disturbed |= !complete,
                 // Who is hidden must not keep the others from being found. But not the root: where it cannot be read,
-                // nobody can, which is not the same as nobody being there.
+                // none can, which does not mean that none is there.
                 Err(error) if pid != of && is_hidden(&error) => {}
                 Err(error) => return Err(error),
             }
@@ -136,7 +136,7 @@ impl Scan {
     }
 
     /// True when the process still has its place in the tree. The list gave a number, which may have been reused by a
-    /// stranger before it was looked at; a child that has moved hangs below the root, or below another one found.
+    /// another process before it was read; a child that has moved hangs below the root, or below another one found.
     fn belongs(&self, root: &Process, process: &Process) -> bool {
         let Some(ppid) = process.ppid else { return false };
         let parent = if ppid == root.pid { Some(root) } else { self.found.get(&ppid) };
@@ -144,7 +144,7 @@ impl Scan {
     }
 }
 
-/// Adds the children of all threads; false when a thread ended meanwhile, whose children have moved to another thread that
+/// Adds the children of all threads; false if a thread exited meanwhile, whose children have moved to another thread that
 /// may have been read before.
 pub(super) fn lists(
     pid: Pid,
@@ -179,7 +179,7 @@ pub(crate) fn child_pids(reader: &mut Reader) -> Result<Vec<Pid>, Error> {
     Ok(pids)
 }
 
-/// The children of one process at one look, zombies included.
+/// The children of one process at one scan, zombies included.
 pub(crate) fn children(of: Pid, reader: &mut Reader) -> Result<Vec<Process>, Error> {
     let mut found = if is_possible(reader) {
         let mut pids = Vec::new();

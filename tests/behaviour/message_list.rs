@@ -1,0 +1,53 @@
+//! The page of messages, held to the source.
+
+use std::collections::BTreeSet;
+use support::{in_repository, test};
+
+/// The text with every placeholder as `{}`, and single spaces.
+fn without_names(text: &str) -> String {
+    let mut plain = String::new();
+    let mut depth = 0;
+    for character in text.chars() {
+        match character {
+            '{' => {
+                depth += 1;
+                plain.push_str("{}");
+            }
+            '}' => depth -= 1,
+            _ if depth == 0 => plain.push(character),
+            _ => {}
+        }
+    }
+    plain.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The string literals of a source file that are sentences: those with several words. An indented one continues another.
+fn sentences(source: &str) -> BTreeSet<String> {
+    let code: String =
+        source.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect();
+    let literals = code.split('"').skip(1).step_by(2);
+    let literals = literals.map(|text| text.replace("\\\n", " ")).filter(|text| !text.starts_with(' '));
+    literals.map(|text| without_names(&text)).filter(|text| text.split(' ').count() >= 3 && text.len() > 12).collect()
+}
+
+#[test]
+fn every_message_is_on_its_page_and_no_other() {
+    let read =
+        |path: &str| std::fs::read_to_string(in_repository(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let source = read("rinit-cli/src/messages.rs");
+    let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let page = read("docs/messages.md");
+    let listed: BTreeSet<String> = page.split('`').skip(1).step_by(2).map(without_names).collect();
+    let said = sentences(source);
+    let missing: Vec<_> = said.iter().filter(|message| !listed.contains(*message)).collect();
+    assert!(missing.is_empty(), "not in docs/messages.md: {missing:#?}");
+    // The first cell of each row of a table is a message or a reason.
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let unknown: Vec<_> = rows.map(without_names).filter(|row| !source_has(&said, source, row)).collect();
+    assert!(unknown.is_empty(), "not in rinit-cli/src/messages.rs: {unknown:#?}");
+}
+
+/// Short ones are no sentences: they are looked for as they are.
+fn source_has(said: &BTreeSet<String>, source: &str, row: &str) -> bool {
+    said.contains(row) || without_names(source).contains(row)
+}

@@ -1,0 +1,181 @@
+//! In which order processes are asked to stop, and which of them are not waited for.
+
+use std::process::Command;
+use support::rinit::Rinit;
+use support::running::{Running, kill};
+use support::{namespace, needs, procfs, require, rinit_path, test, wait_until};
+
+/// A program in `sh` that saves for a while when it gets TERM, and counts its starts on its standard output.
+const SAVER: &str = "trap 'echo saving; sleep 0.3; echo saved; exit 0' TERM; echo ready; while :; do sleep 0.05; done";
+
+/// True if that many processes below the init are `sleep 1000`.
+fn sleeping(running: &Running, count: usize) -> bool {
+    let below = procfs::descendants(running.pid());
+    below.iter().filter(|process| procfs::command_line(process.pid) == ["sleep", "1000"]).count() == count
+}
+
+/// The lines that rinit wrote.
+fn own(lines: &[String]) -> Vec<&String> {
+    lines.iter().filter(|line| line.starts_with("rinit: ")).collect()
+}
+
+#[test]
+fn children_of_a_master_are_left_to_it() {
+    // A master that waits for its worker, and a worker that TERM would terminate, below a shell that TERM terminates.
+    let master = "(sleep 1; echo job done) & worker=$!; trap 'wait $worker; echo master done; exit 0' TERM; echo ready; \
+                  while :; do sleep 0.05; done";
+    let shell = format!("sh -c '{}'; :", master.replace('\'', "'\\''"));
+    Rinit::new().shell(&shell).everywhere(|mut running| {
+        running.out.wait("ready");
+        running.signal(15);
+        let finished = running.finished();
+        assert_eq!(finished.code, 143);
+        assert_eq!(finished.out, ["ready", "job done", "master done"]);
+    });
+}
+
+#[test]
+fn a_reader_of_a_pipe_is_asked_after_its_writer() {
+    let script = format!("sh -c \"{SAVER}\" | sed -u 's/^/log: /' | cat");
+    Rinit::new().shell(&script).everywhere(|mut running| {
+        running.out.wait("log: ready");
+        running.signal(15);
+        let finished = running.finished();
+        assert_eq!(finished.code, 143);
+        assert_eq!(finished.out, ["log: ready", "log: saving", "log: saved"]);
+    });
+}
+
+#[test]
+fn a_main_that_ignores_term_keeps_no_process_from_being_asked() {
+    // Its own children would inherit that TERM is ignored: env(1) gives it its default action again.
+    let script = "trap '' TERM; env --default-signal=TERM sh -c 'echo ready; exec sleep 1000'; echo status $?";
+    Rinit::new().shell(script).everywhere(|mut running| {
+        running.out.wait("ready");
+        wait_until("the sleep", || sleeping(&running, 1));
+        running.signal(15);
+        let finished = running.finished();
+        assert_eq!((finished.code, &finished.out[..]), (0, &["ready".to_owned(), "status 143".to_owned()][..]));
+    });
+}
+
+#[test]
+fn a_stopped_main_is_continued() {
+    Rinit::new().shell(SAVER).everywhere(|mut running| {
+        running.out.wait("ready");
+        let main = procfs::children(running.pid()).first().expect("main").pid;
+        kill(main, libc::SIGSTOP);
+        wait_until("it to stop", || procfs::read(main).is_some_and(|process| process.state == 'T'));
+        running.signal(15);
+        let finished = running.finished();
+        assert_eq!((finished.code, finished.out.contains(&"saved".to_owned())), (0, true), "{finished:?}");
+    });
+}
+
+#[test]
+fn a_main_that_stops_itself_in_its_handler_is_continued() {
+    let script = "trap 'kill -STOP $$; echo continued; exit 3' TERM; echo ready; while :; do sleep 0.05; done";
+    Rinit::new().shell(script).everywhere(|mut running| {
+        running.out.wait("ready");
+        running.signal(15);
+        let finished = running.finished();
+        assert_eq!((finished.code, finished.out.contains(&"continued".to_owned())), (3, true), "{finished:?}");
+    });
+}
+
+#[test]
+fn a_helper_that_ignores_term_does_not_cost_main_its_status() {
+    require(namespace::available());
+    let script = "(trap '' TERM; exec sleep 1000) & exec sleep 1000";
+    let mut running = namespace::rinit(&["--", "sh", "-c", script]);
+    wait_until("both", || sleeping(&running, 2));
+    running.signal(15);
+    let finished = running.finished();
+    assert_eq!(finished.code, 143, "{:?}", finished.err);
+    assert!(finished.err.iter().any(|line| line.contains("ignores SIGTERM")), "{:?}", finished.err);
+}
+
+#[test]
+fn helpers_finish_without_term_if_that_is_asked() {
+    let script = "(echo begun; sleep 1 && echo finished) & exec sleep 1000";
+    Rinit::with(&["--on-main-exit", "finish"]).shell(script).everywhere(|mut running| {
+        running.out.wait("begun");
+        wait_until("main", || sleeping(&running, 1));
+        running.signal(15);
+        let finished = running.finished();
+        assert_eq!((finished.code, &finished.out[..]), (143, &["begun".to_owned(), "finished".to_owned()][..]));
+    });
+}
+
+#[test]
+fn helpers_that_finish_are_killed_at_an_explicit_limit() {
+    let run = Rinit::with(&["--on-main-exit", "finish", "--grace", "500ms"]);
+    run.shell("sleep 1000 & exec sleep 1000").everywhere(|mut running| {
+        wait_until("both", || sleeping(&running, 2));
+        running.signal(15);
+        let finished = running.finished();
+        assert_eq!(finished.code, 143);
+        assert!(running.left().is_empty());
+    });
+}
+
+#[test]
+fn a_helper_of_another_user_is_named_and_not_waited_for() {
+    require(namespace::available());
+    require(needs::root());
+    require(needs::programs(&["setpriv"]));
+    let script = "setpriv --reuid 65534 --regid 65534 --clear-groups sleep 1000 & exec sleep 1000";
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set=-kill", "--inh-caps=-kill", "--"]).arg(rinit_path());
+    // Without a deadline that an end at once would not need.
+    command.args(["--drain", "1h", "--", "sh", "-c", script]);
+    let mut running = namespace::start(&command);
+    wait_until("both", || sleeping(&running, 2));
+    running.signal(15);
+    let finished = running.finished();
+    assert_eq!(finished.code, 143);
+    assert!(own(&finished.err).iter().any(|line| line.contains("sleep 1000")), "{:?}", finished.err);
+}
+
+#[test]
+fn a_quick_stop_is_silent() {
+    require(namespace::available());
+    let script = "i=0; while [ $i -lt 30 ]; do sleep 1000 & i=$((i+1)); done; wait";
+    for _ in 0..20 {
+        let mut running = namespace::rinit(&["--", "sh", "-c", script]);
+        wait_until("all", || sleeping(&running, 30));
+        let from = std::time::Instant::now();
+        running.signal(15);
+        let finished = running.finished();
+        assert_eq!(finished.code, 143);
+        // A slow one may be reported.
+        if from.elapsed() < std::time::Duration::from_millis(900) {
+            assert_eq!(finished.err, [""; 0]);
+            return;
+        }
+    }
+    panic!("no stop within a second");
+}
+
+#[test]
+fn a_slow_step_is_reported_with_what_happened_before() {
+    let script = "(trap 'sleep 2; exit 0' TERM; echo ready; while :; do sleep 0.05; done) & exec sleep 1000";
+    Rinit::new().shell(script).everywhere(|mut running| {
+        running.out.wait("ready");
+        wait_until("main", || sleeping(&running, 1));
+        running.signal(15);
+        let finished = running.finished();
+        assert_eq!(finished.code, 143);
+        let said = own(&finished.err);
+        assert!(said.first().is_some_and(|line| line.contains("main was killed by SIGTERM")), "{said:?}");
+        assert!(said.iter().any(|line| line.contains("sleep 2; exit 0")), "{said:?}");
+    });
+}
+
+#[test]
+fn with_v_a_step_is_reported_at_once() {
+    let finished = Rinit::with(&["-v"]).shell("sleep 1000 & exit 4").run();
+    assert_eq!(finished.code, 4);
+    let said = own(&finished.err);
+    assert!(said.iter().any(|line| line.contains("main exited with status 4; ")), "{said:?}");
+}
