@@ -15,6 +15,7 @@ use crate::procfs::stat::State;
 use crate::signal::Signal;
 use crate::survivor;
 use crate::survivor::Survivor;
+use crate::survivor::gather::Gatherer;
 use crate::survivor::reason::Reason;
 use crate::sys;
 use rustix::io::Errno;
@@ -50,11 +51,20 @@ pub(super) struct Descendants {
     refused: PidSet,
     terminated: u64,
     killed: Vec<Survivor>,
+    /// Describes processes that are about to be killed.
+    hasty: Gatherer,
 }
 
 impl Descendants {
     pub(super) fn new(me: Pid) -> Self {
-        Self { me, asked: PidMap::default(), refused: PidSet::default(), terminated: 0, killed: Vec::new() }
+        Self {
+            me,
+            asked: PidMap::default(),
+            refused: PidSet::default(),
+            terminated: 0,
+            killed: Vec::new(),
+            hasty: Gatherer::hasty(),
+        }
     }
 
     /// A child was reaped: its number says nothing about the process that gets it next.
@@ -127,8 +137,8 @@ impl Descendants {
         Ok(children)
     }
 
-    fn describe(&self, process: &Process) -> Option<Survivor> {
-        let mut survivor = survivor::examine(process, self.asked_by(process))?;
+    fn describe(&self, gatherer: &mut Gatherer, process: &Process) -> Option<Survivor> {
+        let mut survivor = survivor::examine_with(gatherer, process, self.asked_by(process))?;
         if survivor.reason == Reason::NotAsked {
             if let Some(parent) = survivor.ppid.filter(|parent| *parent != self.me && self.asked.contains_key(parent)) {
                 survivor.reason = Reason::LeftToParent { parent };
@@ -140,7 +150,9 @@ impl Descendants {
     /// The processes that remain, for a report.
     pub(super) fn remaining(&self, most: usize) -> Vec<Survivor> {
         let living = self.living().unwrap_or_default();
-        let mut remaining: Vec<_> = living.iter().take(most).filter_map(|process| self.describe(process)).collect();
+        let mut gatherer = Gatherer::new();
+        let describe = |process| self.describe(&mut gatherer, process);
+        let mut remaining: Vec<_> = living.iter().take(most).filter_map(describe).collect();
         // A process that exited while it was described does not remain.
         remaining.retain(|survivor| !matches!(survivor.reason, Reason::Zombie { .. }));
         remaining
@@ -155,7 +167,9 @@ impl Descendants {
 
     fn report_list(&self, stage: Stage, list: &[Process], observers: &mut Observers) {
         let Stage { next, main, kill_in } = stage;
-        let mut survivors: Vec<_> = list.iter().take(DESCRIBED).filter_map(|process| self.describe(process)).collect();
+        let mut gatherer = Gatherer::new();
+        let describe = |process| self.describe(&mut gatherer, process);
+        let mut survivors: Vec<_> = list.iter().take(DESCRIBED).filter_map(describe).collect();
         survivor::culprits_first(&mut survivors);
         let more = list.len().saturating_sub(DESCRIBED);
         // Those that were listed may have exited before they could be described.
@@ -382,11 +396,14 @@ impl Descendants {
     }
 
     /// Describes a process that is about to be killed: only the first in full, since a storm of forks does not wait.
-    fn describe_briefly(&self, process: &Process) -> Option<Survivor> {
+    fn describe_briefly(&mut self, process: &Process) -> Option<Survivor> {
         let known = self.killed.iter().any(|killed| killed.pid == process.pid);
         match self.killed.len() {
             _ if known => None,
-            0..DESCRIBED => survivor::examine_briefly(process, self.asked_by(process)),
+            0..DESCRIBED => {
+                let asked = self.asked_by(process);
+                survivor::examine_with(&mut self.hasty, process, asked)
+            }
             DESCRIBED..REPORTED => Some(survivor::named_only(process)),
             _ => None,
         }

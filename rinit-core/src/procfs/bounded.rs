@@ -16,6 +16,9 @@ use std::time::Duration;
 /// How long one file may take. Long enough for a machine that is busy.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// The same where a kill waits for it.
+const HASTE: Duration = Duration::from_millis(100);
+
 /// After this many files that did not answer, no further one is tried: each costs its time.
 const MOST_ABANDONED: usize = 2;
 
@@ -23,10 +26,18 @@ const MOST_ABANDONED: usize = 2;
 const STACK: usize = 128 << 10;
 
 /// Reads files with a limit on the time. The thread starts with the first file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct BoundedReader {
     helper: Option<Helper>,
-    abandoned: usize,
+    patience: Duration,
+    /// Files that may still be abandoned.
+    tries: usize,
+}
+
+impl Default for BoundedReader {
+    fn default() -> Self {
+        Self { helper: None, patience: PATIENCE, tries: MOST_ABANDONED }
+    }
 }
 
 #[derive(Debug)]
@@ -43,9 +54,14 @@ impl BoundedReader {
         Self::default()
     }
 
+    /// One that waits for a single file, and not for long.
+    pub(crate) fn hasty() -> Self {
+        Self { helper: None, patience: HASTE, tries: 1 }
+    }
+
     /// The file's bytes, at most `limit` or a buffer more.
     pub(crate) fn read(&mut self, path: String, limit: usize) -> Fact<Vec<u8>> {
-        if self.abandoned >= MOST_ABANDONED {
+        if self.tries == 0 {
             return Fact::NotThere;
         }
         let helper = match self.helper.take() {
@@ -59,13 +75,13 @@ impl BoundedReader {
         if helper.requests.send((path, limit)).is_err() {
             return Fact::NotThere;
         }
-        match helper.answers.recv_timeout(PATIENCE) {
+        match helper.answers.recv_timeout(self.patience) {
             Ok(answer) => {
                 self.helper = Some(helper);
                 answer
             }
             Err(_) => {
-                self.abandoned += 1;
+                self.tries -= 1;
                 Fact::NotThere
             }
         }

@@ -26,8 +26,6 @@ pub(crate) struct Gatherer {
     pub(crate) bounded: BoundedReader,
     /// Where control groups are mounted that can be frozen; `None` before they are first asked for.
     hierarchies: Option<Vec<Hierarchy>>,
-    /// Names alone: no file is read that may block in the kernel.
-    brief: bool,
 }
 
 /// Threads of a process whose signal masks are read. The mask of all of them shrinks with each, and no program has so many
@@ -39,9 +37,10 @@ impl Gatherer {
         Self::default()
     }
 
-    /// One that reads neither arguments nor what else may block: for processes about to be killed.
-    pub(crate) fn brief() -> Self {
-        Self { brief: true, ..Self::default() }
+    /// One for processes that are about to be killed: a single file that does not answer at once, and it reads no other one
+    /// that may block. Those processes are then named by their short names.
+    pub(crate) fn hasty() -> Self {
+        Self { bounded: BoundedReader::hasty(), ..Self::default() }
     }
 
     /// The credentials of a process as a sender of signals.
@@ -66,9 +65,6 @@ impl Gatherer {
         let is = |set: SignalSet| set.contains(signal);
         let in_sigwait = if is(threads.blocked | signals.caught) {
             Fact::NotThere
-        } else if self.brief {
-            let at = self.reader.wait_channel(pid, pid).known();
-            Fact::Known(at.is_some_and(|at| at.starts_with("do_sigtimedwait")))
         } else {
             self.reader.in_sigwait(&mut self.bounded, pid)
         };
@@ -98,7 +94,7 @@ impl Gatherer {
 
     /// The arguments; none of a process with a thread in state D, which may hold the lock that the read needs for ever.
     pub(crate) fn arguments(&mut self, pid: Pid, out_of_reach: bool) -> Fact<Vec<u8>> {
-        if self.brief || out_of_reach { Fact::NotThere } else { arguments(&mut self.bounded, pid) }
+        if out_of_reach { Fact::NotThere } else { arguments(&mut self.bounded, pid) }
     }
 
     /// What every thread blocks, and which one sleeps uninterruptibly.

@@ -106,11 +106,6 @@ pub fn examine(process: &Process, asked: Option<Signal>) -> Option<Survivor> {
     examine_with(&mut Gatherer::new(), process, asked)
 }
 
-/// The same without reading anything that may block in the kernel, the arguments above all: for a process about to be killed.
-pub(crate) fn examine_briefly(process: &Process, asked: Option<Signal>) -> Option<Survivor> {
-    examine_with(&mut Gatherer::brief(), process, asked)
-}
-
 /// The same for many processes: one helper thread for all of them, and at most two reads that are waited for in vain.
 pub(crate) fn examine_with(gatherer: &mut Gatherer, process: &Process, asked: Option<Signal>) -> Option<Survivor> {
     let me = rustix::process::getpid().into();
