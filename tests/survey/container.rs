@@ -12,6 +12,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 /// What `docker stop` gives a container before it kills it.
@@ -39,6 +41,8 @@ pub(crate) enum Asker {
     Same,
     /// Another uid, without capabilities.
     Other,
+    /// Root outside of the container: `rinit --diagnose --pid N`.
+    Outside,
 }
 
 impl Asker {
@@ -47,6 +51,7 @@ impl Asker {
             Self::Root => "root",
             Self::Same => "the same uid",
             Self::Other => "another uid",
+            Self::Outside => "root outside",
         }
     }
 }
@@ -76,6 +81,20 @@ impl Place {
     pub(crate) fn templates(&self) -> PathBuf {
         self.directory.path().join("templates")
     }
+}
+
+/// Set by SIGINT and SIGTERM, so that the guards remove what was started.
+static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [2, 15] {
+        signal_hook::flag::register(signal, Arc::clone(&flag)).expect("a handler");
+    }
+    flag
+});
+
+/// True once this program was asked to stop.
+pub(crate) fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
 }
 
 /// A running container. Killed and removed with its guard.
@@ -139,6 +158,13 @@ impl Stop {
 
 type Result<T> = std::result::Result<T, String>;
 
+/// As [`clean`], killed with the thread that started it: a container never outlives a killed survey.
+fn bound(program: &str) -> Command {
+    let mut command = clean("setpriv");
+    command.args(["--pdeathsig", "KILL", program]);
+    command
+}
+
 /// A command with the environment of a container and nothing of ours.
 fn clean(program: &str) -> Command {
     let mut command = Command::new(program);
@@ -189,6 +215,9 @@ fn picture(main: i32) -> Vec<(i32, String, String, String)> {
 fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let end = Instant::now() + limit;
     loop {
+        if interrupted() {
+            return Err("interrupted".to_owned());
+        }
         if let Some(found) = look()? {
             return Ok(found);
         }
@@ -263,12 +292,12 @@ impl<'a> Container<'a> {
         let mut helpers = Helpers::default();
         let mut command = match space {
             Space::Host => {
-                let mut command = clean("unshare");
+                let mut command = bound("unshare");
                 command.args(["--mount", "--net", "--ipc", "--"]);
                 command
             }
             Space::Shared => {
-                let mut other = clean("unshare");
+                let mut other = bound("unshare");
                 other.args(["--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--net", "--"]);
                 let neighbour = row.neighbour.replace("rinit", &place.rinit().display().to_string());
                 other
@@ -286,13 +315,13 @@ impl<'a> Container<'a> {
                     };
                     Ok(children(outer).first().copied().filter(is_program))
                 })?;
-                let mut command = clean("nsenter");
+                let mut command = bound("nsenter");
                 command.args(["--target", &pause.to_string(), "--pid", "--net", "--"]);
                 command.args(["unshare", "--mount", "--ipc", "--"]);
                 command
             }
             _ => {
-                let mut command = clean("unshare");
+                let mut command = bound("unshare");
                 command.args(["--pid", "--fork", "--kill-child=KILL", "--mount", "--net", "--ipc", "--"]);
                 command
             }
@@ -346,7 +375,7 @@ impl<'a> Container<'a> {
             let mut docker = Command::new("docker");
             docker.args(["run", "--detach", "--network", "none", "--name", name, "--tmpfs", "/tmp", "--tmpfs", "/run"]);
             docker.args(&mounts).arg(format!("--volume={own}:{own}")).args(options);
-            docker.arg(IMAGE).args(command).stdin(Stdio::null());
+            docker.arg(image()).args(command).stdin(Stdio::null());
             engine.0.push(name.to_owned());
             successful(&mut docker)
         };
@@ -485,7 +514,11 @@ impl<'a> Container<'a> {
 
     /// Who may ask here.
     pub(crate) fn askers(&self) -> Vec<Asker> {
-        if self.id("Uid") == 0 { vec![Asker::Root, Asker::Other] } else { vec![Asker::Root, Asker::Same, Asker::Other] }
+        let mut askers = vec![Asker::Root, Asker::Other, Asker::Outside];
+        if self.id("Uid") != 0 {
+            askers.insert(1, Asker::Same);
+        }
+        askers
     }
 
     /// Runs `rinit --diagnose --json` in the container.
@@ -502,6 +535,11 @@ impl<'a> Container<'a> {
 
     fn diagnose(&self, asker: Asker, options: &[&str]) -> Output {
         let (uid, gid) = match asker {
+            Asker::Outside => {
+                let mut command = clean(&self.place.rinit().display().to_string());
+                command.args(["--diagnose", "--pid", &self.main.to_string()]);
+                return command.args(options).output().expect("run rinit");
+            }
             Asker::Root => (0, 0),
             Asker::Same => (self.id("Uid"), self.id("Gid")),
             Asker::Other => (NOBODY, NOBODY),
@@ -543,7 +581,7 @@ impl<'a> Container<'a> {
         let start = Instant::now();
         let _ = pidfd_send_signal(&self.handle, signal);
         let mut ended = false;
-        while !ended && start.elapsed() < limit {
+        while !ended && !interrupted() && start.elapsed() < limit {
             ended = self.has_ended(Duration::from_millis(100).min(limit.saturating_sub(start.elapsed())));
             self.drain_terminal();
         }
@@ -579,7 +617,9 @@ impl<'a> Container<'a> {
 }
 
 /// The image in which the host's programs are mounted.
-const IMAGE: &str = "rinit-test-survey";
+fn image() -> String {
+    format!("rinit-test-survey-{}", std::process::id())
+}
 
 /// The image, removed with its guard.
 pub(crate) struct Image;
@@ -592,7 +632,8 @@ impl Image {
         // Almost empty: where a merged /usr has its links.
         let script = format!(
             "set -e; d=$(mktemp -d); trap 'rm -rf \"$d\"' EXIT; cd $d; for l in bin sbin lib lib64; do ln -s usr/$l $l; done; \
-             mkdir -p usr etc proc tmp run var/tmp var/log; chmod 1777 tmp; tar c . | docker import - {IMAGE}"
+             mkdir -p usr etc proc tmp run var/tmp var/log; chmod 1777 tmp; tar c . | docker import - {}",
+            image()
         );
         successful(Command::new("sh").args(["-c", &script]))?;
         Ok(Self)
@@ -601,7 +642,7 @@ impl Image {
 
 impl Drop for Image {
     fn drop(&mut self) {
-        let _ = Command::new("docker").args(["image", "rm", "--force", IMAGE]).output();
+        let _ = Command::new("docker").args(["image", "rm", "--force", &image()]).output();
     }
 }
 

@@ -1,10 +1,9 @@
 //! Runs the rows, many at the same time, and compares each verdict with the stop.
 
-use crate::container::{Asker, Container, Image, Place, Stop};
+use crate::container::{Asker, Container, Image, Place, Stop, interrupted};
 use crate::row::{Init, Row, Space};
 use crate::verdict::{Answer, Verdict};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -61,7 +60,9 @@ impl Seen {
 
 /// Whether an answer holds.
 pub(crate) fn judge(case: &Case, asker: Asker, answer: &Answer, seen: &Seen) -> Judgement {
-    let known = case.row.certain.contains(&case.init) && asker == Asker::Root;
+    // Root without CAP_SYS_PTRACE may not see all of another user's process.
+    let knows = if case.row.user == "root" { Asker::Root } else { Asker::Same };
+    let known = case.row.certain.contains(&case.init) && asker == knows;
     match &answer.verdict {
         Verdict::Stops | Verdict::DoesNotStop if seen.stop.is_slow() => Judgement::Right,
         Verdict::Stops if seen.stopped() && !answer.accused.is_empty() => Judgement::FalseFinding,
@@ -81,10 +82,12 @@ pub(crate) fn judge(case: &Case, asker: Asker, answer: &Answer, seen: &Seen) -> 
 pub(crate) fn names_the_culprit(case: &Case, seen: &Seen) -> Option<bool> {
     let culprit = case.row.culprit.filter(|_| !seen.stopped())?;
     let answer = seen.answers.iter().find(|(asker, _)| *asker == Asker::Root).map(|(_, answer)| answer)?;
-    if answer.verdict != Verdict::DoesNotStop {
-        return None;
-    }
-    Some(answer.accused.first().is_some_and(|command| unescaped(command).contains(culprit)))
+    let named = match answer.verdict {
+        Verdict::DoesNotStop => &answer.accused,
+        Verdict::CannotTell(_) if !answer.undecided.is_empty() => &answer.undecided,
+        _ => return None,
+    };
+    Some(named.first().is_some_and(|command| unescaped(command).contains(culprit)))
 }
 
 /// Whether rinit's own report, while it waits, names that process first.
@@ -184,9 +187,6 @@ impl Starts {
 
 static STARTS: Starts = Starts::new(6);
 
-/// Of those that take many seconds of processor time.
-static HEAVY_STARTS: Starts = Starts::new(1);
-
 /// Runs each row with each of its inits.
 pub(crate) fn run(rows: &[Row]) -> Survey {
     let start = Instant::now();
@@ -201,22 +201,28 @@ pub(crate) fn run(rows: &[Row]) -> Survey {
     }
     let image = cases.iter().any(|case| case.space.is_docker()).then(Image::make);
     let jobs = std::env::var("RINIT_SURVEY_JOBS").ok().and_then(|text| text.parse().ok()).unwrap_or(24);
-    let next = AtomicUsize::new(0);
     let outcomes: Vec<Mutex<Option<Outcome>>> = cases.iter().map(|_| Mutex::new(None)).collect();
+    // The heavy ones wait for each other, and let the rest pass.
+    let (heavy, light): (Vec<usize>, Vec<usize>) = (0..cases.len()).partition(|at| cases[*at].row.heavy);
+    let (heavy, light) = (Mutex::new(heavy.into_iter()), Mutex::new(light.into_iter()));
+    let work = |queue: &Mutex<std::vec::IntoIter<usize>>| {
+        loop {
+            let next = queue.lock().expect("no panic").next().filter(|_| !interrupted());
+            let Some(at) = next else { return };
+            let outcome = one(&place, &image, at, &cases[at]);
+            println!("{}", crate::report::line(&cases[at], &outcome));
+            *outcomes[at].lock().expect("no panic") = Some(outcome);
+        }
+    };
     std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(case) = cases.get(at) else { return };
-                    let outcome = one(&place, &image, at, case);
-                    println!("{}", crate::report::line(case, &outcome));
-                    *outcomes[at].lock().expect("no panic") = Some(outcome);
-                }
-            });
+        for thread in 0..jobs {
+            let queue = if thread < 2 { &heavy } else { &light };
+            scope.spawn(|| work(queue));
         }
     });
-    let outcomes = outcomes.into_iter().map(|one| one.into_inner().expect("no panic").expect("was run"));
+    let outcomes = outcomes
+        .into_iter()
+        .map(|one| one.into_inner().expect("no panic").unwrap_or(Outcome::Failed("interrupted".to_owned())));
     Survey { cases: cases.into_iter().zip(outcomes).collect(), took: start.elapsed() }
 }
 
@@ -229,8 +235,8 @@ fn one(place: &Place, image: &Option<Result<Image, String>>, number: usize, case
     if !missing.is_empty() {
         return Outcome::Skipped(format!("not installed: {}", missing.join(", ")));
     }
-    let start = || STARTS.during(|| Container::start(place, number, &case.row, case.init, case.space));
-    let mut container = match if case.row.heavy { HEAVY_STARTS.during(start) } else { start() } {
+    let start = || Container::start(place, number, &case.row, case.init, case.space);
+    let mut container = match STARTS.during(start) {
         Ok(container) => container,
         Err(why) => return Outcome::Failed(why),
     };
