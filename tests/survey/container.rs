@@ -161,7 +161,8 @@ type Result<T> = std::result::Result<T, String>;
 /// As [`clean`], killed with the thread that started it: a container never outlives a killed survey.
 fn bound(program: &str) -> Command {
     let mut command = clean("setpriv");
-    command.args(["--pdeathsig", "KILL", program]);
+    // A shell starts background jobs with SIGINT and SIGQUIT ignored, and the container would inherit that.
+    command.args(["--pdeathsig", "KILL", "env", "--default-signal", program]);
     command
 }
 

@@ -98,9 +98,7 @@ pub(crate) fn rows() -> Vec<Row> {
         row("sudo", "sudo -u nobody sleep 1000", "sudo").ready("pgrep -x sleep"),
         row("runuser -u", "runuser -u nobody -- sleep 1000", "runuser").ready("pgrep -x sleep").culprit("sleep 1000"),
         row("runuser -c", "runuser -s /bin/sh nobody -c 'sleep 1000; true'", "runuser").ready("pgrep -x sleep"),
-        row("setpriv", "setpriv --reuid 1000 --clear-groups sleep 1000", "setpriv")
-            .culprit("sleep 1000")
-            .gate(),
+        row("setpriv", "setpriv --reuid 1000 --clear-groups sleep 1000", "setpriv").culprit("sleep 1000").gate(),
     ];
     rows.extend(wrappers());
     rows
