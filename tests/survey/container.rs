@@ -1,7 +1,7 @@
 //! Containers as a runtime makes them: namespaces of their own, Docker's capabilities, a cgroup; started, asked, and stopped.
 
 use crate::cgroup::Cgroup;
-use crate::row::{Init, Row, Space};
+use crate::row::{InitProgram, Row, Space};
 use crate::verdict::{self, Answer};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -230,7 +230,7 @@ fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<Opt
 }
 
 /// The script that makes the container and then becomes the row's program.
-fn set_up(row: &Row, init: Init, place: &Place, mounts: bool, cgroup: Option<&Cgroup>) -> String {
+fn set_up(row: &Row, init: InitProgram, place: &Place, mounts: bool, cgroup: Option<&Cgroup>) -> String {
     let rinit = place.rinit();
     let mut script = String::from("set -e\nexport D=\"$1\" T=\"$2\"\n");
     if let Some(cgroup) = cgroup {
@@ -264,7 +264,7 @@ fn set_up(row: &Row, init: Init, place: &Place, mounts: bool, cgroup: Option<&Cg
 
 impl<'a> Container<'a> {
     /// Starts the row and waits until it is ready.
-    pub(crate) fn start(place: &'a Place, number: usize, row: &Row, init: Init, space: Space) -> Result<Self> {
+    pub(crate) fn start(place: &'a Place, number: usize, row: &Row, init: InitProgram, space: Space) -> Result<Self> {
         let directory = place.directory.path().join(format!("row-{number}"));
         fs::create_dir(&directory).map_err(|error| error.to_string())?;
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o1777)).map_err(|error| error.to_string())?;
@@ -281,7 +281,7 @@ impl<'a> Container<'a> {
         place: &'a Place,
         number: usize,
         row: &Row,
-        init: Init,
+        init: InitProgram,
         space: Space,
         directory: PathBuf,
     ) -> Result<Self> {
@@ -323,7 +323,9 @@ impl<'a> Container<'a> {
             }
             _ => {
                 let mut command = bound("unshare");
-                command.args(["--pid", "--fork", "--kill-child=KILL", "--mount", "--net", "--ipc", "--"]);
+                // The parent stays in our mount namespace, as a runtime's shim does.
+                command.args(["--pid", "--fork", "--kill-child=KILL", "--"]);
+                command.args(["unshare", "--mount", "--net", "--ipc", "--"]);
                 command
             }
         };
@@ -363,7 +365,7 @@ impl<'a> Container<'a> {
         place: &'a Place,
         number: usize,
         row: &Row,
-        init: Init,
+        init: InitProgram,
         space: Space,
         directory: PathBuf,
     ) -> Result<Self> {

@@ -1,7 +1,7 @@
 //! The survey's result, for a terminal and for the documentation.
 
 use crate::container::{Asker, STOP_LIMIT, Stop};
-use crate::row::Init;
+use crate::row::InitProgram;
 use crate::run::{Case, Judgement, Outcome, Seen, Survey, judge, names_the_culprit, report_names_the_culprit};
 use crate::verdict::{Answer, Verdict};
 use std::collections::BTreeMap;
@@ -203,11 +203,11 @@ fn family_table(survey: &Survey, family: &str) -> String {
     names.dedup();
     for (name, space) in names {
         let of_row = || cases.iter().filter(|(case, _)| (&case.row.name, case.space) == (name, space));
-        let column = |init: Init| {
+        let column = |init: InitProgram| {
             let found = of_row().find(|(case, _)| case.init == init);
             found.map_or_else(String::new, |(case, outcome)| result(case, outcome))
         };
-        let common = [Init::None, Init::Rinit, Init::Tini];
+        let common = [InitProgram::None, InitProgram::Rinit, InitProgram::Tini];
         let others: Vec<_> = of_row()
             .filter(|(case, _)| !common.contains(&case.init))
             .map(|(case, outcome)| format!("{}: {}", case.init.name(), result(case, outcome)))

@@ -1,7 +1,7 @@
 //! Runs the rows, many at the same time, and compares each verdict with the stop.
 
 use crate::container::{Asker, Container, Image, Place, Stop, interrupted};
-use crate::row::{Init, Row, Space};
+use crate::row::{InitProgram, Row, Space};
 use crate::verdict::{Answer, Verdict};
 use std::path::Path;
 use std::sync::{Condvar, Mutex};
@@ -19,7 +19,7 @@ pub(crate) enum Progress {
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
     pub(crate) row: Row,
-    pub(crate) init: Init,
+    pub(crate) init: InitProgram,
     pub(crate) space: Space,
 }
 

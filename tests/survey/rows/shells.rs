@@ -1,6 +1,6 @@
 //! Entrypoint scripts, in three shells.
 
-use crate::row::{Init, Row, quote};
+use crate::row::{InitProgram, Row, quote};
 
 const FAMILY: &str = "shell";
 
@@ -9,13 +9,13 @@ const SERVER: &str =
     r#"perl -e '$SIG{INT} = $SIG{QUIT} = sub { exit }; $SIG{TERM} = sub { exit }; print "up\n"; sleep 1000'"#;
 
 /// What stops under every init and without one.
-const ALL: &[Init] = &[Init::None, Init::Rinit, Init::Tini];
+const ALL: &[InitProgram] = &[InitProgram::None, InitProgram::Rinit, InitProgram::Tini];
 
 struct Idiom {
     name: &'static str,
     script: &'static str,
     culprit: Option<&'static str>,
-    certain: &'static [Init],
+    certain: &'static [InitProgram],
     gate: bool,
 }
 
@@ -242,7 +242,7 @@ pub(crate) fn rows() -> Vec<Row> {
 
 /// Inits that give the signal to the foreground child too.
 fn to_the_group() -> Vec<Row> {
-    let inits = [Init::RinitGroup, Init::RinitAll, Init::TiniGroup, Init::DumbInit];
+    let inits = [InitProgram::RinitGroup, InitProgram::RinitAll, InitProgram::TiniGroup, InitProgram::DumbInit];
     let mut rows = Vec::new();
     for (shell, program) in SHELLS {
         let mut add = |name: &str, script: &str| {

@@ -1,10 +1,10 @@
 //! System services, supervisors, terminals, and programs that start another.
 
-use crate::row::{Init, Row};
+use crate::row::{InitProgram, Row};
 
 const FAMILY: &str = "system";
 
-const ALL: &[Init] = &[Init::None, Init::Rinit, Init::Tini];
+const ALL: &[InitProgram] = &[InitProgram::None, InitProgram::Rinit, InitProgram::Tini];
 
 const SSHD: &str = "mkdir -p -m 755 /run/sshd; ssh-keygen -q -t ed25519 -N '' -f $D/host; ssh-keygen -q -t ed25519 -N '' -f \
                     $D/key; cp $D/key.pub $D/authorized; chmod 644 $D/authorized";
@@ -67,7 +67,7 @@ pub(crate) fn rows() -> Vec<Row> {
         row("tmux server in the background, sleep", "sh -c 'tmux -S $D/tmux new-session -d; exec sleep 1000'", "tmux")
             .ready("[ -e $D/tmux ]")
             .culprit("sleep 1000")
-            .certain(&[Init::None]),
+            .certain(&[InitProgram::None]),
         row("tmux in the foreground", "tmux -D -S $D/tmux", "tmux")
             .ready("tmux -S $D/tmux new-session -d || [ -e $D/tmux ]"),
         row("screen on a terminal", "env SCREENDIR=$D/screen screen sleep 1000", "screen")
@@ -92,7 +92,7 @@ pub(crate) fn rows() -> Vec<Row> {
         row("unshare --user", "unshare --user sleep 1000", "unshare")
             .user("1000")
             .culprit("sleep 1000")
-            .certain(&[Init::None]),
+            .certain(&[InitProgram::None]),
         row("su", "su -s /bin/sh nobody -c 'sleep 1000; true'", "su").ready("pgrep -x sleep"),
         row("su, exec", "su -s /bin/sh nobody -c 'exec sleep 1000'", "su").ready("pgrep -x sleep"),
         row("sudo", "sudo -u nobody sleep 1000", "sudo").ready("pgrep -x sleep"),
