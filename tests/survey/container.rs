@@ -351,7 +351,7 @@ impl<'a> Container<'a> {
         let main = wait_for("the set-up to end", START_LIMIT, || {
             if let Some(status) = helpers.0.last_mut().expect("the outer one").try_wait().ok().flatten() {
                 let text = fs::read_to_string(directory.join("setup")).unwrap_or_default();
-                return Err(format!("it ended at once, {status}: {text}"));
+                return Err(format!("it exited at once, {status}: {text}"));
             }
             let main = if space == Space::Host { Some(outer_pid) } else { children(outer_pid).first().copied() };
             Ok(main.filter(|_| marker.exists()))
@@ -399,7 +399,7 @@ impl<'a> Container<'a> {
         let main = successful(Command::new("docker").args(["inspect", "--format", "{{.State.Pid}}", &name]))?;
         let main = main.trim().parse().map_err(|_| format!("no pid: {main}"))?;
         let handle = Pid::from_raw(main)
-            .ok_or("it ended at once".to_owned())
+            .ok_or("it exited at once".to_owned())
             .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).map_err(|error| format!("pidfd_open: {error}")))?;
         let (helpers, engine) = (Helpers::default(), Some(engine));
         Ok(Self { place, directory, cgroup: None, main, handle, helpers, terminal: None, engine })
@@ -408,8 +408,8 @@ impl<'a> Container<'a> {
     fn get_ready(&mut self, row: &Row) -> Result<()> {
         wait_for("the program to be ready", START_LIMIT, || {
             self.drain_terminal();
-            if self.has_ended(Duration::ZERO) {
-                return Err("it ended before it was ready".to_owned());
+            if self.has_exited(Duration::ZERO) {
+                return Err("it exited before it was ready".to_owned());
             }
             Ok(self.run_inside(&row.ready).status.success().then_some(()))
         })?;
@@ -436,7 +436,7 @@ impl<'a> Container<'a> {
             })?;
         }
         self.settle();
-        if self.has_ended(Duration::ZERO) { Err("it ended before it was asked".to_owned()) } else { Ok(()) }
+        if self.has_exited(Duration::ZERO) { Err("it exited before it was asked".to_owned()) } else { Ok(()) }
     }
 
     /// Waits until its processes do not change, for a while: a polling loop never settles.
@@ -452,7 +452,7 @@ impl<'a> Container<'a> {
         }
     }
 
-    /// A full terminal would block who writes to it.
+    /// A full terminal would block its writer.
     fn drain_terminal(&mut self) {
         let Some(terminal) = &self.terminal else { return };
         let mut buffer = [0; 4096];
@@ -563,7 +563,7 @@ impl<'a> Container<'a> {
         command.output().expect("run nsenter or docker")
     }
 
-    fn has_ended(&self, limit: Duration) -> bool {
+    fn has_exited(&self, limit: Duration) -> bool {
         let limit = Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: i64::from(limit.subsec_nanos()) };
         poll(&mut [PollFd::new(&self.handle, PollFlags::IN)], Some(&limit)).is_ok_and(|count| count > 0)
     }
@@ -583,15 +583,15 @@ impl<'a> Container<'a> {
     pub(crate) fn signal(&mut self, signal: Signal, limit: Duration) -> Option<Duration> {
         let start = Instant::now();
         let _ = pidfd_send_signal(&self.handle, signal);
-        let mut ended = false;
-        while !ended && !interrupted() && start.elapsed() < limit {
-            ended = self.has_ended(Duration::from_millis(100).min(limit.saturating_sub(start.elapsed())));
+        let mut exited = false;
+        while !exited && !interrupted() && start.elapsed() < limit {
+            exited = self.has_exited(Duration::from_millis(100).min(limit.saturating_sub(start.elapsed())));
             self.drain_terminal();
         }
-        ended.then(|| start.elapsed())
+        exited.then(|| start.elapsed())
     }
 
-    /// What the client has received, once it has ended or after this time.
+    /// What the client has received, once it has exited or after this time.
     pub(crate) fn received(&mut self, limit: Duration) -> String {
         let end = Instant::now() + limit;
         while Instant::now() < end
@@ -604,7 +604,7 @@ impl<'a> Container<'a> {
 
     /// Whether a shell text succeeds in the container.
     pub(crate) fn answers(&self, shell: &str) -> bool {
-        !self.has_ended(Duration::ZERO) && self.run_inside(shell).status.success()
+        !self.has_exited(Duration::ZERO) && self.run_inside(shell).status.success()
     }
 
     fn read(&self, name: &str) -> String {

@@ -60,7 +60,8 @@ fn run_by_hand(words: &[String]) -> ExitCode {
     } else {
         let survey = by_text(text);
         print!("{}\n{}", report::wrong(&survey), report::counts(&survey));
-        if has("--write") && text.is_none() {
+        // A table with holes would look like one of a smaller survey.
+        if has("--write") && text.is_none() && survey.is_complete() {
             report::write(&survey);
         }
         survey.holds()

@@ -152,7 +152,7 @@ fn for_the_documentation(survey: &Survey) -> String {
     text += "| asked as | answers | right | cannot tell | not diagnosed | false \"will not stop\" | false \"will stop\" |\n\
              |---|--:|--:|--:|--:|--:|--:|\n";
     for asker in [Asker::Root, Asker::Same, Asker::Other, Asker::Outside] {
-        let of: Vec<_> = survey.judgements().filter(|(_, _, who, ..)| *who == asker).collect();
+        let of: Vec<_> = survey.judgements().filter(|(_, _, one, ..)| *one == asker).collect();
         let count = |one: &dyn Fn(Judgement, &Verdict) -> bool| {
             of.iter().filter(|(.., answer, judgement)| one(*judgement, &answer.verdict)).count()
         };
@@ -177,7 +177,7 @@ fn for_the_documentation(survey: &Survey) -> String {
     text
 }
 
-/// Why it could not be told, with how often.
+/// The reasons for "cannot tell", and how often each was given.
 fn reasons(survey: &Survey) -> String {
     let mut reasons: BTreeMap<(&str, &str), (usize, &str)> = BTreeMap::new();
     for (case, _, asker, answer, _) in survey.judgements() {

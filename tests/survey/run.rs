@@ -130,6 +130,11 @@ impl Survey {
         self.cases.iter().all(|(case, outcome)| !crate::report::is_wrong(case, outcome))
     }
 
+    /// Every row has started.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.cases.iter().all(|(_, outcome)| matches!(outcome, Outcome::Seen(_)))
+    }
+
     /// Why rows were left out.
     pub(crate) fn skipped(&self) -> impl Iterator<Item = &str> {
         self.cases.iter().filter_map(|(_, outcome)| match outcome {
@@ -165,7 +170,7 @@ pub(crate) fn installed(program: &str) -> bool {
     places.iter().any(|place| Path::new(place).join(program).is_file())
 }
 
-/// Lets only so many containers start at the same time. To start takes the processor, to wait for a stop does not.
+/// Limits how many containers start at the same time: a start needs the processor, a wait for a stop does not.
 struct Starts {
     free: Mutex<usize>,
     changed: Condvar,

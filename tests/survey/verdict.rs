@@ -2,7 +2,7 @@
 //!
 //! The contract: exit status 0, the container stops; 1, it does not; 2, only a stop shows it; 125, it could not be diagnosed.
 //! The JSON has `stops` (true, false or null) and `findings`, each with `pid`, `command`, `reason` and `remedy`; the process
-//! that keeps the container from stopping comes first. Those of which that cannot be told are in `undecided`.
+//! that keeps the container from stopping comes first. Where only a stop shows it, `undecided` has the processes in question.
 
 use serde_json::Value;
 
@@ -45,7 +45,9 @@ fn by_schema(code: Option<i32>, json: &Value) -> Answer {
     let accused = findings.iter().filter(|one| !is_note(one)).map(command).collect();
     let verdict = match (code, json["stops"].as_bool(), json["stops"].is_null()) {
         (Some(0), Some(true), _) => Verdict::Stops,
-        (Some(1), Some(false), _) => Verdict::DoesNotStop,
+        (Some(1), Some(false), _) if findings.first().is_some_and(|first| first["reason"].is_string()) => {
+            Verdict::DoesNotStop
+        }
         (Some(2), None, true) => Verdict::CannotTell(reason(json)),
         _ => Verdict::Broken(format!("status {code:?} with stops {}", json["stops"])),
     };
@@ -59,7 +61,7 @@ fn is_note(finding: &Value) -> bool {
     text("reason") == "zombie" || text("kind") == "zombie" || text("kind") == "note" || text("severity") == "note"
 }
 
-/// Why it cannot be told: of the answer as a whole, of its first finding, or of the first process.
+/// The reason for "cannot tell": of the answer as a whole, of its first finding, or of the first process.
 fn reason(json: &Value) -> String {
     let places = [&json["reason"], &json["findings"][0]["reason"], &json["init"]["reason"], &json["pid1"]["reason"]];
     let more = [&json["init"]["term"], &json["pid1"]["term"], &json["first"]["reason"]];

@@ -126,7 +126,7 @@ fn python() -> Vec<Row> {
         )
         .gate(),
         row(
-            "a child that nobody waits for",
+            "children that it does not wait for",
             "import os, signal, sys, time\nsignal.signal(15, lambda *_: sys.exit(0))\n\
              for _ in range(30):\n if os.fork() == 0: os._exit(0)\nprint('up'); time.sleep(1000)",
         )
@@ -144,7 +144,7 @@ fn python() -> Vec<Row> {
         .inits(&both)
         .culprit("python3")
         .gate(),
-        row("main has ended its first thread", "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(1000,)).start(); print('up', flush=True); ctypes.CDLL(None).syscall(60, 0)")
+        row("main's first thread has exited", "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(1000,)).start(); print('up', flush=True); ctypes.CDLL(None).syscall(60, 0)")
             .inits(&both)
             .culprit("python3"),
         Row::new(FAMILY, "celery, prefork", "celery -A app worker -c 2 --without-mingle --without-gossip -l INFO")

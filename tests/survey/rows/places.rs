@@ -78,7 +78,7 @@ pub(crate) fn rows() -> Vec<Row> {
     rows
 }
 
-/// Root may not look at everything of another uid's without CAP_SYS_PTRACE.
+/// Without CAP_SYS_PTRACE root may not read all of `/proc` of another uid's processes.
 fn as_an_ordinary_user() -> Vec<Row> {
     let row = |row: Row| row.user("1000").spaces(&[Space::Own, Space::Docker]);
     let mut rows = vec![

@@ -94,14 +94,14 @@ const IDIOMS: &[Idiom] = &[
         gate: false,
     },
     Idiom {
-        name: "trap that hands TERM on and waits",
+        name: "trap that forwards TERM and waits",
         script: "trap 'kill -TERM $p' TERM; SERVER & p=$!; wait $p; wait $p",
         culprit: None,
         certain: &[],
         gate: true,
     },
     Idiom {
-        name: "trap that hands TERM on to a server that ignores it",
+        name: "trap that forwards TERM to a server that ignores it",
         script: "trap 'kill -TERM $p; wait $p' TERM; (trap '' TERM; exec sleep 1000) & p=$!; wait $p",
         culprit: Some("sleep 1000"),
         certain: &[],
@@ -224,6 +224,10 @@ pub(crate) fn rows() -> Vec<Row> {
             let mut row = Row::script(FAMILY, name, shell, &idiom.script.replace("SERVER", SERVER));
             row = row.needs(&[program, "perl"]).certain(idiom.certain);
             row.culprit = idiom.culprit;
+            // bash waits for a foreground child as it waits for others; the other shells do not.
+            if *shell != "bash" && idiom.name == "trap, child in the foreground" {
+                row = row.certain(&[InitProgram::None, InitProgram::Tini]);
+            }
             if idiom.script.contains("SERVER") {
                 row = row.ready("pgrep perl");
             }

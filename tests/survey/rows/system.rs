@@ -111,7 +111,7 @@ fn wrappers() -> Vec<Row> {
     };
     vec![
         wrapper("timeout", "timeout 1000 sleep 1001", "timeout").gate(),
-        wrapper("flock", "flock $D/lock sleep 1000", "flock").culprit("flock").gate(),
+        wrapper("flock", "flock $D/lock sleep 1000", "flock").culprit("flock").certain(ALL).gate(),
         wrapper("nice, env, nohup", "nice env A=b nohup sleep 1000", "nohup").culprit("sleep 1000").certain(ALL),
         wrapper("setsid --wait", "setsid --fork --wait sleep 1000", "setsid").culprit("setsid"),
         wrapper("xargs", "sh -c 'echo 1000 | xargs sleep'", "xargs"),
