@@ -68,9 +68,7 @@ impl Seen {
 
 /// Whether an answer holds.
 pub(crate) fn judge(case: &Case, asker: Asker, answer: &Answer, seen: &Seen) -> Judgement {
-    // Root without CAP_SYS_PTRACE may not see all of another user's process.
-    let knows = if case.row.user == "root" { Asker::Root } else { Asker::Same };
-    let known = case.row.certain.contains(&case.init) && asker == knows;
+    let known = must_know(case, asker);
     match &answer.verdict {
         Verdict::Stops | Verdict::DoesNotStop if seen.stop.is_slow() => Judgement::Right,
         Verdict::Stops if seen.stopped() && !answer.accused.is_empty() => Judgement::FalseFinding,
@@ -86,16 +84,28 @@ pub(crate) fn judge(case: &Case, asker: Asker, answer: &Answer, seen: &Seen) -> 
     }
 }
 
-/// Whether the process that a person would point to is named first; `None` where there is nothing to hold it against.
-pub(crate) fn names_the_culprit(case: &Case, seen: &Seen) -> Option<bool> {
-    let culprit = case.row.culprit.filter(|_| !seen.stopped())?;
-    let answer = seen.answers.iter().find(|(asker, _)| *asker == Asker::Root).map(|(_, answer)| answer)?;
+/// Whether "cannot tell" is not good enough.
+fn must_know(case: &Case, asker: Asker) -> bool {
+    // Without CAP_SYS_PTRACE root may not read all of another user's process.
+    let knows = if case.row.user == "root" { Asker::Root } else { Asker::Same };
+    case.row.certain.contains(&case.init) && asker == knows
+}
+
+/// Whether the first process that the answer names is the one to which a person would point.
+fn names_first(row: &Row, answer: &Answer) -> Option<bool> {
+    let culprit = row.culprit?;
     let named = match answer.verdict {
         Verdict::DoesNotStop => &answer.accused,
         Verdict::CannotTell(_) if !answer.undecided.is_empty() => &answer.undecided,
         _ => return None,
     };
     Some(named.first().is_some_and(|command| unescaped(command).contains(culprit)))
+}
+
+/// Whether the process that a person would point to is named first; `None` where there is nothing to hold it against.
+pub(crate) fn names_the_culprit(case: &Case, seen: &Seen) -> Option<bool> {
+    let root = seen.answers.iter().find(|(asker, _)| *asker == Asker::Root).filter(|_| !seen.stopped());
+    names_first(&case.row, &root?.1)
 }
 
 /// Whether rinit's own report, while it waits, names that process first.
@@ -248,8 +258,22 @@ fn one(place: &Place, image: &Option<Result<Image, String>>, number: usize, case
         Ok(container) => container,
         Err(why) => return Outcome::Failed(why),
     };
-    let answers = container.askers().into_iter().map(|asker| (asker, container.ask(asker))).collect();
+    let answers = container.askers().into_iter().map(|asker| (asker, ask(&container, case, asker))).collect();
     let words = container.ask_in_words();
     let stop = container.stop();
     Outcome::Seen(Seen { answers, words, stop })
+}
+
+/// Asks, and once or twice more where the answer is less than it has to be: on a busy machine a process may be seen on its way into
+/// the call in which it waits, and "cannot tell" is then right.
+fn ask(container: &Container<'_>, case: &Case, asker: Asker) -> Answer {
+    let mut answer = container.ask(asker);
+    for _ in 0..2 {
+        let weak = must_know(case, asker) && matches!(answer.verdict, Verdict::CannotTell(_));
+        if !weak && names_first(&case.row, &answer) != Some(false) {
+            break;
+        }
+        answer = container.ask(asker);
+    }
+    answer
 }
