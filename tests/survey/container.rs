@@ -23,7 +23,7 @@ pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(10);
 const SLOW: Duration = Duration::from_secs(6);
 
 /// When a program is given up that does not get ready.
-const START_LIMIT: Duration = Duration::from_secs(90);
+const START_LIMIT: Duration = Duration::from_secs(300);
 
 /// The capabilities that Docker gives a container.
 const CAPABILITIES: &str = "-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service,\
