@@ -1,7 +1,7 @@
 //! Containers as a runtime makes them: namespaces of their own, Docker's capabilities, a cgroup; started, asked, and stopped.
 
 use crate::cgroup::Cgroup;
-use crate::row::{Init, Row, Space};
+use crate::row::{InitProgram, Row, Space};
 use crate::verdict::{self, Answer};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -12,6 +12,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 /// What `docker stop` gives a container before it kills it.
@@ -21,7 +23,7 @@ pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(10);
 const SLOW: Duration = Duration::from_secs(6);
 
 /// When a program is given up that does not get ready.
-const START_LIMIT: Duration = Duration::from_secs(90);
+const START_LIMIT: Duration = Duration::from_secs(300);
 
 /// The capabilities that Docker gives a container.
 const CAPABILITIES: &str = "-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service,\
@@ -39,6 +41,8 @@ pub(crate) enum Asker {
     Same,
     /// Another uid, without capabilities.
     Other,
+    /// Root outside of the container: `rinit --diagnose --pid N`.
+    Outside,
 }
 
 impl Asker {
@@ -47,6 +51,7 @@ impl Asker {
             Self::Root => "root",
             Self::Same => "the same uid",
             Self::Other => "another uid",
+            Self::Outside => "root outside",
         }
     }
 }
@@ -76,6 +81,20 @@ impl Place {
     pub(crate) fn templates(&self) -> PathBuf {
         self.directory.path().join("templates")
     }
+}
+
+/// Set by SIGINT and SIGTERM, so that the guards remove what was started.
+static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [2, 15] {
+        signal_hook::flag::register(signal, Arc::clone(&flag)).expect("a handler");
+    }
+    flag
+});
+
+/// True once this program was asked to stop.
+pub(crate) fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
 }
 
 /// A running container. Killed and removed with its guard.
@@ -139,6 +158,14 @@ impl Stop {
 
 type Result<T> = std::result::Result<T, String>;
 
+/// As [`clean`], killed with the thread that started it: a container never outlives a killed survey.
+fn bound(program: &str) -> Command {
+    let mut command = clean("setpriv");
+    // A shell starts background jobs with SIGINT and SIGQUIT ignored, and the container would inherit that.
+    command.args(["--pdeathsig", "KILL", "env", "--default-signal", program]);
+    command
+}
+
 /// A command with the environment of a container and nothing of ours.
 fn clean(program: &str) -> Command {
     let mut command = Command::new(program);
@@ -189,6 +216,9 @@ fn picture(main: i32) -> Vec<(i32, String, String, String)> {
 fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let end = Instant::now() + limit;
     loop {
+        if interrupted() {
+            return Err("interrupted".to_owned());
+        }
         if let Some(found) = look()? {
             return Ok(found);
         }
@@ -200,7 +230,7 @@ fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<Opt
 }
 
 /// The script that makes the container and then becomes the row's program.
-fn set_up(row: &Row, init: Init, place: &Place, mounts: bool, cgroup: Option<&Cgroup>) -> String {
+fn set_up(row: &Row, init: InitProgram, place: &Place, mounts: bool, cgroup: Option<&Cgroup>) -> String {
     let rinit = place.rinit();
     let mut script = String::from("set -e\nexport D=\"$1\" T=\"$2\"\n");
     if let Some(cgroup) = cgroup {
@@ -234,7 +264,7 @@ fn set_up(row: &Row, init: Init, place: &Place, mounts: bool, cgroup: Option<&Cg
 
 impl<'a> Container<'a> {
     /// Starts the row and waits until it is ready.
-    pub(crate) fn start(place: &'a Place, number: usize, row: &Row, init: Init, space: Space) -> Result<Self> {
+    pub(crate) fn start(place: &'a Place, number: usize, row: &Row, init: InitProgram, space: Space) -> Result<Self> {
         let directory = place.directory.path().join(format!("row-{number}"));
         fs::create_dir(&directory).map_err(|error| error.to_string())?;
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o1777)).map_err(|error| error.to_string())?;
@@ -251,7 +281,7 @@ impl<'a> Container<'a> {
         place: &'a Place,
         number: usize,
         row: &Row,
-        init: Init,
+        init: InitProgram,
         space: Space,
         directory: PathBuf,
     ) -> Result<Self> {
@@ -263,12 +293,12 @@ impl<'a> Container<'a> {
         let mut helpers = Helpers::default();
         let mut command = match space {
             Space::Host => {
-                let mut command = clean("unshare");
+                let mut command = bound("unshare");
                 command.args(["--mount", "--net", "--ipc", "--"]);
                 command
             }
             Space::Shared => {
-                let mut other = clean("unshare");
+                let mut other = bound("unshare");
                 other.args(["--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--net", "--"]);
                 let neighbour = row.neighbour.replace("rinit", &place.rinit().display().to_string());
                 other
@@ -286,14 +316,16 @@ impl<'a> Container<'a> {
                     };
                     Ok(children(outer).first().copied().filter(is_program))
                 })?;
-                let mut command = clean("nsenter");
+                let mut command = bound("nsenter");
                 command.args(["--target", &pause.to_string(), "--pid", "--net", "--"]);
                 command.args(["unshare", "--mount", "--ipc", "--"]);
                 command
             }
             _ => {
-                let mut command = clean("unshare");
-                command.args(["--pid", "--fork", "--kill-child=KILL", "--mount", "--net", "--ipc", "--"]);
+                let mut command = bound("unshare");
+                // The parent stays in our mount namespace, as a runtime's shim does.
+                command.args(["--pid", "--fork", "--kill-child=KILL", "--"]);
+                command.args(["unshare", "--mount", "--net", "--ipc", "--"]);
                 command
             }
         };
@@ -319,7 +351,7 @@ impl<'a> Container<'a> {
         let main = wait_for("the set-up to end", START_LIMIT, || {
             if let Some(status) = helpers.0.last_mut().expect("the outer one").try_wait().ok().flatten() {
                 let text = fs::read_to_string(directory.join("setup")).unwrap_or_default();
-                return Err(format!("it ended at once, {status}: {text}"));
+                return Err(format!("it exited at once, {status}: {text}"));
             }
             let main = if space == Space::Host { Some(outer_pid) } else { children(outer_pid).first().copied() };
             Ok(main.filter(|_| marker.exists()))
@@ -333,7 +365,7 @@ impl<'a> Container<'a> {
         place: &'a Place,
         number: usize,
         row: &Row,
-        init: Init,
+        init: InitProgram,
         space: Space,
         directory: PathBuf,
     ) -> Result<Self> {
@@ -346,7 +378,7 @@ impl<'a> Container<'a> {
             let mut docker = Command::new("docker");
             docker.args(["run", "--detach", "--network", "none", "--name", name, "--tmpfs", "/tmp", "--tmpfs", "/run"]);
             docker.args(&mounts).arg(format!("--volume={own}:{own}")).args(options);
-            docker.arg(IMAGE).args(command).stdin(Stdio::null());
+            docker.arg(image()).args(command).stdin(Stdio::null());
             engine.0.push(name.to_owned());
             successful(&mut docker)
         };
@@ -367,7 +399,7 @@ impl<'a> Container<'a> {
         let main = successful(Command::new("docker").args(["inspect", "--format", "{{.State.Pid}}", &name]))?;
         let main = main.trim().parse().map_err(|_| format!("no pid: {main}"))?;
         let handle = Pid::from_raw(main)
-            .ok_or("it ended at once".to_owned())
+            .ok_or("it exited at once".to_owned())
             .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).map_err(|error| format!("pidfd_open: {error}")))?;
         let (helpers, engine) = (Helpers::default(), Some(engine));
         Ok(Self { place, directory, cgroup: None, main, handle, helpers, terminal: None, engine })
@@ -376,8 +408,8 @@ impl<'a> Container<'a> {
     fn get_ready(&mut self, row: &Row) -> Result<()> {
         wait_for("the program to be ready", START_LIMIT, || {
             self.drain_terminal();
-            if self.has_ended(Duration::ZERO) {
-                return Err("it ended before it was ready".to_owned());
+            if self.has_exited(Duration::ZERO) {
+                return Err("it exited before it was ready".to_owned());
             }
             Ok(self.run_inside(&row.ready).status.success().then_some(()))
         })?;
@@ -404,7 +436,7 @@ impl<'a> Container<'a> {
             })?;
         }
         self.settle();
-        if self.has_ended(Duration::ZERO) { Err("it ended before it was asked".to_owned()) } else { Ok(()) }
+        if self.has_exited(Duration::ZERO) { Err("it exited before it was asked".to_owned()) } else { Ok(()) }
     }
 
     /// Waits until its processes do not change, for a while: a polling loop never settles.
@@ -420,7 +452,7 @@ impl<'a> Container<'a> {
         }
     }
 
-    /// A full terminal would block who writes to it.
+    /// A full terminal would block its writer.
     fn drain_terminal(&mut self) {
         let Some(terminal) = &self.terminal else { return };
         let mut buffer = [0; 4096];
@@ -485,7 +517,11 @@ impl<'a> Container<'a> {
 
     /// Who may ask here.
     pub(crate) fn askers(&self) -> Vec<Asker> {
-        if self.id("Uid") == 0 { vec![Asker::Root, Asker::Other] } else { vec![Asker::Root, Asker::Same, Asker::Other] }
+        let mut askers = vec![Asker::Root, Asker::Other, Asker::Outside];
+        if self.id("Uid") != 0 {
+            askers.insert(1, Asker::Same);
+        }
+        askers
     }
 
     /// Runs `rinit --diagnose --json` in the container.
@@ -502,6 +538,11 @@ impl<'a> Container<'a> {
 
     fn diagnose(&self, asker: Asker, options: &[&str]) -> Output {
         let (uid, gid) = match asker {
+            Asker::Outside => {
+                let mut command = clean(&self.place.rinit().display().to_string());
+                command.args(["--diagnose", "--pid", &self.main.to_string()]);
+                return command.args(options).output().expect("run rinit");
+            }
             Asker::Root => (0, 0),
             Asker::Same => (self.id("Uid"), self.id("Gid")),
             Asker::Other => (NOBODY, NOBODY),
@@ -522,7 +563,7 @@ impl<'a> Container<'a> {
         command.output().expect("run nsenter or docker")
     }
 
-    fn has_ended(&self, limit: Duration) -> bool {
+    fn has_exited(&self, limit: Duration) -> bool {
         let limit = Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: i64::from(limit.subsec_nanos()) };
         poll(&mut [PollFd::new(&self.handle, PollFlags::IN)], Some(&limit)).is_ok_and(|count| count > 0)
     }
@@ -542,15 +583,15 @@ impl<'a> Container<'a> {
     pub(crate) fn signal(&mut self, signal: Signal, limit: Duration) -> Option<Duration> {
         let start = Instant::now();
         let _ = pidfd_send_signal(&self.handle, signal);
-        let mut ended = false;
-        while !ended && start.elapsed() < limit {
-            ended = self.has_ended(Duration::from_millis(100).min(limit.saturating_sub(start.elapsed())));
+        let mut exited = false;
+        while !exited && !interrupted() && start.elapsed() < limit {
+            exited = self.has_exited(Duration::from_millis(100).min(limit.saturating_sub(start.elapsed())));
             self.drain_terminal();
         }
-        ended.then(|| start.elapsed())
+        exited.then(|| start.elapsed())
     }
 
-    /// What the client has received, once it has ended or after this time.
+    /// What the client has received, once it has exited or after this time.
     pub(crate) fn received(&mut self, limit: Duration) -> String {
         let end = Instant::now() + limit;
         while Instant::now() < end
@@ -563,7 +604,7 @@ impl<'a> Container<'a> {
 
     /// Whether a shell text succeeds in the container.
     pub(crate) fn answers(&self, shell: &str) -> bool {
-        !self.has_ended(Duration::ZERO) && self.run_inside(shell).status.success()
+        !self.has_exited(Duration::ZERO) && self.run_inside(shell).status.success()
     }
 
     fn read(&self, name: &str) -> String {
@@ -579,7 +620,9 @@ impl<'a> Container<'a> {
 }
 
 /// The image in which the host's programs are mounted.
-const IMAGE: &str = "rinit-test-survey";
+fn image() -> String {
+    format!("rinit-test-survey-{}", std::process::id())
+}
 
 /// The image, removed with its guard.
 pub(crate) struct Image;
@@ -592,7 +635,8 @@ impl Image {
         // Almost empty: where a merged /usr has its links.
         let script = format!(
             "set -e; d=$(mktemp -d); trap 'rm -rf \"$d\"' EXIT; cd $d; for l in bin sbin lib lib64; do ln -s usr/$l $l; done; \
-             mkdir -p usr etc proc tmp run var/tmp var/log; chmod 1777 tmp; tar c . | docker import - {IMAGE}"
+             mkdir -p usr etc proc tmp run var/tmp var/log; chmod 1777 tmp; tar c . | docker import - {}",
+            image()
         );
         successful(Command::new("sh").args(["-c", &script]))?;
         Ok(Self)
@@ -601,7 +645,7 @@ impl Image {
 
 impl Drop for Image {
     fn drop(&mut self) {
-        let _ = Command::new("docker").args(["image", "rm", "--force", IMAGE]).output();
+        let _ = Command::new("docker").args(["image", "rm", "--force", &image()]).output();
     }
 }
 

@@ -1,7 +1,7 @@
 //! The survey's result, for a terminal and for the documentation.
 
 use crate::container::{Asker, STOP_LIMIT, Stop};
-use crate::row::Init;
+use crate::row::InitProgram;
 use crate::run::{Case, Judgement, Outcome, Seen, Survey, judge, names_the_culprit, report_names_the_culprit};
 use crate::verdict::{Answer, Verdict};
 use std::collections::BTreeMap;
@@ -58,13 +58,8 @@ pub(crate) fn line(case: &Case, outcome: &Outcome) -> String {
                     format!("{}: {}{}", asker.name(), verdict(answer), mark(judgement))
                 })
                 .collect();
-            let bad = answers.iter().any(|text| text.contains(|c: char| c.is_ascii_uppercase()));
-            let mut line = format!(
-                "{} {title}: {} | {}",
-                if bad { "WRONG   " } else { "ok      " },
-                answers.join(", "),
-                time(&seen.stop)
-            );
+            let right = if is_wrong(case, outcome) { "WRONG   " } else { "ok      " };
+            let mut line = format!("{right} {title}: {} | {}", answers.join(", "), time(&seen.stop));
             if names_the_culprit(case, seen) == Some(false) {
                 line += " | CULPRIT NOT FIRST in the diagnosis";
             }
@@ -76,25 +71,34 @@ pub(crate) fn line(case: &Case, outcome: &Outcome) -> String {
     }
 }
 
-/// The counts, and all that is wrong.
-pub(crate) fn for_the_terminal(survey: &Survey) -> String {
-    let mut text = String::from("\n");
-    for (case, seen, asker, answer, judgement) in survey.judgements() {
-        if judgement > Judgement::CannotTell {
-            let _ = writeln!(
-                text,
-                "{}{}, asked as {}: {}; stopped: {}",
-                title(case),
-                mark(judgement),
-                asker.name(),
-                verdict(answer),
-                time(&seen.stop)
-            );
-            details(&mut text, asker, answer, seen);
+/// Whether the row fails the survey.
+pub(crate) fn is_wrong(case: &Case, outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Skipped(_) => false,
+        Outcome::Failed(_) => true,
+        Outcome::Seen(seen) => {
+            let missed = [names_the_culprit(case, seen), report_names_the_culprit(case, seen)].contains(&Some(false));
+            missed
+                || seen.answers.iter().any(|(asker, answer)| judge(case, *asker, answer, seen) > Judgement::CannotTell)
         }
     }
-    text += &counts(survey);
-    let _ = writeln!(text, "took {:.0} s", survey.took.as_secs_f64());
+}
+
+/// All that is wrong, with what was said.
+pub(crate) fn wrong(survey: &Survey) -> String {
+    let mut text = String::new();
+    for (case, outcome) in survey.cases.iter().filter(|(case, outcome)| is_wrong(case, outcome)) {
+        let _ = writeln!(text, "\n{}", line(case, outcome));
+        let Outcome::Seen(seen) = outcome else { continue };
+        for (asker, answer) in &seen.answers {
+            if judge(case, *asker, answer, seen) > Judgement::CannotTell {
+                details(&mut text, *asker, answer, seen);
+            }
+        }
+        if report_names_the_culprit(case, seen) == Some(false) {
+            seen.stop.said.iter().for_each(|said| text += &format!("    {said}\n"));
+        }
+    }
     text
 }
 
@@ -108,12 +112,13 @@ fn details(text: &mut String, asker: Asker, answer: &Answer, seen: &Seen) {
     }
 }
 
-fn counts(survey: &Survey) -> String {
+/// The counts.
+pub(crate) fn counts(survey: &Survey) -> String {
     let (rows, seen, answers) = totals(survey);
     let of = |kind: fn(&Outcome) -> bool| survey.cases.iter().filter(|(_, outcome)| kind(outcome)).count();
     format!(
         "rows: {rows}, containers: {seen}, answers: {answers}\nright: {}, cannot tell: {}\nfalse findings: {}, false healthy: {}\n\
-         had to be known: {}, broken: {}, did not start: {}, skipped: {}\n",
+         had to be known: {}, broken: {}, did not start: {}, skipped: {}\ntook {:.0} s\n",
         survey.count(Judgement::Right),
         survey.count(Judgement::CannotTell),
         survey.count(Judgement::FalseFinding),
@@ -122,6 +127,7 @@ fn counts(survey: &Survey) -> String {
         survey.count(Judgement::Broken),
         of(|outcome| matches!(outcome, Outcome::Failed(_))),
         of(|outcome| matches!(outcome, Outcome::Skipped(_))),
+        survey.took.as_secs_f64(),
     )
 }
 
@@ -145,8 +151,8 @@ fn for_the_documentation(survey: &Survey) -> String {
     let mut text = format!("{rows} rows, {containers} containers, {answers} answers.\n\n");
     text += "| asked as | answers | right | cannot tell | not diagnosed | false \"will not stop\" | false \"will stop\" |\n\
              |---|--:|--:|--:|--:|--:|--:|\n";
-    for asker in [Asker::Root, Asker::Same, Asker::Other] {
-        let of: Vec<_> = survey.judgements().filter(|(_, _, who, ..)| *who == asker).collect();
+    for asker in [Asker::Root, Asker::Same, Asker::Other, Asker::Outside] {
+        let of: Vec<_> = survey.judgements().filter(|(_, _, one, ..)| *one == asker).collect();
         let count = |one: &dyn Fn(Judgement, &Verdict) -> bool| {
             of.iter().filter(|(.., answer, judgement)| one(*judgement, &answer.verdict)).count()
         };
@@ -171,7 +177,7 @@ fn for_the_documentation(survey: &Survey) -> String {
     text
 }
 
-/// Why it could not be told, with how often.
+/// The reasons for "cannot tell", and how often each was given.
 fn reasons(survey: &Survey) -> String {
     let mut reasons: BTreeMap<(&str, &str), (usize, &str)> = BTreeMap::new();
     for (case, _, asker, answer, _) in survey.judgements() {
@@ -197,11 +203,11 @@ fn family_table(survey: &Survey, family: &str) -> String {
     names.dedup();
     for (name, space) in names {
         let of_row = || cases.iter().filter(|(case, _)| (&case.row.name, case.space) == (name, space));
-        let column = |init: Init| {
+        let column = |init: InitProgram| {
             let found = of_row().find(|(case, _)| case.init == init);
             found.map_or_else(String::new, |(case, outcome)| result(case, outcome))
         };
-        let common = [Init::None, Init::Rinit, Init::Tini];
+        let common = [InitProgram::None, InitProgram::Rinit, InitProgram::Tini];
         let others: Vec<_> = of_row()
             .filter(|(case, _)| !common.contains(&case.init))
             .map(|(case, outcome)| format!("{}: {}", case.init.name(), result(case, outcome)))

@@ -2,7 +2,7 @@
 
 /// Which program is the container's first process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Init {
+pub(crate) enum InitProgram {
     /// The row's program itself, as with `docker run IMAGE PROGRAM`.
     None,
     Rinit,
@@ -16,7 +16,7 @@ pub(crate) enum Init {
     Catatonit,
 }
 
-impl Init {
+impl InitProgram {
     /// What stands before the program.
     pub(crate) fn words(self, rinit: &str) -> String {
         match self {
@@ -115,14 +115,14 @@ pub(crate) struct Row {
     pub(crate) client: String,
     /// A name whose group has the same name, or a number.
     pub(crate) user: &'static str,
-    pub(crate) inits: Vec<Init>,
+    pub(crate) inits: Vec<InitProgram>,
     pub(crate) spaces: Vec<Space>,
     /// The other container's first process, where the PID namespace is shared.
     pub(crate) neighbour: &'static str,
     /// A part of the command of the process to which a person would point, where the container does not stop.
     pub(crate) culprit: Option<&'static str>,
     /// With which of its inits the verdict must be given: "cannot tell" is not good enough for root.
-    pub(crate) certain: Vec<Init>,
+    pub(crate) certain: Vec<InitProgram>,
     /// Run where only a part of the survey is: in the gate.
     pub(crate) gate: bool,
     pub(crate) terminal: bool,
@@ -149,7 +149,7 @@ impl Row {
             then: String::new(),
             client: String::new(),
             user: "root",
-            inits: vec![Init::None, Init::Rinit, Init::Tini],
+            inits: vec![InitProgram::None, InitProgram::Rinit, InitProgram::Tini],
             spaces: vec![Space::Own],
             neighbour: "tini -- sleep 1000",
             culprit: None,
@@ -206,7 +206,7 @@ impl Row {
         self
     }
 
-    pub(crate) fn inits(mut self, inits: &[Init]) -> Self {
+    pub(crate) fn inits(mut self, inits: &[InitProgram]) -> Self {
         self.inits = inits.to_vec();
         self
     }
@@ -226,7 +226,7 @@ impl Row {
         self
     }
 
-    pub(crate) fn certain(mut self, inits: &[Init]) -> Self {
+    pub(crate) fn certain(mut self, inits: &[InitProgram]) -> Self {
         self.certain = inits.to_vec();
         self
     }

@@ -2,7 +2,7 @@
 
 use crate::container::{Container, Place};
 use crate::report;
-use crate::row::{Init, Row, Space};
+use crate::row::{InitProgram, Row, Space};
 use crate::run::installed;
 use rustix::process::Signal;
 use std::fmt::Write as _;
@@ -64,7 +64,7 @@ impl Effect {
 }
 
 fn measure(place: &Place, number: usize, server: &Server, name: &'static str) -> Result<Effect, String> {
-    let init = if name == "TERM" { Init::Rinit } else { Init::RinitRewrite(name) };
+    let init = if name == "TERM" { InitProgram::Rinit } else { InitProgram::RinitRewrite(name) };
     let mut container = Container::start(place, number, &server.row, init, Space::Own)?;
     let after = container.signal(Signal::TERM, LIMIT);
     let complete = server.row.client.contains(DONE).then(|| container.received(Duration::from_secs(8)).contains(DONE));

@@ -2,7 +2,7 @@
 //!
 //! The contract: exit status 0, the container stops; 1, it does not; 2, only a stop shows it; 125, it could not be diagnosed.
 //! The JSON has `stops` (true, false or null) and `findings`, each with `pid`, `command`, `reason` and `remedy`; the process
-//! that keeps the container from stopping comes first.
+//! that keeps the container from stopping comes first. Where only a stop shows it, `undecided` has the processes in question.
 
 use serde_json::Value;
 
@@ -24,11 +24,13 @@ pub(crate) struct Answer {
     pub(crate) verdict: Verdict,
     /// The commands of the processes that are held against the container, in order.
     pub(crate) accused: Vec<String>,
+    /// The commands of those that may keep it from stopping, in order.
+    pub(crate) undecided: Vec<String>,
 }
 
 /// Reads an answer: the exit status, standard output and standard error of `rinit --diagnose --json`.
 pub(crate) fn read(code: Option<i32>, out: &str, err: &str) -> Answer {
-    let alone = |verdict| Answer { verdict, accused: Vec::new() };
+    let alone = |verdict| Answer { verdict, accused: Vec::new(), undecided: Vec::new() };
     if code == Some(125) {
         return alone(Verdict::NotDiagnosed(err.lines().next().unwrap_or_default().to_owned()));
     }
@@ -43,11 +45,14 @@ fn by_schema(code: Option<i32>, json: &Value) -> Answer {
     let accused = findings.iter().filter(|one| !is_note(one)).map(command).collect();
     let verdict = match (code, json["stops"].as_bool(), json["stops"].is_null()) {
         (Some(0), Some(true), _) => Verdict::Stops,
-        (Some(1), Some(false), _) => Verdict::DoesNotStop,
+        (Some(1), Some(false), _) if findings.first().is_some_and(|first| first["reason"].is_string()) => {
+            Verdict::DoesNotStop
+        }
         (Some(2), None, true) => Verdict::CannotTell(reason(json)),
         _ => Verdict::Broken(format!("status {code:?} with stops {}", json["stops"])),
     };
-    Answer { verdict, accused }
+    let undecided = json["undecided"].as_array().map(|list| list.iter().map(command).collect()).unwrap_or_default();
+    Answer { verdict, accused, undecided }
 }
 
 /// A zombie or a remark, which keeps no container from stopping.
@@ -56,7 +61,7 @@ fn is_note(finding: &Value) -> bool {
     text("reason") == "zombie" || text("kind") == "zombie" || text("kind") == "note" || text("severity") == "note"
 }
 
-/// Why it cannot be told: of the answer as a whole, of its first finding, or of the first process.
+/// The reason for "cannot tell": of the answer as a whole, of its first finding, or of the first process.
 fn reason(json: &Value) -> String {
     let places = [&json["reason"], &json["findings"][0]["reason"], &json["init"]["reason"], &json["pid1"]["reason"]];
     let more = [&json["init"]["term"], &json["pid1"]["term"], &json["first"]["reason"]];
@@ -78,7 +83,7 @@ fn before_the_schema(code: Option<i32>, json: &Value) -> Answer {
         (Some(0 | 1), Some(true)) => Verdict::Stops,
         _ => Verdict::Broken(format!("status {code:?}: {json}")),
     };
-    Answer { verdict, accused }
+    Answer { verdict, accused, undecided: Vec::new() }
 }
 
 /// The command in one line, given as a text or as a list of arguments.

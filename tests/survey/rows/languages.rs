@@ -1,6 +1,6 @@
 //! Programs in Python, JavaScript and Java as people write them, and a browser.
 
-use crate::row::{Init, Row, quote};
+use crate::row::{InitProgram, Row, quote};
 
 const FAMILY: &str = "language";
 
@@ -83,12 +83,12 @@ fn python() -> Vec<Row> {
         let command = format!("python3 -u -c {}", quote(script));
         Row::new(FAMILY, format!("python: {name}"), command).needs(&["python3"]).says("up")
     };
-    let both = [Init::Rinit, Init::Tini];
+    let both = [InitProgram::Rinit, InitProgram::Tini];
     vec![
         row("no handler", "import time; print('up'); time.sleep(1000)").culprit("python3").certain(&[
-            Init::None,
-            Init::Rinit,
-            Init::Tini,
+            InitProgram::None,
+            InitProgram::Rinit,
+            InitProgram::Tini,
         ])
         .gate(),
         row("a handler that exits", "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(0)); print('up'); time.sleep(1000)"),
@@ -101,7 +101,7 @@ fn python() -> Vec<Row> {
         row("asyncio with a handler", "import asyncio, signal\nasync def main():\n stop = asyncio.Event()\n asyncio.get_running_loop().add_signal_handler(15, stop.set); print('up'); await stop.wait()\nasyncio.run(main())"),
         row("ignores TERM", "import signal, time; signal.signal(15, signal.SIG_IGN); print('up'); time.sleep(1000)")
             .culprit("python3")
-            .certain(&[Init::None, Init::Rinit, Init::Tini])
+            .certain(&[InitProgram::None, InitProgram::Rinit, InitProgram::Tini])
             .gate(),
         row("blocks TERM, never takes it", "import signal, time; signal.pthread_sigmask(0, [15]); print('up'); time.sleep(1000)")
             .culprit("python3")
@@ -126,7 +126,7 @@ fn python() -> Vec<Row> {
         )
         .gate(),
         row(
-            "a child that nobody waits for",
+            "children that it does not wait for",
             "import os, signal, sys, time\nsignal.signal(15, lambda *_: sys.exit(0))\n\
              for _ in range(30):\n if os.fork() == 0: os._exit(0)\nprint('up'); time.sleep(1000)",
         )
@@ -144,7 +144,7 @@ fn python() -> Vec<Row> {
         .inits(&both)
         .culprit("python3")
         .gate(),
-        row("main has ended its first thread", "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(1000,)).start(); print('up', flush=True); ctypes.CDLL(None).syscall(60, 0)")
+        row("main's first thread has exited", "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(1000,)).start(); print('up', flush=True); ctypes.CDLL(None).syscall(60, 0)")
             .inits(&both)
             .culprit("python3"),
         Row::new(FAMILY, "celery, prefork", "celery -A app worker -c 2 --without-mingle --without-gossip -l INFO")

@@ -1,10 +1,10 @@
 //! A container that shares its PID namespace with others, and real containers of Docker's.
 
-use crate::row::{Init, Row, Space, quote};
+use crate::row::{InitProgram, Row, Space, quote};
 
 const FAMILY: &str = "place";
 
-const ALL: &[Init] = &[Init::None, Init::Rinit, Init::Tini];
+const ALL: &[InitProgram] = &[InitProgram::None, InitProgram::Rinit, InitProgram::Tini];
 
 /// A neighbour that refuses: a diagnosis of it instead of the container itself is seen.
 const REFUSES: &str = "sh -c \"trap '' TERM; sleep 1000 & wait\"";
@@ -16,7 +16,7 @@ struct Program {
     name: &'static str,
     command: String,
     culprit: Option<&'static str>,
-    certain: &'static [Init],
+    certain: &'static [InitProgram],
 }
 
 fn programs() -> Vec<Program> {
@@ -78,7 +78,7 @@ pub(crate) fn rows() -> Vec<Row> {
     rows
 }
 
-/// Root may not look at everything of another uid's without CAP_SYS_PTRACE.
+/// Without CAP_SYS_PTRACE root may not read all of `/proc` of another uid's processes.
 fn as_an_ordinary_user() -> Vec<Row> {
     let row = |row: Row| row.user("1000").spaces(&[Space::Own, Space::Docker]);
     let mut rows = vec![
@@ -95,7 +95,13 @@ fn as_an_ordinary_user() -> Vec<Row> {
     ];
     for (at, one) in rows.iter_mut().enumerate() {
         one.inits = if at == 0 {
-            vec![Init::None, Init::Rinit, Init::Tini, Init::DumbInit, Init::Catatonit]
+            vec![
+                InitProgram::None,
+                InitProgram::Rinit,
+                InitProgram::Tini,
+                InitProgram::DumbInit,
+                InitProgram::Catatonit,
+            ]
         } else {
             ALL.to_vec()
         };

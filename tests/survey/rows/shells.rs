@@ -1,6 +1,6 @@
 //! Entrypoint scripts, in three shells.
 
-use crate::row::{Init, Row, quote};
+use crate::row::{InitProgram, Row, quote};
 
 const FAMILY: &str = "shell";
 
@@ -9,13 +9,13 @@ const SERVER: &str =
     r#"perl -e '$SIG{INT} = $SIG{QUIT} = sub { exit }; $SIG{TERM} = sub { exit }; print "up\n"; sleep 1000'"#;
 
 /// What stops under every init and without one.
-const ALL: &[Init] = &[Init::None, Init::Rinit, Init::Tini];
+const ALL: &[InitProgram] = &[InitProgram::None, InitProgram::Rinit, InitProgram::Tini];
 
 struct Idiom {
     name: &'static str,
     script: &'static str,
     culprit: Option<&'static str>,
-    certain: &'static [Init],
+    certain: &'static [InitProgram],
     gate: bool,
 }
 
@@ -94,14 +94,14 @@ const IDIOMS: &[Idiom] = &[
         gate: false,
     },
     Idiom {
-        name: "trap that hands TERM on and waits",
+        name: "trap that forwards TERM and waits",
         script: "trap 'kill -TERM $p' TERM; SERVER & p=$!; wait $p; wait $p",
         culprit: None,
         certain: &[],
         gate: true,
     },
     Idiom {
-        name: "trap that hands TERM on to a server that ignores it",
+        name: "trap that forwards TERM to a server that ignores it",
         script: "trap 'kill -TERM $p; wait $p' TERM; (trap '' TERM; exec sleep 1000) & p=$!; wait $p",
         culprit: Some("sleep 1000"),
         certain: &[],
@@ -224,6 +224,10 @@ pub(crate) fn rows() -> Vec<Row> {
             let mut row = Row::script(FAMILY, name, shell, &idiom.script.replace("SERVER", SERVER));
             row = row.needs(&[program, "perl"]).certain(idiom.certain);
             row.culprit = idiom.culprit;
+            // bash waits for a foreground child as it waits for others; the other shells do not.
+            if *shell != "bash" && idiom.name == "trap, child in the foreground" {
+                row = row.certain(&[InitProgram::None, InitProgram::Tini]);
+            }
             if idiom.script.contains("SERVER") {
                 row = row.ready("pgrep perl");
             }
@@ -242,7 +246,7 @@ pub(crate) fn rows() -> Vec<Row> {
 
 /// Inits that give the signal to the foreground child too.
 fn to_the_group() -> Vec<Row> {
-    let inits = [Init::RinitGroup, Init::RinitAll, Init::TiniGroup, Init::DumbInit];
+    let inits = [InitProgram::RinitGroup, InitProgram::RinitAll, InitProgram::TiniGroup, InitProgram::DumbInit];
     let mut rows = Vec::new();
     for (shell, program) in SHELLS {
         let mut add = |name: &str, script: &str| {

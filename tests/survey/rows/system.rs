@@ -1,10 +1,10 @@
 //! System services, supervisors, terminals, and programs that start another.
 
-use crate::row::{Init, Row};
+use crate::row::{InitProgram, Row};
 
 const FAMILY: &str = "system";
 
-const ALL: &[Init] = &[Init::None, Init::Rinit, Init::Tini];
+const ALL: &[InitProgram] = &[InitProgram::None, InitProgram::Rinit, InitProgram::Tini];
 
 const SSHD: &str = "mkdir -p -m 755 /run/sshd; ssh-keygen -q -t ed25519 -N '' -f $D/host; ssh-keygen -q -t ed25519 -N '' -f \
                     $D/key; cp $D/key.pub $D/authorized; chmod 644 $D/authorized";
@@ -67,7 +67,7 @@ pub(crate) fn rows() -> Vec<Row> {
         row("tmux server in the background, sleep", "sh -c 'tmux -S $D/tmux new-session -d; exec sleep 1000'", "tmux")
             .ready("[ -e $D/tmux ]")
             .culprit("sleep 1000")
-            .certain(&[Init::None]),
+            .certain(&[InitProgram::None]),
         row("tmux in the foreground", "tmux -D -S $D/tmux", "tmux")
             .ready("tmux -S $D/tmux new-session -d || [ -e $D/tmux ]"),
         row("screen on a terminal", "env SCREENDIR=$D/screen screen sleep 1000", "screen")
@@ -92,16 +92,13 @@ pub(crate) fn rows() -> Vec<Row> {
         row("unshare --user", "unshare --user sleep 1000", "unshare")
             .user("1000")
             .culprit("sleep 1000")
-            .certain(&[Init::None]),
+            .certain(&[InitProgram::None]),
         row("su", "su -s /bin/sh nobody -c 'sleep 1000; true'", "su").ready("pgrep -x sleep"),
         row("su, exec", "su -s /bin/sh nobody -c 'exec sleep 1000'", "su").ready("pgrep -x sleep"),
         row("sudo", "sudo -u nobody sleep 1000", "sudo").ready("pgrep -x sleep"),
         row("runuser -u", "runuser -u nobody -- sleep 1000", "runuser").ready("pgrep -x sleep").culprit("sleep 1000"),
         row("runuser -c", "runuser -s /bin/sh nobody -c 'sleep 1000; true'", "runuser").ready("pgrep -x sleep"),
-        row("setpriv", "setpriv --reuid 1000 --clear-groups sleep 1000", "setpriv")
-            .culprit("sleep 1000")
-            .certain(ALL)
-            .gate(),
+        row("setpriv", "setpriv --reuid 1000 --clear-groups sleep 1000", "setpriv").culprit("sleep 1000").gate(),
     ];
     rows.extend(wrappers());
     rows
@@ -114,7 +111,7 @@ fn wrappers() -> Vec<Row> {
     };
     vec![
         wrapper("timeout", "timeout 1000 sleep 1001", "timeout").gate(),
-        wrapper("flock", "flock $D/lock sleep 1000", "flock").culprit("flock").gate(),
+        wrapper("flock", "flock $D/lock sleep 1000", "flock").culprit("flock").certain(ALL).gate(),
         wrapper("nice, env, nohup", "nice env A=b nohup sleep 1000", "nohup").culprit("sleep 1000").certain(ALL),
         wrapper("setsid --wait", "setsid --fork --wait sleep 1000", "setsid").culprit("setsid"),
         wrapper("xargs", "sh -c 'echo 1000 | xargs sleep'", "xargs"),
