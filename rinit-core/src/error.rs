@@ -3,6 +3,7 @@
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
 use crate::signal::Signal;
+use crate::signal::set::SignalSet;
 use crate::sys::{NotAlone, NulByte};
 use std::io;
 use std::path::PathBuf;
@@ -115,6 +116,15 @@ pub enum Error {
     /// A signal's disposition could not be read or changed (`sigaction(2)`).
     #[error("cannot change the disposition of a signal: {0}")]
     Disposition(#[source] io::Error),
+    /// Another thread has signals unblocked that a [`SignalForwarder`](crate::SignalForwarder) is to receive: the kernel would
+    /// give them to that thread, and their default action would kill the process.
+    #[error("cannot receive {signals:?}: {} has them unblocked; create the forwarder before any thread", thread_name(.thread))]
+    SignalNotBlocked {
+        /// The signals.
+        signals: SignalSet,
+        /// The thread's name (`pthread_setname_np(3)`); empty where `/proc` cannot be read.
+        thread: String,
+    },
     /// The descriptor for signals could not be made (`signalfd(2)`).
     #[error("cannot make a signalfd: {0}")]
     SignalFd(#[source] io::Error),
@@ -134,7 +144,16 @@ pub enum Error {
     /// Waiting for children failed (`waitid(2)`, `wait4(2)`).
     #[error("cannot wait for children: {0}")]
     Wait(#[source] io::Error),
-    /// The child's status was taken by somebody else's `wait`.
+    /// A reaper of the other kind already runs in this process: an exclusive one would take the statuses that a cooperative
+    /// one leaves to their owners.
+    #[error("cannot start {wanted}: {running} runs in this process already, and the two exclude each other")]
+    OtherReaper {
+        /// The constructor that was called.
+        wanted: &'static str,
+        /// The constructor of the reaper that runs.
+        running: &'static str,
+    },
+    /// The child's status was taken by another `wait` in this process.
     #[error("the status of {pid} was taken by another wait in this process")]
     StatusTaken {
         /// The child.
@@ -221,6 +240,29 @@ impl Error {
     }
 }
 
+/// Keeps the kind of the system's answer, and the whole error as the inner one.
+///
+/// ```
+/// use rinit_core::{ChildSpec, Reaper};
+/// fn run() -> std::io::Result<()> {
+///     Reaper::exclusive()?.spawn(&ChildSpec::new("/no/such/program"))?;
+///     Ok(())
+/// }
+/// assert_eq!(run().unwrap_err().kind(), std::io::ErrorKind::NotFound);
+/// ```
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<Self>());
+        let kind = match (source, &error) {
+            (Some(source), _) => source.kind(),
+            (None, Error::NulByte { .. } | Error::UnknownUser { .. }) => io::ErrorKind::InvalidInput,
+            (None, Error::PrivilegesRetained) => io::ErrorKind::PermissionDenied,
+            (None, _) => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
 impl From<NulByte> for Error {
     fn from(NulByte { what }: NulByte) -> Self {
         Self::NulByte { what }
@@ -239,6 +281,10 @@ impl From<NotAlone> for Error {
 /// What there is beside the calling thread, as part of a sentence.
 fn other_threads(count: Option<usize>) -> String {
     count.map_or_else(|| "other threads run already".to_owned(), |count| format!("{count} threads run already"))
+}
+
+fn thread_name(name: &str) -> String {
+    if name.is_empty() { "another thread".to_owned() } else { format!("the thread {name:?}") }
 }
 
 /// How a rinit that left no report ended, as part of a sentence.

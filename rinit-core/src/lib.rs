@@ -73,14 +73,15 @@ pub use child::Child;
 pub use child::spec::stdio::Stdio;
 pub use child::spec::{ChildSpec, ProcessGroup};
 pub use error::Error;
-pub use exit_status::ExitStatus;
+pub use exit_status::{ExitStatus, NotExited, WaitStatus};
 pub use forwarder::{Recipient, SignalForwarder};
 pub use inherited::Inherited;
 pub use init::Init;
 #[doc(hidden)]
 pub use init::contained::__contained;
 pub use parent_death::ParentWatch;
-pub use pid::Pid;
+pub use pid::{NotAPid, Pid};
+pub use reaper::cooperative::claim;
 pub use reaper::subreaper::become_subreaper;
 pub use reaper::{Reaper, cooperative};
 pub use report::Report;

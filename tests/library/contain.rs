@@ -620,14 +620,13 @@ fn an_exclusive_reaper_reaps_no_rinit_of_a_job() {
 fn children_of_std_and_tokio_beside_jobs_lose_nothing() {
     const EACH: u32 = 60;
     let _subreaper = become_subreaper().expect("subreaper");
-    let reaper = Reaper::cooperative().expect("a reaper").settle(Duration::from_millis(300)).start().expect("start");
-    let claims = reaper.claims();
+    let _reaper = Reaper::cooperative().expect("a reaper").settle(Duration::from_millis(300)).start().expect("start");
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 for round in 0..EACH {
                     let code = (round % 100) as u8;
-                    let mut job = claims.claim(|| contained(shell(&format!("(true &); exit {code}"))).start());
+                    let mut job = rinit_core::claim(|| contained(shell(&format!("(true &); exit {code}"))).start());
                     let job = job.as_mut().expect("the job starts");
                     assert_eq!(job.wait().expect("a report").main, Some(ExitStatus::Code(code)));
                 }
@@ -637,7 +636,7 @@ fn children_of_std_and_tokio_beside_jobs_lose_nothing() {
             for round in 0..EACH {
                 let code = (round % 100) as i32;
                 let script = format!("(true &); exit {code}");
-                let mut child = claims.claim(|| Command::new("sh").args(["-c", &script]).spawn()).expect("spawn");
+                let mut child = rinit_core::claim(|| Command::new("sh").args(["-c", &script]).spawn()).expect("spawn");
                 assert_eq!(child.wait().expect("no ECHILD").code(), Some(code));
             }
         });

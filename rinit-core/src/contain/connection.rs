@@ -10,7 +10,7 @@ use crate::sys;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendFlags, Shutdown, shutdown};
-use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus, pidfd_open, waitid};
+use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -152,7 +152,7 @@ impl Connection {
             match waitid(id, WaitIdOptions::EXITED | options) {
                 Ok(None) => return Ok(()),
                 Ok(Some(status)) => {
-                    self.status = exit_status(&status);
+                    self.status = ExitStatus::from_waitid(&status);
                     break;
                 }
                 // Another wait in this process was faster.
@@ -204,12 +204,4 @@ impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.channel.as_fd()
     }
-}
-
-fn exit_status(status: &WaitIdStatus) -> Option<ExitStatus> {
-    if let Some(code) = status.exit_status() {
-        return Some(ExitStatus::Code(code as u8));
-    }
-    let signal = Signal::new(status.terminating_signal()?)?;
-    Some(ExitStatus::Signal { signal, core_dumped: status.dumped() })
 }

@@ -357,8 +357,8 @@ impl AsRawFd for Job {
 
 /// By its rinit, the only process of the job that this one has to wait for.
 impl Claimable for Job {
-    fn claimed_pid(&self) -> Option<Pid> {
-        Some(self.init())
+    fn claimed_pids(&self) -> Vec<Pid> {
+        vec![self.init()]
     }
 }
 

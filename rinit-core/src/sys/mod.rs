@@ -13,6 +13,7 @@
 
 mod arena;
 mod clock;
+mod command;
 mod entry;
 mod environ;
 mod fd;
@@ -27,6 +28,7 @@ mod terminal;
 #[doc(hidden)]
 pub use arena::Arena;
 pub(crate) use clock::{since_boot, ticks_per_second};
+pub(crate) use command::{set_mask_before_exec, unblock_before_exec};
 #[doc(hidden)]
 pub use entry::arguments;
 pub(crate) use environ::environment;
