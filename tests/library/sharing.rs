@@ -215,8 +215,7 @@ fn a_main_thread_that_is_left_idle_loses_nothing() {
 fn a_forwarder_refuses_a_thread() {
     let signals = SignalSet::from_iter([Signal::TERM, Signal::HUP]);
     let (end, ended) = mpsc::channel::<()>();
-    let thread =
-        std::thread::Builder::new().name("greedy".to_owned()).spawn(move || ended.recv()).expect("a thread");
+    let thread = std::thread::Builder::new().name("greedy".to_owned()).spawn(move || ended.recv()).expect("a thread");
     within_long("it has its name", || {
         let tasks = std::fs::read_dir("/proc/self/task").expect("the threads").flatten();
         tasks

@@ -10,6 +10,7 @@ pub(crate) mod spec;
 
 pub use output::Output;
 pub use spec::ProcessGroup;
+pub use spec::limits::Resource;
 
 use crate::child::registry::{Ending, Reserved, Slot};
 use crate::child::spec::ChildSpec;
