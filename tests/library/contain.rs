@@ -23,24 +23,24 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// A mark by which everything of a job is found again; what is still there at the end is killed.
-struct Mark(String);
+pub(crate) struct Mark(String);
 
 impl Mark {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         Self(format!("contain-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
     }
 
-    fn on(&self, spec: ChildSpec) -> ChildSpec {
+    pub(crate) fn on(&self, spec: ChildSpec) -> ChildSpec {
         spec.env(MARK, &self.0)
     }
 
-    fn left(&self) -> Vec<Process> {
+    pub(crate) fn left(&self) -> Vec<Process> {
         marked(&self.0)
     }
 
     #[track_caller]
-    fn assert_nothing_is_left(&self) {
+    pub(crate) fn assert_nothing_is_left(&self) {
         // Twice: one that hops from process to process may be missed by a single look.
         for _ in 0..2 {
             let left: Vec<_> = self.left().iter().map(|process| procfs::command_line(process.pid)).collect();
@@ -261,7 +261,8 @@ fn a_missing_rinit_is_named() {
     assert!(text.contains("rinit: not found in PATH (/no/such/directory:/bin)"), "{text}");
     let error = ChildSpec::new("true").contain().rinit("/no/such/rinit").start().expect_err("there is none");
     assert!(
-        matches!(error, Error::Containment(ContainmentError::Missing { .. })) && error.to_string().contains("/no/such/rinit: not found"),
+        matches!(error, Error::Containment(ContainmentError::Missing { .. }))
+            && error.to_string().contains("/no/such/rinit: not found"),
         "{error}"
     );
     // It is found where it is, whatever PATH the job gets.

@@ -1,9 +1,7 @@
 //! Libraries that share one process: several reapers, claims from anywhere, forwarders beside threads.
 //!
-//! No libtest harness: each scenario changes what belongs to its process, so it has a process of its own.
-
-#[path = "support/scenarios.rs"]
-mod scenarios;
+//! Each test changes what belongs to its process, so it has a process of its own. This program is also the host that is
+//! stopped (`stopped_host`).
 
 use rinit_core::cooperative::{self, CooperativeReaper};
 use rinit_core::process::{Process, signal_process};
@@ -14,30 +12,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
-
-const SCENARIOS: &[scenarios::Scenario] = &[
-    ("a_claim_holds_against_every_reaper", a_claim_holds_against_every_reaper),
-    ("a_pipeline_is_one_claim", a_pipeline_is_one_claim),
-    ("the_longest_settling_time_holds", the_longest_settling_time_holds),
-    ("every_reaper_returns_every_orphan", every_reaper_returns_every_orphan),
-    ("a_detached_reaper_goes_on", a_detached_reaper_goes_on),
-    ("exclusive_and_cooperative_exclude_each_other", exclusive_and_cooperative_exclude_each_other),
-    ("children_of_an_exclusive_reaper_keep_their_status", children_of_an_exclusive_reaper_keep_their_status),
-    ("a_stopped_process_loses_no_settling_time", a_stopped_process_loses_no_settling_time),
-    ("a_flood_shortens_nothing_by_itself", a_flood_shortens_nothing_by_itself),
-    ("a_main_thread_that_is_left_idle_loses_nothing", a_main_thread_that_is_left_idle_loses_nothing),
-    ("a_forwarder_refuses_a_thread_that_would_take_its_signals", a_forwarder_refuses_a_thread),
-    ("a_forwarded_signal_reaches_a_child_of_std", a_forwarded_signal_reaches_a_child_of_std),
-    ("a_stop_and_its_end_are_seen", a_stop_and_its_end_are_seen),
-];
-
-fn main() {
-    match std::env::args().nth(1).as_deref() {
-        Some("stopped-host") => stopped_host(),
-        _ => scenarios::main(SCENARIOS),
-    }
-}
+use std::time::Duration;
+use support::{test, wait_until};
 
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(300);
@@ -46,15 +22,6 @@ fn shell(script: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", script]).stdin(Stdio::null());
     command
-}
-
-#[track_caller]
-fn within_long(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + LONG;
-    while !condition() {
-        assert!(Instant::now() < deadline, "not within {LONG:?}: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn is_zombie(child: &Child) -> bool {
@@ -67,13 +34,14 @@ fn is_zombie(child: &Child) -> bool {
 fn an_orphan_comes_and_goes() {
     let reaped = cooperative::stats().reaped;
     assert!(shell("(exit 0 &)").status().expect("a status").success());
-    within_long("the orphan is reaped", || cooperative::stats().reaped > reaped);
+    wait_until("the orphan is reaped", || cooperative::stats().reaped > reaped);
 }
 
 fn reaper() -> CooperativeReaper {
     Reaper::cooperative().expect("a reaper")
 }
 
+#[test(own_process)]
 fn a_claim_holds_against_every_reaper() {
     let _subreaper = become_subreaper().expect("subreaper");
     // Before there is any reaper: a library need not know.
@@ -81,7 +49,7 @@ fn a_claim_holds_against_every_reaper() {
     let one = reaper().settle(SHORT).start().expect("a thread");
     let two = reaper().settle(SHORT).start().expect("a thread");
     let mut late = claim(|| shell("exit 7").spawn()).expect("spawn");
-    within_long("both are zombies", || is_zombie(&early) && is_zombie(&late));
+    wait_until("both are zombies", || is_zombie(&early) && is_zombie(&late));
     an_orphan_comes_and_goes();
     drop(one);
     an_orphan_comes_and_goes();
@@ -91,30 +59,33 @@ fn a_claim_holds_against_every_reaper() {
     assert_eq!(cooperative::stats().reapers, 0);
 }
 
+#[test(own_process)]
 fn a_pipeline_is_one_claim() {
     let _subreaper = become_subreaper().expect("subreaper");
     let _reaper = reaper().settle(SHORT).start().expect("a thread");
     let stages = || (1..=3).map(|code| shell(&format!("exit {code}")).spawn()).collect::<Result<Vec<_>, _>>();
     let mut pipeline = claim(stages).expect("spawn");
-    within_long("all are zombies", || pipeline.iter().all(is_zombie));
+    wait_until("all are zombies", || pipeline.iter().all(is_zombie));
     an_orphan_comes_and_goes();
     let codes: Vec<_> = pipeline.iter_mut().map(|child| child.wait().expect("its status").code()).collect();
     assert_eq!(codes, [Some(1), Some(2), Some(3)]);
 }
 
+#[test(own_process)]
 fn the_longest_settling_time_holds() {
     let _subreaper = become_subreaper().expect("subreaper");
     let _hasty = reaper().settle(Duration::from_millis(50)).start().expect("a thread");
     let patient = reaper().settle(Duration::from_secs(3600)).start().expect("a thread");
     let mut child = shell("exit 8").spawn().expect("spawn");
-    within_long("it settles", || cooperative::stats().settling == 1);
+    wait_until("it settles", || cooperative::stats().settling == 1);
     let checks = cooperative::stats().checks;
-    within_long("it was checked again and again", || cooperative::stats().checks > checks + 8);
+    wait_until("it was checked again and again", || cooperative::stats().checks > checks + 8);
     assert_eq!(child.wait().expect("its status").code(), Some(8));
     drop(patient);
     an_orphan_comes_and_goes();
 }
 
+#[test(own_process)]
 fn every_reaper_returns_every_orphan() {
     let _subreaper = become_subreaper().expect("subreaper");
     let one = reaper().settle(SHORT).start().expect("a thread");
@@ -127,6 +98,7 @@ fn every_reaper_returns_every_orphan() {
     assert_eq!(cooperative::stats().reaped, 1);
 }
 
+#[test(own_process)]
 fn a_detached_reaper_goes_on() {
     become_subreaper().expect("subreaper").keep();
     reaper().settle(SHORT).start().expect("a thread").detach();
@@ -137,6 +109,7 @@ fn a_detached_reaper_goes_on() {
     an_orphan_comes_and_goes();
 }
 
+#[test(own_process)]
 fn exclusive_and_cooperative_exclude_each_other() {
     let cooperative = reaper();
     let error = Reaper::exclusive().expect_err("a cooperative reaper runs");
@@ -150,6 +123,7 @@ fn exclusive_and_cooperative_exclude_each_other() {
     drop(reaper());
 }
 
+#[test(own_process)]
 fn children_of_an_exclusive_reaper_keep_their_status() {
     let _subreaper = become_subreaper().expect("subreaper");
     let exclusive = Reaper::exclusive().expect("a reaper");
@@ -162,9 +136,15 @@ fn children_of_an_exclusive_reaper_keep_their_status() {
 }
 
 /// The host is stopped for longer than the settling time, right after its reaper has seen a zombie.
+#[test(own_process)]
 fn a_stopped_process_loses_no_settling_time() {
     let this = std::env::current_exe().expect("this program");
-    let mut host = Command::new(this).arg("stopped-host").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut host = Command::new(this)
+        .env("RINIT_TEST_ROLE", "stopped_host")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(host.stdout.take().expect("a pipe")).lines();
     assert_eq!(lines.next().expect("a line").expect("text"), "seen");
     let process = Process::read(Pid::try_from(host.id()).expect("a pid")).expect("/proc").expect("it lives");
@@ -175,11 +155,11 @@ fn a_stopped_process_loses_no_settling_time() {
     assert!(host.wait().expect("its status").success(), "the status was taken");
 }
 
-fn stopped_host() {
+pub(crate) fn stopped_host() {
     let _subreaper = become_subreaper().expect("subreaper");
     let _reaper = reaper().start().expect("a thread");
     let mut child = shell("exit 7").spawn().expect("spawn");
-    within_long("it settles", || cooperative::stats().settling == 1);
+    wait_until("it settles", || cooperative::stats().settling == 1);
     println!("seen");
     std::io::stdin().read_line(&mut String::new()).expect("a line");
     // Time for the reaper to make a mistake, and well within the settling time.
@@ -187,24 +167,26 @@ fn stopped_host() {
     assert_eq!(child.wait().expect("its status").code(), Some(7));
 }
 
+#[test(own_process)]
 fn a_flood_shortens_nothing_by_itself() {
     let _subreaper = become_subreaper().expect("subreaper");
     let _reaper = reaper().settle(Duration::from_secs(5)).start().expect("a thread");
     let flood = shell("i=0; while [ $i -lt 2000 ]; do (exit 5 &); i=$((i+1)); done").status();
     assert!(flood.expect("a status").success());
     let mut child = shell("exit 7").spawn().expect("spawn");
-    within_long("it is a zombie among 2000", || is_zombie(&child) && cooperative::stats().settling > 2000);
+    wait_until("it is a zombie among 2000", || is_zombie(&child) && cooperative::stats().settling > 2000);
     std::thread::sleep(Duration::from_millis(600));
     assert_eq!(child.wait().expect("its status").code(), Some(7));
 }
 
 /// What the front page recommends where nothing can be claimed.
+#[test(own_process)]
 fn a_main_thread_that_is_left_idle_loses_nothing() {
     let _subreaper = become_subreaper().expect("subreaper");
     let _reaper = reaper().settle(SHORT).start().expect("a thread");
     let body = || {
         let mut child = shell("exit 7").spawn().expect("spawn");
-        within_long("it is a zombie", || is_zombie(&child));
+        wait_until("it is a zombie", || is_zombie(&child));
         an_orphan_comes_and_goes();
         an_orphan_comes_and_goes();
         child.wait().expect("its status").code()
@@ -212,11 +194,12 @@ fn a_main_thread_that_is_left_idle_loses_nothing() {
     assert_eq!(std::thread::spawn(body).join().expect("no panic"), Some(7));
 }
 
-fn a_forwarder_refuses_a_thread() {
+#[test(own_process)]
+fn a_forwarder_refuses_a_thread_that_would_take_its_signals() {
     let signals = SignalSet::from_iter([Signal::TERM, Signal::HUP]);
     let (end, ended) = mpsc::channel::<()>();
     let thread = std::thread::Builder::new().name("greedy".to_owned()).spawn(move || ended.recv()).expect("a thread");
-    within_long("it has its name", || {
+    wait_until("it has its name", || {
         let tasks = std::fs::read_dir("/proc/self/task").expect("the threads").flatten();
         tasks
             .into_iter()
@@ -228,7 +211,7 @@ fn a_forwarder_refuses_a_thread() {
     );
     assert!(error.to_string().contains("greedy"), "{error}");
     drop(end);
-    thread.join().expect("no panic");
+    thread.join().expect("no panic").expect_err("its sender is gone");
     // Threads that inherit the mask, and those of this crate, take nothing.
     let first = SignalForwarder::new(signals).expect("a single thread");
     let (end, ended) = mpsc::channel::<()>();
@@ -236,15 +219,16 @@ fn a_forwarder_refuses_a_thread() {
     let _reaper = reaper().start().expect("a thread");
     let second = SignalForwarder::new(signals).expect("all threads block them");
     drop((end, second, first));
-    thread.join().expect("no panic");
+    thread.join().expect("no panic").expect_err("its sender is gone");
 }
 
+#[test(own_process)]
 fn a_forwarded_signal_reaches_a_child_of_std() {
     let forwarder = SignalForwarder::new(SignalSet::only(Signal::TERM)).expect("a forwarder");
     let mut child = forwarder.unblock_in(Command::new("sleep").arg("60")).spawn().expect("spawn");
     signal_process(&Process::read(Pid::this()).expect("/proc").expect("this"), Signal::TERM).expect("TERM");
     let mut received = None;
-    within_long("it has come", || {
+    wait_until("it has come", || {
         received = forwarder.try_next().expect("no failure");
         received.is_some()
     });
@@ -253,13 +237,14 @@ fn a_forwarded_signal_reaches_a_child_of_std() {
     assert_eq!(child.wait().expect("its status").signal(), Some(15));
 }
 
+#[test(own_process)]
 fn a_stop_and_its_end_are_seen() {
     let reaper = Reaper::exclusive().expect("a reaper");
     let mut child = reaper.spawn(&ChildSpec::new("sleep").arg("60")).expect("spawn");
     assert_eq!(child.try_wait_change().expect("no failure"), None);
     child.signal(Signal::STOP).expect("STOP");
     // A reaper that is driven meanwhile leaves the news to the handle.
-    within_long("it is stopped", || {
+    wait_until("it is stopped", || {
         assert_eq!(reaper.try_next().expect("no failure"), None);
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.pid())).expect("it lives");
         stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
