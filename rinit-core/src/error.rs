@@ -178,6 +178,9 @@ pub enum Error {
     /// The timer for the next check of the children could not be made, set or waited for (`timerfd_create(2)`, `poll(2)`).
     #[error("cannot use a timer: {0}")]
     Timer(#[source] io::Error),
+    /// A descriptor could not be added to the runtime's reactor, or the runtime shuts down (feature `tokio`).
+    #[error("cannot wait in the runtime: {0}")]
+    Reactor(#[source] io::Error),
     /// The background thread could not be started (`pthread_create(3)`, `eventfd(2)`).
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),

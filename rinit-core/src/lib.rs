@@ -67,6 +67,8 @@ mod sys;
 mod terminal;
 #[cfg(test)]
 mod test_support;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 mod user;
 
 pub use child::Child;

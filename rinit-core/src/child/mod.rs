@@ -209,7 +209,7 @@ impl Child {
     }
 
     /// True if the child has exited, reaped or not.
-    fn has_exited(&self) -> Result<bool, Error> {
+    pub(crate) fn has_exited(&self) -> Result<bool, Error> {
         if self.slot.status().is_some() {
             return Ok(true);
         }
@@ -218,6 +218,17 @@ impl Child {
             Err(Errno::CHILD) => Ok(true),
             exited => exited.map_err(|error| Error::Wait(error.into())),
         }
+    }
+
+    /// True if the child's descriptor becomes readable by itself.
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn has_pidfd(&self) -> bool {
+        matches!(self.ending, Ending::Pidfd(_))
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn stop_timeout(&self) -> Duration {
+        self.stop_timeout
     }
 
     /// Takes one change of the child: that it was stopped, was continued, or has exited; `None` if nothing has changed since

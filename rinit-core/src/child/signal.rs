@@ -159,14 +159,20 @@ impl Child {
     /// ```
     pub fn stop(&mut self) -> Result<ExitStatus, Error> {
         drop(self.stdin.take());
-        self.signal(self.stop_signal)?;
-        if Process::read(self.pid).is_ok_and(|seen| seen.is_some_and(|seen| seen.state == State::Stopped)) {
-            self.signal(Signal::CONT)?;
-        }
+        self.begin_stop()?;
         self.ended_within(self.stop_timeout)?;
         // Before it is reaped here: until then the group's number is its own on every kernel.
         self.kill_group()?;
         self.wait()
+    }
+
+    /// Sends the stop signal, and CONT to a child that is stopped.
+    pub(crate) fn begin_stop(&self) -> Result<(), Error> {
+        self.signal(self.stop_signal)?;
+        if Process::read(self.pid).is_ok_and(|seen| seen.is_some_and(|seen| seen.state == State::Stopped)) {
+            self.signal(Signal::CONT)?;
+        }
+        Ok(())
     }
 
     fn not_sent(&self, signal: Signal, source: std::io::Error) -> Error {

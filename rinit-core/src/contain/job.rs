@@ -336,6 +336,17 @@ impl Job {
         state.connection.send(&Request::Kill)
     }
 
+    fn drop_grace(&self) -> Duration {
+        if self.stop_on_drop { self.stop.grace } else { Duration::ZERO }
+    }
+
+    /// Begins what a drop does. Does not block.
+    pub(crate) fn let_go(&self) {
+        let mut state = self.lock();
+        state.kill_by(Instant::now().checked_add(self.drop_grace()));
+        state.connection.let_go();
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -454,14 +465,9 @@ impl Drop for Job {
         if self.is_over(Reap::Now).unwrap_or(false) {
             return;
         }
-        let grace = if self.stop_on_drop { self.stop.grace } else { Duration::ZERO };
-        let now = Instant::now();
-        {
-            let mut state = self.lock();
-            state.kill_by(now.checked_add(grace));
-            state.connection.let_go();
-        }
-        if !self.wait_until(now.checked_add(grace.saturating_add(DROP_WITHIN))).unwrap_or(false) {
+        self.let_go();
+        let time = self.drop_grace().saturating_add(DROP_WITHIN);
+        if !self.wait_until(Instant::now().checked_add(time)).unwrap_or(false) {
             self.lock().give_up();
             // Its exit closes the channel. One that is stuck in the kernel exits when it can.
             let _ = self.wait_until(Instant::now().checked_add(HELD_AFTER));

@@ -20,6 +20,8 @@ mod fd;
 mod fork;
 mod heap;
 mod process_group;
+#[cfg(feature = "tokio")]
+mod reactor;
 pub(crate) mod retry;
 mod signal;
 mod spawn;
@@ -39,6 +41,8 @@ pub(crate) use fd::socket::{peer, peer_of_inherited, signal_on_input, take_inher
 pub(crate) use fork::{Forked, NotAlone, OnlyThread, exit_now, fork_only_thread, only_thread, put_variable};
 pub(crate) use heap::give_back_free_memory;
 pub(crate) use process_group::{is_in_own_group, leads_session, own_group};
+#[cfg(feature = "tokio")]
+pub(crate) use reactor::register_readable;
 pub(crate) use signal::disposition::{Disposition, SavedDisposition, is_ignored, set_disposition};
 pub(crate) use signal::fd::SignalFd;
 pub(crate) use signal::mask::{block, set_mask, unblock};
