@@ -483,7 +483,7 @@ fn a_lost_rinit_is_an_error() {
     let error = job.wait().expect_err("no report");
     let by_kill = |status: &ExitStatus| status.signal() == Some(Signal::KILL);
     assert!(matches!(&error, Error::JobLost { status: Some(status), .. } if by_kill(status)), "{error:?}");
-    assert!(error.to_string().ends_with("has ended without a report: killed by SIGKILL"), "{error}");
+    assert!(error.to_string().ends_with("has exited without a report: killed by SIGKILL"), "{error}");
     wait_until("main's end with it", || mark.left().is_empty());
     if require_for_part(needs::root()).is_none() {
         return;

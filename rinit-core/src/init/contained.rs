@@ -33,10 +33,8 @@ use std::os::fd::RawFd;
 /// Call it before any thread is started and any file opened. In the job's init every descriptor from 3 up is closed.
 ///
 /// ```
-/// fn main() {
-///     rinit_core::contain::init();
-///     // the program
-/// }
+/// rinit_core::contain::init();
+/// // The rest of main.
 /// ```
 pub fn init() {
     let Some(Arguments { channel, program, arguments }) = entry::arguments() else { return };

@@ -50,7 +50,6 @@ impl Job {
     /// # Panics
     ///
     /// Never: the job is there until this value is gone.
-    #[must_use]
     pub const fn get(&self) -> &job::Job {
         self.job.as_ref().expect("taken out by a drop alone")
     }

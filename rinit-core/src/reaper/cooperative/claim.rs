@@ -187,8 +187,11 @@ pub fn claim_with<T, P: Claimable>(start: impl FnOnce() -> T, pids: impl FnOnce(
 pub fn release(children: &(impl Claimable + ?Sized)) -> bool {
     let pids = children.claimed_pids();
     let mut state = registry::lock();
-    // Not `any`: each is to be released.
-    pids.into_iter().fold(false, |released, pid| state.ledger.release(pid) || released)
+    let mut released = false;
+    for pid in pids {
+        released |= state.ledger.release(pid);
+    }
+    released
 }
 
 /// The figures of this moment, for all cooperative reapers and claims of this process.
