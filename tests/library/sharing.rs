@@ -167,16 +167,24 @@ pub(crate) fn stopped_host() {
     assert_eq!(child.wait().expect("its status").code(), Some(7));
 }
 
+/// A flood rule is in force only if every reaper has one; by default none has.
 #[test(own_process)]
 fn a_flood_shortens_nothing_by_itself() {
     let _subreaper = become_subreaper().expect("subreaper");
-    let _reaper = reaper().settle(Duration::from_secs(5)).start().expect("a thread");
-    let flood = shell("i=0; while [ $i -lt 2000 ]; do (exit 5 &); i=$((i+1)); done").status();
+    let long = Duration::from_secs(225);
+    let plain = reaper().settle(long).start().expect("a thread");
+    let _hasty = reaper().settle(long).flood(1, Duration::from_millis(1)).start().expect("a thread");
+    let flood = shell("i=0; while [ $i -lt 50 ]; do (exit 5 &); i=$((i+1)); done").status();
     assert!(flood.expect("a status").success());
     let mut child = shell("exit 7").spawn().expect("spawn");
-    wait_until("it is a zombie among 2000", || is_zombie(&child) && cooperative::stats().settling > 2000);
-    std::thread::sleep(Duration::from_millis(600));
+    wait_until("a flood of zombies", || cooperative::stats().settling == 51);
+    let checks = cooperative::stats().checks;
+    wait_until("many checks", || cooperative::stats().checks > checks + 8);
+    assert_eq!(cooperative::stats().settling, 51);
     assert_eq!(child.wait().expect("its status").code(), Some(7));
+    // Without the other reaper the rule holds, and shortens 225 s to 4.5.
+    drop(plain);
+    wait_until("all to be reaped", || cooperative::stats().reaped == 50);
 }
 
 /// What the front page recommends where nothing can be claimed.

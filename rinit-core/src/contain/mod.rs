@@ -1,4 +1,8 @@
-#![doc = include_str!("../../../docs/contain.md")]
+//! [job_runner.rs]: https://docs.rs/crate/rinit-core/latest/source/examples/job_runner.rs
+//! [plugin.rs]: https://docs.rs/crate/rinit-core/latest/source/examples/plugin.rs
+//! [tokio_jobs.rs]: https://docs.rs/crate/rinit-core/latest/source/examples/tokio_jobs.rs
+//!
+#![doc = include_str!("../../docs/contain.md")]
 
 mod cgroup;
 pub(crate) mod connection;
@@ -17,6 +21,7 @@ pub use job::{Job, JobOutput};
 pub use spec::ContainSpec;
 pub use usage::Usage;
 
+#[cfg(any(feature = "fuzzing", test))]
 use protocol::Message;
 
 /// Reads any bytes as either side does.
@@ -24,6 +29,7 @@ use protocol::Message;
 /// # Panics
 ///
 /// Where a request that was read is not what would have been written.
+#[cfg(any(feature = "fuzzing", test))]
 pub(crate) fn read_any(bytes: &[u8]) {
     // Host and rinit are the two ends of a socket pair.
     let mut host = protocol::Inbox::default();
