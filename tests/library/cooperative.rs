@@ -55,7 +55,7 @@ fn a_claimed_child_is_waited_for_after_five_seconds() {
 fn an_unclaimed_child_is_waited_for_within_the_settling_time() {
     let _subreaper = become_subreaper().expect("subreaper");
     // So long that this process cannot be late, however busy the machine is.
-    let reaper = Reaper::cooperative().expect("reaper").settle(Duration::from_secs(3600)).start().expect("thread");
+    let _reaper = Reaper::cooperative().expect("reaper").settle(Duration::from_secs(3600)).start().expect("thread");
     let stats = cooperative::stats;
     let mut child = shell("exit 23").spawn().expect("spawn");
     wait_until("the zombie to be seen", || stats().settling == 1);
