@@ -4,11 +4,10 @@
 //! every orphan is reaped.
 //!
 //! ```sh
-//! cargo run --example threads -- 40    # so many jobs
+//! cargo run --example threads -- 40    # the number of jobs
 //! ```
 
-use rinit_core::cooperative::BackgroundReaper;
-use rinit_core::{Reaper, become_subreaper};
+use rinit_core::{Reaper, become_subreaper, claim, cooperative};
 use std::error::Error;
 use std::process::Command;
 use std::thread;
@@ -20,20 +19,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let jobs: usize = std::env::args().nth(1).map_or(Ok(40), |count| count.parse())?;
     // As PID 1 it changes nothing; anywhere else the orphans would go to the init of the machine.
     let _subreaper = become_subreaper()?;
-    let reaper = Reaper::cooperative()?.start()?;
-    let reaper = &reaper;
+    let _reaper = Reaper::cooperative()?.start()?;
     let right: usize = thread::scope(|scope| {
-        let workers: Vec<_> =
-            (0..WORKERS).map(|worker| scope.spawn(move || work(worker_jobs(worker, jobs), reaper))).collect();
+        let workers: Vec<_> = (0..WORKERS).map(|worker| scope.spawn(move || work(worker_jobs(worker, jobs)))).collect();
         workers.into_iter().map(|worker| worker.join().unwrap_or(0)).sum()
     });
     println!("{right} of {jobs} statuses are right");
     // A service would go on for ever. This one shows that nothing is left behind.
     let end = Instant::now() + Duration::from_secs(60);
-    while reaper.claims().stats().reaped < jobs as u64 && Instant::now() < end {
+    while cooperative::stats().reaped < jobs as u64 && Instant::now() < end {
         thread::sleep(Duration::from_millis(50));
     }
-    let reaped = reaper.claims().stats().reaped;
+    let reaped = cooperative::stats().reaped;
     println!("{reaped} orphans reaped");
     if right == jobs && reaped == jobs as u64 { Ok(()) } else { Err("a status or an orphan is missing".into()) }
 }
@@ -44,12 +41,11 @@ fn worker_jobs(worker: usize, jobs: usize) -> impl Iterator<Item = usize> {
 }
 
 /// Starts all jobs of a worker, then waits for them; how many statuses were right.
-fn work(jobs: impl Iterator<Item = usize>, reaper: &BackgroundReaper) -> usize {
-    let claims = reaper.claims();
+fn work(jobs: impl Iterator<Item = usize>) -> usize {
     let start = |job: usize| {
         let script = format!("(exec sleep 0 &); exit {}", job % 100);
         // The claim makes the child this worker's for good, however late it waits.
-        let child = claims.claim(|| Command::new("sh").args(["-c", &script]).spawn());
+        let child = claim(|| Command::new("sh").args(["-c", &script]).spawn());
         (job, child)
     };
     let started: Vec<_> = jobs.map(start).collect();

@@ -2,22 +2,18 @@
 //!
 //! Eight workers run jobs by `tokio::process`, each of which daemonises something. Every status arrives and is right, and every
 //! orphan is reaped by the cooperative reaper, which runs as a task of the same runtime: no thread, no handler for SIGCHLD.
-//! On TERM or INT no more jobs are started; the service ends with 0 when those that run have ended and all orphans are reaped.
+//! On TERM or INT no more jobs are started; the service exits with 0 when those that run have exited and all orphans are reaped.
 //!
 //! ```sh
-//! cargo run --example tokio_service           # until it is told to stop
-//! cargo run --example tokio_service -- 200    # so many jobs
+//! cargo run --example tokio_service --features tokio           # until it is sent TERM
+//! cargo run --example tokio_service --features tokio -- 200    # 200 jobs
 //! ```
 
-use rinit_core::cooperative::{Claims, CooperativeReaper};
-use rinit_core::{Reaper, become_subreaper};
+use rinit_core::{Reaper, become_subreaper, claim, cooperative};
 use std::error::Error;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -41,21 +37,24 @@ struct Count {
 
 async fn serve(jobs: usize) -> Result<(), Box<dyn Error>> {
     let reaper = Reaper::cooperative()?;
-    let claims = reaper.claims();
     let reaping = tokio::spawn(async move {
-        if let Err(error) = reap(reaper).await {
-            eprintln!("tokio_service: orphans are no longer reaped: {error}");
-        }
+        let reaped = |orphan: cooperative::Orphan| {
+            if !orphan.status.success() {
+                println!("orphan {}: {}", orphan.pid, orphan.status);
+            }
+        };
+        let Err(error) = reaper.run(reaped).await;
+        eprintln!("tokio_service: orphans are no longer reaped: {error}");
     });
     let count = Arc::new(Count::default());
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let told = Arc::clone(&count);
+    let stopped = Arc::clone(&count);
     tokio::spawn(async move {
         tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-        told.stop.store(true, Ordering::Relaxed);
+        stopped.stop.store(true, Ordering::Relaxed);
     });
     println!("service {} runs", std::process::id());
-    let work = |_| tokio::spawn(work(jobs, Arc::clone(&count), claims.clone()));
+    let work = |_| tokio::spawn(work(jobs, Arc::clone(&count)));
     let workers: Vec<_> = (0..WORKERS).map(work).collect();
     for worker in workers {
         worker.await?;
@@ -64,46 +63,26 @@ async fn serve(jobs: usize) -> Result<(), Box<dyn Error>> {
     let right = count.right.load(Ordering::Relaxed);
     println!("{right} of {started} statuses are right");
     // Each job has left one orphan.
-    let reaped = all_reaped(&claims, started as u64).await;
-    println!("{} orphans reaped", claims.stats().reaped);
+    let reaped = all_reaped(started as u64).await;
+    println!("{} orphans reaped", cooperative::stats().reaped);
     reaping.abort();
     if right == started && reaped { Ok(()) } else { Err("a status or an orphan is missing".into()) }
 }
 
-/// Waits until so many orphans have been reaped; false if none is reaped for a while.
-async fn all_reaped(claims: &Claims, count: u64) -> bool {
-    let (mut reaped, mut since) = (claims.stats().reaped, Instant::now());
+/// Waits until this many orphans have been reaped; false if none is reaped for a while.
+async fn all_reaped(count: u64) -> bool {
+    let (mut reaped, mut since) = (cooperative::stats().reaped, Instant::now());
     while reaped < count && since.elapsed() < Duration::from_secs(20) {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        if claims.stats().reaped > reaped {
-            (reaped, since) = (claims.stats().reaped, Instant::now());
+        if cooperative::stats().reaped > reaped {
+            (reaped, since) = (cooperative::stats().reaped, Instant::now());
         }
     }
     reaped >= count
 }
 
-/// The reaper's descriptor in tokio's reactor: it wakes at most once a second while nothing has ended.
-async fn reap(mut reaper: CooperativeReaper) -> Result<(), Box<dyn Error + Send + Sync>> {
-    // AsyncFd wants to own its descriptor. A duplicate is of the same timer.
-    #[allow(
-        deprecated,
-        reason = "its successor is unsafe, for types that may lie about their descriptor; OwnedFd does not"
-    )]
-    let timer = AsyncFd::with_interest(reaper.as_fd().try_clone_to_owned()?, Interest::READABLE)?;
-    loop {
-        let mut ready = timer.readable().await?;
-        // Before the reaping, which sets the timer anew: what comes after that is news.
-        ready.clear_ready();
-        while let Some(orphan) = reaper.try_next()? {
-            if !orphan.status.success() {
-                println!("orphan {}: {}", orphan.pid, orphan.status);
-            }
-        }
-    }
-}
-
-/// Runs one job after the other until there are enough, or the service is told to stop.
-async fn work(jobs: usize, count: Arc<Count>, claims: Claims) {
+/// Runs one job after the other until there are enough, or the service is sent TERM.
+async fn work(jobs: usize, count: Arc<Count>) {
     while !count.stop.load(Ordering::Relaxed) {
         let job = count.started.fetch_add(1, Ordering::Relaxed);
         if job >= jobs {
@@ -111,13 +90,13 @@ async fn work(jobs: usize, count: Arc<Count>, claims: Claims) {
             return;
         }
         if job % 100 == 0 {
-            println!("{job} jobs started, {} orphans reaped", claims.stats().reaped);
+            println!("{job} jobs started, {} orphans reaped", cooperative::stats().reaped);
         }
         let code = job % 100;
         let mut command = Command::new("sh");
         command.args(["-c", &format!("(sleep 0.2 &); exit {code}")]);
         // tokio waits at once, so that this is safe without a claim too; with it, it is so under any load.
-        let child = claims.claim_with(|| command.spawn(), |child| child.as_ref().ok()?.id());
+        let child = claim(|| command.spawn());
         let status = match child {
             Ok(mut child) => child.wait().await,
             Err(error) => Err(error),

@@ -3,9 +3,11 @@
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
 use crate::signal::Signal;
+use crate::signal::set::SignalSet;
 use crate::sys::{NotAlone, NulByte};
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// An operation that failed, with the kernel's reason as its source.
 ///
@@ -26,7 +28,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The program is nowhere: not at its path, or in no directory of PATH.
+    /// The program does not exist: not at its path, or in no directory of PATH.
     #[error("{program}: not found{searched}")]
     NotFound {
         /// The program as it was asked for.
@@ -95,6 +97,9 @@ pub enum Error {
     /// The new process could not become the user it should (`setgroups(2)`, `setresgid(2)`, `setresuid(2)`).
     #[error("cannot become the user: {_0}{hint}", hint = user_hint(_0))]
     User(#[source] io::Error),
+    /// A resource limit or the nice value of the new process could not be set (`setrlimit(2)`, `setpriority(2)`).
+    #[error("cannot limit the new process: {0}")]
+    Limit(#[source] io::Error),
     /// After the change of user the new process could still become root again; it was not started.
     #[error(
         "main could become root again after the change of user, so it was not started: \
@@ -115,6 +120,15 @@ pub enum Error {
     /// A signal's disposition could not be read or changed (`sigaction(2)`).
     #[error("cannot change the disposition of a signal: {0}")]
     Disposition(#[source] io::Error),
+    /// Another thread has signals unblocked that a [`SignalForwarder`](crate::SignalForwarder) is to receive: the kernel would
+    /// give them to that thread, and their default action would kill the process.
+    #[error("cannot receive {signals:?}: {} has them unblocked; create the forwarder before any thread", thread_name(.thread))]
+    SignalNotBlocked {
+        /// The signals.
+        signals: SignalSet,
+        /// The thread's name (`pthread_setname_np(3)`); empty where `/proc` cannot be read.
+        thread: String,
+    },
     /// The descriptor for signals could not be made (`signalfd(2)`).
     #[error("cannot make a signalfd: {0}")]
     SignalFd(#[source] io::Error),
@@ -126,7 +140,7 @@ pub enum Error {
     SendSignal {
         /// The signal.
         signal: Signal,
-        /// To whom.
+        /// The process that should have got it.
         pid: Pid,
         /// The kernel's answer; EPERM where the target runs as another user and this process has no CAP_KILL.
         source: io::Error,
@@ -134,13 +148,22 @@ pub enum Error {
     /// Waiting for children failed (`waitid(2)`, `wait4(2)`).
     #[error("cannot wait for children: {0}")]
     Wait(#[source] io::Error),
-    /// The child's status was taken by somebody else's `wait`.
+    /// A reaper of the other kind already runs in this process: an exclusive one would take the statuses that a cooperative
+    /// one leaves to their owners.
+    #[error("cannot start {wanted}: {running} runs in this process already, and the two exclude each other")]
+    OtherReaper {
+        /// The constructor that was called.
+        wanted: &'static str,
+        /// The constructor of the reaper that runs.
+        running: &'static str,
+    },
+    /// The child's status was taken by another `wait` in this process.
     #[error("the status of {pid} was taken by another wait in this process")]
     StatusTaken {
         /// The child.
         pid: Pid,
     },
-    /// A descriptor that tells of a child's end could not be made (`eventfd(2)`): no descriptor is left.
+    /// A descriptor that becomes readable when a child exits could not be made (`eventfd(2)`): no descriptor is left.
     #[error("cannot make an eventfd: {0}")]
     EventFd(#[source] io::Error),
     /// A child's output could not be read (`read(2)`, `poll(2)`).
@@ -152,29 +175,28 @@ pub enum Error {
     /// The parent-death signal could not be set (`PR_SET_PDEATHSIG(2const)`).
     #[error("cannot set the parent-death signal: {0}")]
     ParentDeathSignal(#[source] io::Error),
-    /// The timer for the next look at the children could not be made, set or waited for (`timerfd_create(2)`, `poll(2)`).
+    /// The timer for the next check of the children could not be made, set or waited for (`timerfd_create(2)`, `poll(2)`).
     #[error("cannot use a timer: {0}")]
     Timer(#[source] io::Error),
+    /// A descriptor could not be added to the runtime's reactor, or the runtime shuts down (feature `tokio`).
+    #[error("cannot wait in the runtime: {0}")]
+    Reactor(#[source] io::Error),
     /// The background thread could not be started (`pthread_create(3)`, `eventfd(2)`).
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),
-    /// A job could not be contained: there is no `rinit` to run it under, what is there is something else or an older one,
-    /// or it could not do its part.
-    #[error("cannot contain the job: {reason}")]
-    Containment {
-        /// Why, in words, with the path of the rinit.
-        reason: String,
-    },
+    /// A job could not be contained.
+    #[error("cannot contain the job: {0}")]
+    Containment(#[source] ContainmentError),
     /// The channel to a contained job's rinit could not be made or used (`socketpair(2)`, `send(2)`, `recv(2)`, `poll(2)`).
-    #[error("cannot speak with the job's rinit: {0}")]
+    #[error("cannot talk to the job's rinit: {0}")]
     Channel(#[source] io::Error),
-    /// A contained job's rinit has ended without a report: somebody killed it. How main ended is not known, and what the job
-    /// has started may still run.
-    #[error("the job's rinit, {init}, has ended without a report: {}", lost(*.status))]
+    /// A contained job's rinit was killed, and has exited without a report. How main exited is not known, and what the job
+    /// has started may still run, unless it had a cgroup of its own.
+    #[error("the job's rinit, {init}, has exited without a report: {}", lost(*.status))]
     JobLost {
         /// The pid that it had.
         init: Pid,
-        /// How it ended; `None` where its status was taken by another wait in this process.
+        /// How it exited; `None` where its status was taken by another wait in this process.
         status: Option<ExitStatus>,
     },
     /// `/proc` could not be read.
@@ -191,6 +213,71 @@ pub enum Error {
         /// Why not, and what to do instead.
         why: String,
     },
+}
+
+/// Why a job could not be contained.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ContainmentError {
+    /// There is no `rinit` to run it under.
+    #[error("{rinit}: not found{searched}; install rinit, or name it by ContainSpec::rinit")]
+    Missing {
+        /// The program that was looked for.
+        rinit: String,
+        /// Where, as the end of a sentence; empty for a path.
+        searched: String,
+    },
+    /// The rinit cannot be executed.
+    #[error("{0}")]
+    NotExecutable(#[source] Box<Error>),
+    /// The program is not an rinit, or too old a one: it exited without an answer, or answered something else.
+    #[error("{} is not an rinit, or too old: it {}", .rinit.display(), silent(*.status))]
+    NotRinit {
+        /// The program.
+        rinit: PathBuf,
+        /// How it exited, if it did so without an answer.
+        status: Option<ExitStatus>,
+    },
+    /// The program has not answered in time: see `ContainSpec::start_timeout`.
+    #[error("{} has not answered within {} s", .rinit.display(), .within.as_secs_f32())]
+    Timeout {
+        /// The program.
+        rinit: PathBuf,
+        /// The time that it had.
+        within: Duration,
+    },
+    /// The rinit is of another version.
+    #[error("{} speaks version {theirs} with its host, and this program speaks version {ours}", .rinit.display())]
+    WrongVersion {
+        /// The program.
+        rinit: PathBuf,
+        /// Its version of the protocol.
+        theirs: u16,
+        /// The version of this library.
+        ours: u16,
+    },
+    /// This program cannot be a job's init: `rinit_core::contain::init` was not called first in its `main`.
+    #[error("this program does not call rinit_core::contain::init() as the first line of main")]
+    NoEntry,
+    /// The job's cgroup could not be made or used.
+    #[error("cgroup {}: {source}", .directory.display())]
+    Cgroup {
+        /// The directory.
+        directory: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The job's rinit could not do its part.
+    #[error("{message}")]
+    Failed {
+        /// Why, in words.
+        message: String,
+    },
+}
+
+/// What a program that is not an rinit did, as part of a sentence.
+fn silent(status: Option<ExitStatus>) -> String {
+    status.map_or_else(|| "answers differently".to_owned(), |status| format!("{status} without an answer"))
 }
 
 /// What the kernel's answer to a change of user means, where that is one thing.
@@ -221,6 +308,29 @@ impl Error {
     }
 }
 
+/// Keeps the kind of the system's answer, and the whole error as the inner one.
+///
+/// ```
+/// use rinit_core::{ChildSpec, Reaper};
+/// fn run() -> std::io::Result<()> {
+///     Reaper::exclusive()?.spawn(&ChildSpec::new("/no/such/program"))?;
+///     Ok(())
+/// }
+/// assert_eq!(run().unwrap_err().kind(), std::io::ErrorKind::NotFound);
+/// ```
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<Self>());
+        let kind = match (source, &error) {
+            (Some(source), _) => source.kind(),
+            (None, Error::NulByte { .. } | Error::UnknownUser { .. }) => io::ErrorKind::InvalidInput,
+            (None, Error::PrivilegesRetained) => io::ErrorKind::PermissionDenied,
+            (None, _) => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
 impl From<NulByte> for Error {
     fn from(NulByte { what }: NulByte) -> Self {
         Self::NulByte { what }
@@ -239,6 +349,10 @@ impl From<NotAlone> for Error {
 /// What there is beside the calling thread, as part of a sentence.
 fn other_threads(count: Option<usize>) -> String {
     count.map_or_else(|| "other threads run already".to_owned(), |count| format!("{count} threads run already"))
+}
+
+fn thread_name(name: &str) -> String {
+    if name.is_empty() { "another thread".to_owned() } else { format!("the thread {name:?}") }
 }
 
 /// How a rinit that left no report ended, as part of a sentence.

@@ -1,7 +1,9 @@
-//! Exit statuses of processes.
+//! How a process exited or changed.
 
 use crate::signal::Signal;
+use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
 use std::fmt;
+use std::os::unix::process::ExitStatusExt;
 
 /// How a process exited: with an exit code, or terminated by a signal.
 ///
@@ -44,7 +46,20 @@ impl ExitStatus {
         }
     }
 
-    /// Whether the exit code is 0.
+    /// The exit code; `None` where a signal terminated the process.
+    ///
+    /// ```
+    /// assert_eq!(rinit_core::ExitStatus::Code(3).code(), Some(3));
+    /// ```
+    #[must_use]
+    pub const fn code(self) -> Option<u8> {
+        match self {
+            Self::Code(code) => Some(code),
+            Self::Signal { .. } => None,
+        }
+    }
+
+    /// True for exit code 0.
     ///
     /// ```
     /// assert!(rinit_core::ExitStatus::Code(0).success());
@@ -67,7 +82,24 @@ impl ExitStatus {
         }
     }
 
-    /// From the status word of `wait(2)`; `None` if it reports a stop or a continuation.
+    /// From what `waitid(2)` says; `None` for a stop or a continuation.
+    pub(crate) fn from_waitid(status: &WaitIdStatus) -> Option<Self> {
+        if let Some(code) = status.exit_status() {
+            return Some(Self::Code(code as u8));
+        }
+        let signal = Signal::new(status.terminating_signal()?)?;
+        Some(Self::Signal { signal, core_dumped: status.dumped() })
+    }
+
+    /// As the status word of `wait(2)`.
+    fn to_wait(self) -> i32 {
+        match self {
+            Self::Code(code) => i32::from(code) << 8,
+            Self::Signal { signal, core_dumped } => signal.number() | if core_dumped { 0x80 } else { 0 },
+        }
+    }
+
+    /// From the status word of `wait(2)`; `None` for a stop or a continuation.
     pub(crate) fn from_wait(status: i32) -> Option<Self> {
         let signal = status & 0x7f;
         match signal {
@@ -76,6 +108,67 @@ impl ExitStatus {
             _ => Some(Self::Signal { signal: Signal::new(signal)?, core_dumped: status & 0x80 != 0 }),
         }
     }
+}
+
+/// Loses nothing.
+///
+/// ```
+/// use rinit_core::ExitStatus;
+/// assert_eq!(std::process::ExitStatus::from(ExitStatus::Code(7)).code(), Some(7));
+/// ```
+impl From<ExitStatus> for std::process::ExitStatus {
+    fn from(status: ExitStatus) -> Self {
+        Self::from_raw(status.to_wait())
+    }
+}
+
+/// Fails only for a status that says that the process was stopped or continued, which std's waits never return.
+///
+/// ```
+/// use rinit_core::ExitStatus;
+/// let status = std::process::Command::new("sh").args(["-c", "exit 7"]).status().unwrap();
+/// assert_eq!(ExitStatus::try_from(status), Ok(ExitStatus::Code(7)));
+/// ```
+impl TryFrom<std::process::ExitStatus> for ExitStatus {
+    type Error = NotExited;
+
+    fn try_from(status: std::process::ExitStatus) -> Result<Self, NotExited> {
+        Self::from_wait(status.into_raw()).ok_or(NotExited)
+    }
+}
+
+/// The status of a process that was stopped or continued, and has not exited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the process was stopped or continued, and has not exited")]
+pub struct NotExited;
+
+/// A change of a child that a wait returns: see [`Child::wait_change`](crate::Child::wait_change).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WaitStatus {
+    /// It has exited.
+    Exited(ExitStatus),
+    /// A signal has stopped it: STOP, or at a terminal TSTP (^Z), TTIN or TTOU.
+    Stopped(Signal),
+    /// SIGCONT has continued it.
+    Continued,
+}
+
+impl WaitStatus {
+    /// From the status word of `wait(2)`.
+    pub(crate) fn from_wait(status: i32) -> Option<Self> {
+        match status {
+            0xffff => Some(Self::Continued),
+            _ if status & 0xff == 0x7f => Signal::new(status >> 8 & 0xff).map(Self::Stopped),
+            _ => ExitStatus::from_wait(status).map(Self::Exited),
+        }
+    }
+}
+
+/// True if such a child has exited and was not reaped. Takes no status, and does not block.
+pub(crate) fn has_exited(which: WaitId<'_>) -> rustix::io::Result<bool> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    rustix::io::retry_on_intr(|| waitid(which.clone(), options)).map(|found| found.is_some())
 }
 
 impl fmt::Display for ExitStatus {
@@ -102,6 +195,11 @@ mod tests {
         assert_eq!(ExitStatus::from_wait(0x008b), Some(dumped));
         assert_eq!(dumped.to_string(), "killed by SIGSEGV (core dumped)");
         assert_eq!(ExitStatus::from_wait(0x137f), None, "stopped");
+        assert_eq!(WaitStatus::from_wait(0x137f), Some(WaitStatus::Stopped(Signal::STOP)));
+        assert_eq!(WaitStatus::from_wait(0xffff), Some(WaitStatus::Continued));
+        for word in [0x0700, 0x000f, 0x008b, 64] {
+            assert_eq!(ExitStatus::from_wait(word).map(ExitStatus::to_wait), Some(word));
+        }
         assert_eq!(ExitStatus::from_wait(0xffff), None, "continued");
         // A real-time signal: 128 + 64 is the highest code that a signal can make.
         assert_eq!(ExitStatus::from_wait(64).map(ExitStatus::exit_code), Some(192));

@@ -1,4 +1,4 @@
-//! Taking signals and passing them on.
+//! Receiving signals and forwarding them.
 
 use crate::child::Child;
 use crate::error::Error;
@@ -6,17 +6,19 @@ use crate::pid::Pid;
 use crate::process::signal::signal_process;
 use crate::process::signal::{is_gone, send};
 use crate::process::walk::descendants;
+use crate::procfs::reader::{Reader, numbers};
 use crate::signal::Signal;
 use crate::signal::received::ReceivedSignal;
 use crate::signal::rewrite::Rewrite;
 use crate::signal::set::SignalSet;
 use crate::sys;
-use crate::sys::SignalFd;
+use crate::sys::{NotAlone, SignalFd};
 use std::io;
-use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::process::Command;
+use std::thread::{self, ThreadId};
 
-/// The target of a [`SignalForwarder`].
+/// The process or processes to which a [`SignalForwarder`] forwards a signal.
 ///
 /// ```
 /// use rinit_core::{Pid, Recipient};
@@ -25,14 +27,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Recipient<'a> {
-    /// A child of the exclusive mode. Once it was reaped, no process.
+    /// A child of the exclusive mode; once it was reaped, no process.
     Child(&'a Child),
-    /// The child's process group, never another one: [`Child::signal_group`].
+    /// The child's process group, never an unrelated one: [`Child::signal_group`].
     Group(&'a Child),
-    /// A process by its number: for children that std, tokio or a library has started. It is sound until the child
-    /// is reaped: afterwards the number may be another process's.
+    /// A process by its pid: for children that std, tokio or a library has started. It is sound until the child was waited
+    /// for: afterwards the pid may be another process's.
     Process(Pid),
-    /// A process group by its number; the same holds for its leader.
+    /// A process group by its number, which is its leader's pid; the same holds for that.
     ProcessGroup(Pid),
     /// Every descendant of this process, whatever its group or session: each by a pidfd, without the value of a queued
     /// signal. What is forked meanwhile may be missed. Needs `/proc`.
@@ -51,28 +53,29 @@ impl<'a> From<&'a Child> for Recipient<'a> {
     }
 }
 
-/// Receives signals in a process that has its own event loop, and passes them on.
+/// Receives signals in a process that has its own event loop, and forwards them.
 ///
-/// # What it does to threads
+/// # Threads
 ///
-/// The signals are blocked in the calling thread and read from a signalfd ([`AsFd`]). **Make it before the process starts
-/// threads**: they inherit the mask. A thread that does not block these signals takes them away from the descriptor, and
-/// they do there what they would have done (`signalfd(2)`, `pthread_sigmask(3)`). On drop those that this value has blocked
-/// are unblocked in the calling thread, and a pending one then takes its ordinary course; the masks of threads that were
-/// started meanwhile stay. The value cannot be sent to another thread, because the mask to be restored is the thread's own.
+/// The signals are blocked in the calling thread and read from a signalfd ([`AsFd`]). **Create it before the process starts
+/// threads**: they inherit the mask. The kernel gives a signal to any thread that does not block it, and there its default
+/// action kills the process (`signalfd(2)`, `pthread_sigmask(3)`). So [`SignalForwarder::new`] refuses where such a thread
+/// runs, for example under `#[tokio::main]`: create it first in a plain `main`, then build the runtime.
 ///
-/// Handlers that the process has installed for these signals do not run while it lives.
+/// A drop in the thread that created it unblocks the signals there, and a pending one then takes its ordinary course. The masks
+/// of threads that were started meanwhile stay. Handlers that the process has installed for these signals do not run while the
+/// value lives.
 ///
-/// # What it does to children
+/// # Children
 ///
-/// A child inherits the mask over `execve(2)`. [`ChildSpec`](crate::ChildSpec) gives it an empty one; a child of
-/// `std::process::Command` or tokio has these signals blocked, and what is forwarded to it stays pending for ever, unless it
-/// unblocks them itself.
+/// A child inherits the mask over `execve(2)`. [`ChildSpec`](crate::ChildSpec) gives it an empty one. Start a child of
+/// `std::process::Command` or tokio by [`SignalForwarder::unblock_in`]: otherwise what is forwarded to it stays pending for
+/// ever.
 ///
-/// # What the terminal has done already
+/// # Terminals
 ///
 /// ^C and the like reach the whole foreground group. Where [`ReceivedSignal::is_from_kernel`] says so, a child that is in this
-/// process's own group has the signal already; one in a group of its own has not.
+/// process's own group has the signal already; a child in a group of its own has not.
 ///
 /// ```
 /// use rinit_core::{ChildSpec, Reaper, Signal, SignalForwarder, SignalSet};
@@ -95,15 +98,18 @@ pub struct SignalForwarder {
     /// values may be dropped in any order.
     blocked: SignalSet,
     rewrite: Rewrite,
-    _mask_is_the_threads: PhantomData<*const ()>,
+    /// The thread that has this mask.
+    thread: ThreadId,
 }
 
 impl SignalForwarder {
-    /// Receives the signals of the set; KILL and STOP are never received (`signal(7)`).
+    /// Receives the signals of the set. KILL and STOP cannot be received (`signal(7)`).
     ///
     /// # Errors
     ///
-    /// [`Error::SignalMask`] or [`Error::SignalFd`].
+    /// [`Error::SignalNotBlocked`] if another thread runs that has one of the signals unblocked: the kernel would give the
+    /// signal to that thread, which kills the process unless it has a handler. Create the forwarder first of all in `main`,
+    /// before a runtime starts its threads. [`Error::SignalMask`] or [`Error::SignalFd`].
     ///
     /// ```
     /// use rinit_core::{Signal, SignalForwarder, SignalSet};
@@ -120,7 +126,34 @@ impl SignalForwarder {
             let _ = sys::unblock(blocked);
             Error::SignalFd(error)
         })?;
-        Ok(Self { fd, blocked, rewrite: Rewrite::default(), _mask_is_the_threads: PhantomData })
+        let forwarder = Self { fd, blocked, rewrite: Rewrite::default(), thread: thread::current().id() };
+        // After the blocking, so that threads which this one starts need not be looked for.
+        check_other_threads(signals)?;
+        Ok(forwarder)
+    }
+
+    /// Has a child of std's [`Command`] start with the signals unblocked that this forwarder has blocked.
+    ///
+    /// Without it the child inherits the blocked mask over `execve(2)`, and a forwarded TERM stays pending in it for ever.
+    /// [`ChildSpec`](crate::ChildSpec) needs no such call. For tokio's command: `unblock_in(command.as_std_mut())`.
+    ///
+    /// ```
+    /// use rinit_core::{Signal, SignalForwarder, SignalSet};
+    /// use std::os::unix::process::ExitStatusExt;
+    /// use std::process::Command;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let forwarder = SignalForwarder::new(SignalSet::only(Signal::TERM))?;
+    /// let mut command = Command::new("sleep");
+    /// let mut child = forwarder.unblock_in(command.arg("60")).spawn()?;
+    /// # rinit_core::process::signal_process(&rinit_core::process::Process::read(child.id().try_into()?)?.unwrap(), Signal::TERM)?;
+    /// // … TERM arrives here, and is forwarded to it …
+    /// assert_eq!(child.wait()?.signal(), Some(15));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn unblock_in<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        sys::unblock_before_exec(command, self.blocked);
+        command
     }
 
     /// Rewrites signals when they are forwarded.
@@ -141,7 +174,7 @@ impl SignalForwarder {
         self
     }
 
-    /// The next signal that has arrived; `None` when there is none. Does not block.
+    /// The next signal that has arrived; `None` if there is none. Does not block.
     ///
     /// # Errors
     ///
@@ -158,7 +191,7 @@ impl SignalForwarder {
         self.fd.read().map_err(Error::SignalWait)
     }
 
-    /// Forwards a signal: rewritten, with its value, or not at all if a rule drops it. A recipient that has exited is no
+    /// Forwards a signal: rewritten, with its value, or not at all if a rule drops it. A recipient that has exited is not an
     /// error.
     ///
     /// # Errors
@@ -191,7 +224,39 @@ impl SignalForwarder {
     }
 }
 
-/// Sends to all, also if some refuse it.
+/// Fails if a thread other than the calling one can take one of the signals away from the descriptor.
+///
+/// Where `/proc` cannot be read, any second thread is taken for one.
+fn check_other_threads(signals: SignalSet) -> Result<(), Error> {
+    // The kernel never blocks these two, and never delivers them to a descriptor.
+    let signals = signals.without(Signal::KILL).without(Signal::STOP);
+    let me = Pid::this();
+    let mut threads = Vec::new();
+    if !matches!(numbers(&format!("/proc/{me}/task"), &mut threads), Ok(Some(()))) {
+        return match sys::only_thread() {
+            Err(NotAlone::MultiThreaded { .. }) => Err(Error::SignalNotBlocked { signals, thread: String::new() }),
+            // Where even that cannot be known, the caller's order of operations has to be trusted.
+            Ok(_) | Err(NotAlone::Unknown(_)) => Ok(()),
+        };
+    }
+    let mut reader = Reader::new();
+    let caller = Pid::from(rustix::thread::gettid());
+    for thread in threads.into_iter().filter(|thread| *thread != caller) {
+        // A thread that has exited meanwhile takes nothing.
+        if !reader.thread_is_alive(me, thread)? {
+            continue;
+        }
+        let Some(status) = reader.thread_status(me, thread)?.and_then(|status| status.signals) else { continue };
+        let open = signals.difference(status.blocked);
+        if !open.is_empty() {
+            let name = std::fs::read_to_string(format!("/proc/{me}/task/{thread}/comm")).unwrap_or_default();
+            return Err(Error::SignalNotBlocked { signals: open, thread: name.trim_end().to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// Sends to all descendants, also after one has refused it.
 fn to_descendants(signal: Signal) -> Result<(), Error> {
     let all = descendants(rustix::process::getpid().into())?;
     let mut result = Ok(());
@@ -216,6 +281,9 @@ impl AsRawFd for SignalForwarder {
 
 impl Drop for SignalForwarder {
     fn drop(&mut self) {
-        let _ = sys::unblock(self.blocked);
+        // Another thread's mask was never changed by this value.
+        if thread::current().id() == self.thread {
+            let _ = sys::unblock(self.blocked);
+        }
     }
 }

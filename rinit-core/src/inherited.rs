@@ -6,17 +6,17 @@ use crate::signal::Signal;
 use crate::signal::set::SignalSet;
 use crate::sys;
 use crate::sys::Disposition;
+use std::process::Command;
 
 /// The signal mask and the disposition of SIGCHLD that this process inherited, recorded before they are changed.
 ///
-/// An init blocks every signal, so that none is lost or ends it before it waits for them, and needs SIGCHLD at its
-/// default: where it is ignored, the kernel reaps children itself and their statuses are gone (`waitpid` then waits until
-/// the last one has ended and fails; tini, catatonit and others hang for ever). A child must get back what was there
-/// before. The dispositions of all other signals are left as they are, so that a child inherits them through
-/// `execve(2)` without being listed here.
+/// An init blocks every signal, so that none is lost or kills it before it waits for them, and needs SIGCHLD at its
+/// default: where it is ignored, the kernel reaps children itself and their statuses are lost (`waitpid` then waits until
+/// the last child has exited and fails; tini, catatonit and others hang for ever). A child must get back what was there
+/// before. The dispositions of all other signals stay as they are, and a child inherits them through `execve(2)`.
 ///
 /// Even the signals of synchronous faults are blocked: sent by `kill(2)` they are forwarded like any other, and a real
-/// fault ends the process whether they are blocked or not ([`Signal::is_synchronous_fault`]).
+/// fault kills the process whether they are blocked or not ([`Signal::is_synchronous_fault`]).
 ///
 /// Source: `sigprocmask(2)`, `sigaction(2)`, `wait(2)` NOTES, `execve(2)`.
 ///
@@ -42,7 +42,7 @@ impl Inherited {
     /// Blocks all signals in the calling thread, then gives SIGCHLD its default action; returns what was there before.
     ///
     /// Call it before any thread is started: each thread has a mask of its own and inherits its creator's. In this order,
-    /// because a child that ends between the two calls must find SIGCHLD blocked.
+    /// because a child that exits between the two calls must find SIGCHLD blocked.
     ///
     /// # Errors
     ///
@@ -50,14 +50,15 @@ impl Inherited {
     ///
     /// ```
     /// # fn main() -> Result<(), rinit_core::Error> {
-    /// let inherited = rinit_core::Inherited::capture()?;
-    /// # let _ = inherited;
+    /// let inherited = rinit_core::Inherited::capture()?; // the first line of main
+    /// let spec = rinit_core::ChildSpec::new("nginx").inherit_signals(&inherited);
+    /// # drop(spec);
     /// # Ok(())
     /// # }
     /// ```
     pub fn capture() -> Result<Self, Error> {
-        // First, so that it is the parent of the very first moment. It takes nothing from the signals: what ends this process
-        // before they are blocked could have come a moment sooner as well.
+        // Before the signals are blocked, so that the parent's death is not missed. A signal that kills this process in
+        // between could have come a moment earlier as well.
         let parent = ParentWatch::start();
         let mask = sys::block(SignalSet::all()).map_err(Error::SignalMask)?;
         let before = sys::set_disposition(Signal::CHLD, Disposition::Default).map_err(Error::Disposition)?;
@@ -103,7 +104,7 @@ impl Inherited {
         self.sigchld_ignored
     }
 
-    /// The parent of that moment, whose end since then is not missed.
+    /// The parent at that moment, whose death since then is not missed.
     ///
     /// ```
     /// # fn main() -> Result<(), rinit_core::Error> {
@@ -114,6 +115,24 @@ impl Inherited {
     #[must_use]
     pub const fn parent(&self) -> ParentWatch {
         self.parent
+    }
+
+    /// Has a child of std's [`Command`] start with the mask that was inherited. Without it the child has every signal blocked,
+    /// as this process has, and cannot be stopped by TERM. [`ChildSpec`](crate::ChildSpec) needs no such call.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let inherited = rinit_core::Inherited::capture()?;
+    /// let script = "kill -TERM $$; exit 1"; // the signal is not blocked there
+    /// let mut command = std::process::Command::new("sh");
+    /// let status = inherited.restore_in(command.args(["-c", script])).status()?;
+    /// assert_eq!(status.code(), None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn restore_in<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        sys::set_mask_before_exec(command, self.mask);
+        command
     }
 
     /// Puts the calling thread's mask and the disposition of SIGCHLD back.

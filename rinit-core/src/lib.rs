@@ -1,24 +1,45 @@
 //! The mechanisms and the policy of an init process: reap, forward, supervise.
 //!
 //! A process that becomes PID 1 of a container gets two duties that it never asked for. The kernel does not apply default
-//! signal actions to PID 1, so that a program without a handler ignores TERM; and every orphan of the namespace becomes
-//! its child, which stays a zombie until it is waited for. This crate does both jobs: for a program that it starts
-//! ([`Init`]), for the service that it is part of ([`Init::split`]), or piece by piece ([`Reaper`], [`SignalForwarder`], [`become_subreaper`]).
+//! signal actions to PID 1, so a program without a handler ignores TERM. And every orphan of the namespace becomes its child,
+//! which stays a zombie until it is waited for. This crate does both jobs.
 //!
-//! # The trap
+//! # Which way in
+//!
+//! | your process | way | costs |
+//! |---|---|---|
+//! | runs another program and does nothing else | [`Init::new`], or the `rinit` program itself | nothing beside it |
+//! | is a service whose `main` you can change | [`Init::split`], its first line | one more process |
+//! | starts jobs that must leave nothing behind; is a plug-in or library in a program of another author | [`ChildSpec::contain`] | one process for each job |
+//! | has threads already, and adopts orphans | [`Reaper::cooperative`]; [`claim`] for children that are waited for late | one wake-up a second |
+//! | starts children, and all of them through [`ChildSpec`] | [`Reaper::exclusive`] | one descriptor for each child |
+//! | only forwards signals | [`SignalForwarder`] | one descriptor |
+//!
+//! If in doubt, split. With tokio: the feature `tokio`, and its module [`tokio`](crate::tokio). [`embedding`] explains each
+//! way, and [`contain`] the contained jobs. As PID 1 nothing else is needed; elsewhere call [`become_subreaper`] first, which
+//! [`Init`] does by itself. A program that is both may ask `std::process::id() == 1`.
+//!
+//! # The trap, and what is promised
 //!
 //! "Wait for any child" takes every status there is, also those that `std::process::Child::wait`, tokio or C's `system`
-//! are waiting for; they then fail with ECHILD. The kernel does not tell an adopted orphan from a child that was forked
-//! here. So [`Init::new`] and [`Reaper::exclusive`] are for processes that start children **only** through [`ChildSpec`].
-//! Any other service calls [`Init::split`] as the first line of `main`; a threaded process that cannot takes
-//! [`Reaper::cooperative`].
-//! A service that spawns by other means splits: its own process then has the children that it starts and no others.
+//! are waiting for; they then fail with ECHILD, or, in Python, return 0. The kernel does not tell an adopted orphan from a
+//! child that was forked here. What each way promises:
+//!
+//! - **Split, contained jobs**: no exit status is ever taken from other code.
+//! - **Cooperative**: none of a child that is [claimed](claim), that is waited for within the settling time (2 s) after its
+//!   exit, or that was started by a thread, not the main one, that still runs. **A child of the main thread, the body of an
+//!   `async fn main` included, that is not claimed and is waited for later, is lost.** Leave the main thread idle, or claim:
+//!   see [`CooperativeReaper`](cooperative::CooperativeReaper).
+//! - **Exclusive, `Init::new`**: only those of [`ChildSpec`] children are kept. One `Command::output` anywhere in the process
+//!   can lose its status. An exclusive reaper beside a cooperative one is an error.
 //!
 //! # Order of operations
 //!
-//! 1. [`Inherited::capture`], first in `main` and before any thread: signals are blocked per thread.
-//! 2. [`become_subreaper`] where the process is not PID 1 ([`Init`] does it by itself).
-//! 3. Start children, through [`ChildSpec`]: their signal state is what you say, not what this process has blocked.
+//! 1. [`Inherited::capture`], [`SignalForwarder::new`] or [`Init::split`], first in `main` and before any thread: signals are
+//!    blocked per thread. [`contain::init`] comes before even these.
+//! 2. [`become_subreaper`] where the process is not PID 1.
+//! 3. Start children. Those of [`ChildSpec`] get the signal state that you say; for std's `Command` there are
+//!    [`SignalForwarder::unblock_in`] and [`Inherited::restore_in`].
 //! 4. Wait for signals and children in one place.
 //!
 //! ```no_run
@@ -35,12 +56,15 @@
 //! # Global effects
 //!
 //! All are named where they happen: the calling thread's signal mask, the disposition of SIGCHLD, the subreaper attribute,
-//! and, only under [`c_main!`] and in the init that [`Init::split`] leaves behind, the closing of descriptors and the change of
-//! directory.
+//! and, only under [`c_main!`] and in the inits that [`Init::split`] and [`contain::init`] run, the closing of descriptors and
+//! the change of directory.
 //!
-//! Linux only.
+//! Linux only: elsewhere the crate does not compile, and says so.
 
-#![cfg(target_os = "linux")]
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "rinit-core works on Linux only; depend on it under [target.'cfg(target_os = \"linux\")'.dependencies] in Cargo.toml"
+);
 
 mod c_main;
 pub mod child;
@@ -49,6 +73,7 @@ pub mod diagnose;
 mod error;
 mod exit_status;
 mod forwarder;
+#[cfg(any(feature = "fuzzing", test))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod inherited;
@@ -67,20 +92,38 @@ mod sys;
 mod terminal;
 #[cfg(test)]
 mod test_support;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 mod user;
+
+// Pages of the documentation. The links between them come first, since the first definition of a name counts.
+/// [contain.md]: crate::contain
+/// [mio.rs]: https://docs.rs/crate/rinit-core/latest/source/examples/mio.rs
+/// [plugin.rs]: https://docs.rs/crate/rinit-core/latest/source/examples/plugin.rs
+/// [process_manager.rs]: https://docs.rs/crate/rinit-core/latest/source/examples/process_manager.rs
+/// [public-api.txt]: https://docs.rs/rinit-core/latest/rinit_core/all.html
+/// [split.rs]: https://docs.rs/crate/rinit-core/latest/source/examples/split.rs
+/// [threads.rs]: https://docs.rs/crate/rinit-core/latest/source/examples/threads.rs
+/// [tokio_jobs.rs]: https://docs.rs/crate/rinit-core/latest/source/examples/tokio_jobs.rs
+/// [tokio_service.rs]: https://docs.rs/crate/rinit-core/latest/source/examples/tokio_service.rs
+///
+#[doc = include_str!("../docs/embedding.md")]
+#[cfg(any(doc, doctest))]
+pub mod embedding {}
 
 pub use child::Child;
 pub use child::spec::stdio::Stdio;
 pub use child::spec::{ChildSpec, ProcessGroup};
 pub use error::Error;
-pub use exit_status::ExitStatus;
+pub use exit_status::{ExitStatus, NotExited, WaitStatus};
 pub use forwarder::{Recipient, SignalForwarder};
 pub use inherited::Inherited;
 pub use init::Init;
 #[doc(hidden)]
 pub use init::contained::__contained;
 pub use parent_death::ParentWatch;
-pub use pid::Pid;
+pub use pid::{NotAPid, Pid};
+pub use reaper::cooperative::claim;
 pub use reaper::subreaper::become_subreaper;
 pub use reaper::{Reaper, cooperative};
 pub use report::Report;

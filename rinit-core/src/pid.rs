@@ -45,6 +45,18 @@ impl Pid {
         }
     }
 
+    /// The calling process's own pid (`getpid(2)`).
+    ///
+    /// ```
+    /// if rinit_core::Pid::this() == rinit_core::Pid::INIT {
+    ///     println!("this is the init process of its PID namespace");
+    /// }
+    /// ```
+    #[must_use]
+    pub fn this() -> Self {
+        rustix::process::getpid().into()
+    }
+
     /// The number.
     ///
     /// ```
@@ -66,6 +78,26 @@ impl From<rustix::process::Pid> for Pid {
         Self(pid.as_raw_nonzero())
     }
 }
+
+/// As `std::process::Child::id` returns it.
+///
+/// ```
+/// use rinit_core::Pid;
+/// assert_eq!(Pid::try_from(std::process::id()).unwrap(), Pid::this());
+/// assert!(Pid::try_from(0).is_err());
+/// ```
+impl TryFrom<u32> for Pid {
+    type Error = NotAPid;
+
+    fn try_from(raw: u32) -> Result<Self, NotAPid> {
+        i32::try_from(raw).ok().and_then(Self::new).ok_or(NotAPid(raw))
+    }
+}
+
+/// A number that cannot be a pid: 0, or more than the kernel's pids can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not a pid")]
+pub struct NotAPid(u32);
 
 impl fmt::Display for Pid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,7 @@
 //! Each test has a process of its own, the host of the jobs. This program is also the host that is killed (`host`).
 #![allow(unsafe_code)] // A host that forks without exec.
 
-use rinit_core::contain::{ContainSpec, Job};
+use rinit_core::contain::{ContainSpec, ContainmentError, Job};
 use rinit_core::diagnose::Reason;
 use rinit_core::{
     ChildSpec, Error, ExitStatus, ProcessGroup, Reaper, Report, Signal, SignalSet, Stdio, User, become_subreaper,
@@ -23,24 +23,24 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// A mark by which everything of a job is found again; what is still there at the end is killed.
-struct Mark(String);
+pub(crate) struct Mark(String);
 
 impl Mark {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         Self(format!("contain-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
     }
 
-    fn on(&self, spec: ChildSpec) -> ChildSpec {
+    pub(crate) fn on(&self, spec: ChildSpec) -> ChildSpec {
         spec.env(MARK, &self.0)
     }
 
-    fn left(&self) -> Vec<Process> {
+    pub(crate) fn left(&self) -> Vec<Process> {
         marked(&self.0)
     }
 
     #[track_caller]
-    fn assert_nothing_is_left(&self) {
+    pub(crate) fn assert_nothing_is_left(&self) {
         // Twice: one that hops from process to process may be missed by a single look.
         for _ in 0..2 {
             let left: Vec<_> = self.left().iter().map(|process| procfs::command_line(process.pid)).collect();
@@ -256,12 +256,13 @@ fn a_missing_rinit_is_named() {
     // SAFETY: this process has one thread.
     unsafe { std::env::set_var("PATH", "/no/such/directory:/bin") };
     let error = ChildSpec::new("true").contain().start().expect_err("there is none");
-    assert!(matches!(error, Error::Containment { .. }), "{error:?}");
+    assert!(matches!(error, Error::Containment(ContainmentError::Missing { .. })), "{error:?}");
     let text = error.to_string();
-    assert!(text.contains("no rinit in PATH (/no/such/directory:/bin)"), "{text}");
+    assert!(text.contains("rinit: not found in PATH (/no/such/directory:/bin)"), "{text}");
     let error = ChildSpec::new("true").contain().rinit("/no/such/rinit").start().expect_err("there is none");
     assert!(
-        matches!(error, Error::Containment { .. }) && error.to_string().contains("/no/such/rinit: not found"),
+        matches!(error, Error::Containment(ContainmentError::Missing { .. }))
+            && error.to_string().contains("/no/such/rinit: not found"),
         "{error}"
     );
     // It is found where it is, whatever PATH the job gets.
@@ -283,20 +284,23 @@ fn another_program_is_no_rinit() {
         path
     };
     let mistaken = |path: &Path| match ChildSpec::new("true").contain().rinit(path).start() {
-        Err(Error::Containment { reason }) => reason,
+        Err(Error::Containment(error)) => error,
         other => panic!("{other:?}"),
     };
-    let slow = script("slow", "exec sleep 1000");
-    let slow = std::thread::spawn(move || ChildSpec::new("true").contain().rinit(slow).start().map(drop));
     let silent = mistaken(&script("silent", "exit 3"));
-    assert!(silent.contains("exited with status 3") && silent.contains("no rinit, or too old"), "{silent}");
+    let status = Some(ExitStatus::Code(3));
+    assert!(matches!(silent, ContainmentError::NotRinit { status: found, .. } if found == status), "{silent}");
+    let silent = silent.to_string();
+    assert!(silent.contains("exited with status 3") && silent.contains("not an rinit, or too old"), "{silent}");
     let garbled = mistaken(&script("garbled", "eval \"printf 'HTTP/1.0 400 what?' >&$2\"; exec sleep 1000"));
-    assert!(garbled.contains("something that no rinit says"), "{garbled}");
+    assert!(matches!(garbled, ContainmentError::NotRinit { status: None, .. }), "{garbled}");
     // Version 9 of a later one.
     let newer = mistaken(&script("newer", r#"eval "printf '\003\002\000\000\000\011\000' >&$2"; exec sleep 1000"#));
-    assert!(newer.contains("version 9") && newer.contains("version 1"), "{newer}");
-    let slow = slow.join().expect("the thread").expect_err("a sleep is no rinit");
-    assert!(matches!(&slow, Error::Containment { reason } if reason.contains("not answered")), "{slow}");
+    assert!(matches!(newer, ContainmentError::WrongVersion { theirs: 9, ours: 2, .. }), "{newer}");
+    // By a program that never answers, a start is held up for no longer than it allows.
+    let slow = ChildSpec::new("true").contain().rinit(script("slow", "exec sleep 1000"));
+    let slow = slow.start_timeout(Duration::from_millis(200)).start().expect_err("a sleep is not an rinit");
+    assert!(matches!(slow, Error::Containment(ContainmentError::Timeout { .. })), "{slow}");
     assert!(procfs::children(std::process::id() as i32).is_empty(), "a child is left");
 }
 
@@ -479,7 +483,7 @@ fn a_lost_rinit_is_an_error() {
     let error = job.wait().expect_err("no report");
     let by_kill = |status: &ExitStatus| status.signal() == Some(Signal::KILL);
     assert!(matches!(&error, Error::JobLost { status: Some(status), .. } if by_kill(status)), "{error:?}");
-    assert!(error.to_string().ends_with("has ended without a report: killed by SIGKILL"), "{error}");
+    assert!(error.to_string().ends_with("has exited without a report: killed by SIGKILL"), "{error}");
     wait_until("main's end with it", || mark.left().is_empty());
     if require_for_part(needs::root()).is_none() {
         return;
@@ -620,14 +624,13 @@ fn an_exclusive_reaper_reaps_no_rinit_of_a_job() {
 fn children_of_std_and_tokio_beside_jobs_lose_nothing() {
     const EACH: u32 = 60;
     let _subreaper = become_subreaper().expect("subreaper");
-    let reaper = Reaper::cooperative().expect("a reaper").settle(Duration::from_millis(300)).start().expect("start");
-    let claims = reaper.claims();
+    let _reaper = Reaper::cooperative().expect("a reaper").settle(Duration::from_millis(300)).start().expect("start");
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 for round in 0..EACH {
                     let code = (round % 100) as u8;
-                    let mut job = claims.claim(|| contained(shell(&format!("(true &); exit {code}"))).start());
+                    let mut job = rinit_core::claim(|| contained(shell(&format!("(true &); exit {code}"))).start());
                     let job = job.as_mut().expect("the job starts");
                     assert_eq!(job.wait().expect("a report").main, Some(ExitStatus::Code(code)));
                 }
@@ -637,7 +640,7 @@ fn children_of_std_and_tokio_beside_jobs_lose_nothing() {
             for round in 0..EACH {
                 let code = (round % 100) as i32;
                 let script = format!("(true &); exit {code}");
-                let mut child = claims.claim(|| Command::new("sh").args(["-c", &script]).spawn()).expect("spawn");
+                let mut child = rinit_core::claim(|| Command::new("sh").args(["-c", &script]).spawn()).expect("spawn");
                 assert_eq!(child.wait().expect("no ECHILD").code(), Some(code));
             }
         });

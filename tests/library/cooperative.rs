@@ -3,7 +3,7 @@
 //! Each test has a process of its own, which becomes a subreaper: the kernel gives the orphans to its main thread. The same
 //! under load is `stress::no_steal`.
 
-use rinit_core::{ExitStatus, Reaper, become_subreaper};
+use rinit_core::{ExitStatus, Reaper, become_subreaper, claim, cooperative};
 use rustix::event::{PollFd, PollFlags};
 use std::collections::HashSet;
 use std::os::fd::AsFd;
@@ -36,7 +36,7 @@ fn is_zombie(pid: u32) -> bool {
 fn a_claimed_child_is_waited_for_after_five_seconds() {
     let _subreaper = become_subreaper().expect("subreaper");
     let reaper = Reaper::cooperative().expect("reaper").settle(Duration::from_millis(300)).start().expect("thread");
-    let mut claimed = reaper.claims().claim(|| shell("exit 21").spawn()).expect("spawn");
+    let mut claimed = claim(|| shell("exit 21").spawn()).expect("spawn");
     let mut unclaimed = shell("exit 22").spawn().expect("spawn");
     wait_until("it to end", || is_zombie(claimed.id()));
     let ended = Instant::now();
@@ -55,8 +55,8 @@ fn a_claimed_child_is_waited_for_after_five_seconds() {
 fn an_unclaimed_child_is_waited_for_within_the_settling_time() {
     let _subreaper = become_subreaper().expect("subreaper");
     // So long that this process cannot be late, however busy the machine is.
-    let reaper = Reaper::cooperative().expect("reaper").settle(Duration::from_secs(3600)).start().expect("thread");
-    let stats = || reaper.claims().stats();
+    let _reaper = Reaper::cooperative().expect("reaper").settle(Duration::from_secs(3600)).start().expect("thread");
+    let stats = cooperative::stats;
     let mut child = shell("exit 23").spawn().expect("spawn");
     wait_until("the zombie to be seen", || stats().settling == 1);
     let some_checks = || {
@@ -75,8 +75,7 @@ fn a_thread_exits_before_its_child() {
     let _subreaper = become_subreaper().expect("subreaper");
     let reaper = Reaper::cooperative().expect("reaper").settle(Duration::from_millis(300)).start().expect("thread");
     // Claimed: the thread ends while the child runs.
-    let claims = reaper.claims().clone();
-    let start = move || claims.claim(|| shell("read x; exit 31").stdin(Stdio::piped()).spawn());
+    let start = move || claim(|| shell("read x; exit 31").stdin(Stdio::piped()).spawn());
     let mut running = std::thread::spawn(start).join().expect("no panic").expect("spawn");
     // Unclaimed: seen as a zombie under its thread, which ends then.
     let (end, ended) = mpsc::channel::<()>();
@@ -86,7 +85,7 @@ fn a_thread_exits_before_its_child() {
         let _ = ended.recv();
     });
     let mut zombie = receive.recv().expect("a child");
-    wait_until("it to be known as own", || is_zombie(zombie.id()) && reaper.claims().stats().own == 1);
+    wait_until("it to be known as own", || is_zombie(zombie.id()) && cooperative::stats().own == 1);
     drop(end);
     thread.join().expect("no panic");
     assert_eq!(running.try_wait().expect("alive"), None, "it died with its thread");
@@ -125,8 +124,8 @@ fn orphans_by_poll_with_their_status() {
 fn a_released_child_is_reaped() {
     let _subreaper = become_subreaper().expect("subreaper");
     let reaper = Reaper::cooperative().expect("reaper").settle(Duration::from_millis(100)).start().expect("thread");
-    let child = reaper.claims().claim(|| shell("exit 51").spawn()).expect("spawn");
-    assert!(reaper.claims().release(&child) && !reaper.claims().release(&child));
+    let child = claim(|| shell("exit 51").spawn()).expect("spawn");
+    assert!(cooperative::release(&child) && !cooperative::release(&child));
     let orphan = reaper.next(deadline()).expect("no failure").expect("reaped");
     assert_eq!((orphan.pid.get().unsigned_abs(), orphan.status), (child.id(), ExitStatus::Code(51)));
 }
@@ -137,15 +136,15 @@ fn a_subscriber_that_does_not_read_stops_nothing() {
     let reaper = Reaper::cooperative().expect("reaper").start().expect("thread");
     assert!(shell("i=0; while [ $i -lt 2000 ]; do (exit 5 &); i=$((i+1)); done").status().expect("status").success());
     let made = Instant::now();
-    wait_until("all to be reaped", || reaper.claims().stats().reaped == 2000);
+    wait_until("all to be reaped", || cooperative::stats().reaped == 2000);
     println!("2000 orphans at once: all reaped {} ms after the last was made", made.elapsed().as_millis());
     // They are handed over after they were counted.
-    wait_until("the oldest to be dropped", || reaper.claims().stats().dropped == 976);
+    wait_until("the oldest to be dropped", || cooperative::stats().dropped == 976);
     let mut read = 0;
     while reaper.next(Duration::from_millis(100)).expect("no failure").is_some() {
         read += 1;
     }
-    let stats = reaper.claims().stats();
+    let stats = cooperative::stats();
     assert_eq!((read, stats.dropped, stats.settling), (1024, 976, 0));
 }
 
@@ -155,10 +154,10 @@ fn without_zombies_no_list_is_read() {
     let mut living = shell("read x").stdin(Stdio::piped()).spawn().expect("spawn");
     let started = Instant::now();
     let reaper = Reaper::cooperative().expect("reaper").start().expect("thread");
-    wait_until("three checks", || reaper.claims().stats().checks == 4);
+    wait_until("three checks", || cooperative::stats().checks == 4);
     let took = started.elapsed();
-    let stats = reaper.claims().stats();
-    assert_eq!(stats.looks, 0);
+    let stats = cooperative::stats();
+    assert_eq!(stats.scans, 0);
     assert!(took >= Duration::from_millis(2900), "four checks in {took:?}");
     drop(reaper);
     drop(living.stdin.take());
@@ -181,8 +180,8 @@ fn sleeps() -> u64 {
 #[test(own_process)]
 fn without_zombies_it_wakes_once_a_second() {
     let _subreaper = become_subreaper().expect("subreaper");
-    let reaper = Reaper::cooperative().expect("reaper").start().expect("thread");
-    let stats = || reaper.claims().stats();
+    let _reaper = Reaper::cooperative().expect("reaper").start().expect("thread");
+    let stats = cooperative::stats;
     let mut child = None;
     for what in ["no child", "a living child"] {
         wait_until("the first check", || stats().checks > 0);
@@ -194,7 +193,7 @@ fn without_zombies_it_wakes_once_a_second() {
         assert!(wakes <= took.as_secs() + 3, "{wakes} in {took:?}");
         child = child.or_else(|| shell("read x").stdin(Stdio::piped()).spawn().ok());
     }
-    assert_eq!(stats().looks, 0);
+    assert_eq!(stats().scans, 0);
     let mut child = child.expect("spawn");
     drop(child.stdin.take());
     assert_eq!(child.wait().expect("its status").code(), Some(1), "read at the end of the file");

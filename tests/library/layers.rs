@@ -10,7 +10,7 @@ use support::test;
 
 /// From the top layer to the bottom one. Modules of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
-    &["init"],
+    &["init", "tokio"],
     &["contain"],
     &["diagnose", "forwarder", "reaper", "report"],
     &["child", "survivor"],
@@ -24,6 +24,9 @@ const LAYERS: &[&[&str]] = &[
 
 /// Files that stand outside: re-exports, the macro for `main`, hooks for fuzzing, helpers of unit tests.
 const OUTSIDE: &[&str] = &["lib", "c_main", "fuzzing", "test_support"];
+
+/// Lines by which a module has a function of a higher layer under its public path. They import nothing for the module's own use.
+const PUBLIC_PATHS: &[(&str, &str)] = &[("contain", "pub use crate::init::contained::init;")];
 
 #[test]
 fn modules_import_only_from_lower_layers() {
@@ -54,7 +57,7 @@ fn check(module: &str, text: &str) -> Vec<(usize, String)> {
         {
             break;
         }
-        if line.trim_start().starts_with("//") {
+        if line.trim_start().starts_with("//") || PUBLIC_PATHS.contains(&(module, line)) {
             continue;
         }
         for (at, _) in line.match_indices("crate::") {

@@ -10,6 +10,8 @@ mod child;
 mod child_spec;
 // `ChildSpec::contain`.
 mod contain;
+// A program that contains its jobs by itself; limits, usage, cgroups, and jobs that hold their rinit.
+mod contain_itself;
 // `Reaper::cooperative`.
 mod cooperative;
 // The documentation's examples.
@@ -28,12 +30,16 @@ mod public_api;
 mod shutdown_model;
 // The shutdown policy under arbitrary orders of events.
 mod shutdown_policy;
+// Several reapers in one process, forwarders beside threads.
+mod sharing;
 // `Init::split`.
 mod split;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Before all: this program is also the init of the jobs that it contains by itself.
+    rinit_core::contain::init();
     // First: a split needs a process with one thread, and a reaper one that has started nothing else.
     match std::env::var("RINIT_TEST_ROLE").as_deref() {
         Ok("child_host") => child::host(),
@@ -43,6 +49,8 @@ fn main() -> ExitCode {
         Ok("sender") => embedding::sender(),
         Ok("shell") => child_spec::as_a_shell(),
         Ok("split") => split::role(),
+        Ok("stopped_host") => sharing::stopped_host(),
+        Ok("tracer") => contain_itself::tracer(),
         _ => return support::harness::run_alone().unwrap_or_else(support::harness::main),
     }
     ExitCode::SUCCESS

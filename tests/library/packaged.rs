@@ -26,7 +26,7 @@ fn cargo_ok(directory: &Path, words: &[&str]) {
 }
 
 fn first_example(page: &str) -> String {
-    let (_, rest) = page.split_once("```rust\n").expect("an example");
+    let (_, rest) = page.split_once("```rust,no_run\n").expect("an example");
     rest.split_once("```").expect("its end").0.to_owned()
 }
 

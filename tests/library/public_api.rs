@@ -17,7 +17,7 @@ fn repository() -> PathBuf {
 fn api() -> Result<PublicApi, String> {
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("public-api");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["rustdoc", "--quiet", "--lib", "--target-dir"]).arg(&target);
+    cargo.args(["rustdoc", "--quiet", "-p", "rinit-core", "--all-features", "--lib", "--target-dir"]).arg(&target);
     cargo.args(["--", "-Z", "unstable-options", "--output-format", "json"]);
     // The JSON is not stable. This compiler's is read by the pinned version of the crate public-api.
     cargo.env("RUSTC_BOOTSTRAP", "1").current_dir(env!("CARGO_MANIFEST_DIR"));

@@ -1,4 +1,4 @@
-//! A started child and how it ended.
+//! A started child and how it exited.
 
 pub(crate) mod exec_failure;
 pub(crate) mod output;
@@ -10,12 +10,13 @@ pub(crate) mod spec;
 
 pub use output::Output;
 pub use spec::ProcessGroup;
+pub use spec::limits::Resource;
 
 use crate::child::registry::{Ending, Reserved, Slot};
 use crate::child::spec::ChildSpec;
 use crate::child::spec::start::Started;
 use crate::error::Error;
-use crate::exit_status::ExitStatus;
+use crate::exit_status::{ExitStatus, WaitStatus, has_exited};
 use crate::pid::Pid;
 use crate::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -28,12 +29,11 @@ use std::time::{Duration, Instant};
 
 /// A child of the exclusive mode: see [`Reaper::spawn`](crate::Reaper::spawn).
 ///
-/// Its status is kept until it is asked for, and forgotten when the handle is dropped; the process itself is neither
-/// ended nor left a zombie by that: a reaper takes it when its time comes. The handle can be used in any thread, also after
-/// the [`Reaper`](crate::Reaper) was dropped; it then reaps its own child. Only a child whose handle was dropped too stays a
-/// zombie until there is a reaper again, or the process ends.
+/// Its status is kept until the handle is dropped. The drop does not stop the process, and a reaper reaps it when it exits.
+/// The handle can be used in any thread, also after the [`Reaper`](crate::Reaper) was dropped; it then reaps its own child. A
+/// child whose handle was dropped too stays a zombie until there is a reaper again, or this process exits.
 ///
-/// As a descriptor ([`AsFd`]) it becomes readable when the child has ended: its pidfd, or, on kernels before 5.3 and
+/// As a descriptor ([`AsFd`]) it becomes readable when the child has exited: its pidfd, or, on kernels before 5.3 and
 /// under seccomp filters that refuse `pidfd_open(2)`, an eventfd that is written to when a reaper, or a wait in another
 /// thread, has reaped the child.
 ///
@@ -59,14 +59,14 @@ pub struct Child {
     stderr: Option<ChildStderr>,
 }
 
-/// Without a pidfd nothing tells that the child has ended but a look; from the shortest pause to the longest.
+/// Without a pidfd only a check shows that the child has exited: the shortest and the longest pause between two.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
 impl Child {
-    /// Starts a child and enters it before anybody can reap it.
+    /// Starts a child and enters it in the list before it can be reaped.
     pub(crate) fn start(spec: &ChildSpec) -> Result<Self, Error> {
         let reserved = Reserved::new()?;
-        // Held over the fork: a child that ends at once must not be reaped before it is in the list.
+        // Held over the fork: a child that exits at once must not be reaped before it is in the list.
         let mut children = registry::lock();
         let Started { pid, pipes } = spec.start_for_process()?;
         let (slot, ending) = children.enter(pid, reserved);
@@ -82,7 +82,7 @@ impl Child {
         })
     }
 
-    /// The child's pid. It stays the child's own at least until the status was taken by the reaper.
+    /// The child's pid. It is not reused before the child was reaped.
     ///
     /// ```
     /// use rinit_core::{ChildSpec, Reaper};
@@ -97,7 +97,7 @@ impl Child {
         self.pid
     }
 
-    /// How the child ended; `None` while it runs. Does not block.
+    /// How the child exited; `None` while it runs. Does not block.
     ///
     /// # Errors
     ///
@@ -121,8 +121,8 @@ impl Child {
         }
     }
 
-    /// Waits for the child to end. The write end of its standard input is closed first, if it was not taken, so that it
-    /// cannot wait for input while this waits for it. The reaper need not be driven meanwhile, and may be.
+    /// Waits until the child exits. The write end of its standard input is closed first, if it was not taken, so that it
+    /// cannot wait for input while this waits for it. The reaper may be driven meanwhile, but need not be.
     ///
     /// # Errors
     ///
@@ -142,14 +142,14 @@ impl Child {
             if let Some(status) = self.try_wait()? {
                 return Ok(status);
             }
-            self.sleep_until_ended()?;
+            self.sleep_until(WaitIdOptions::EXITED)?;
         }
     }
 
-    /// Waits for the child to end, but no longer than the timeout; `None` if it still runs then. As [`Child::wait`] in
-    /// everything else. A timeout of zero is a look.
+    /// Does what [`Child::wait`] does, but no longer than the timeout; `None` if the child still runs then. A timeout of zero
+    /// checks once.
     ///
-    /// It sleeps on the pidfd. Where there is none it looks up to every 50 ms, so that it may return that much late.
+    /// It sleeps on the pidfd. Where there is none it checks up to every 50 ms, so that it may return that much late.
     ///
     /// # Errors
     ///
@@ -172,22 +172,22 @@ impl Child {
         self.try_wait()
     }
 
-    /// Sleeps until the child has ended, without taking and without the lock: somebody in another thread may take the
-    /// child meanwhile, and then this fails with ECHILD and the status is in the slot.
-    fn sleep_until_ended(&self) -> Result<(), Error> {
-        match waitid(WaitId::Pid(self.pid.rustix()), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+    /// Sleeps until the child has changed so, without reaping and without the lock. Another thread may reap the child
+    /// meanwhile; then this fails with ECHILD, and the status is in the slot.
+    fn sleep_until(&self, changes: WaitIdOptions) -> Result<(), Error> {
+        match waitid(WaitId::Pid(self.pid.rustix()), changes | WaitIdOptions::NOWAIT) {
             Ok(_) | Err(Errno::INTR | Errno::CHILD) => Ok(()),
             Err(error) => Err(Error::Wait(error.into())),
         }
     }
 
-    /// Waits for the child's end, and leaves it a zombie if nobody else takes it; true if it has ended.
+    /// Waits until the child has exited, without reaping it; true if it has.
     fn ended_within(&self, timeout: Duration) -> Result<bool, Error> {
-        // Without an end where that lies beyond what the clock can say.
+        // No deadline where that lies beyond what the clock can say.
         let end = Instant::now().checked_add(timeout);
         let mut pause = PAUSES.0;
         loop {
-            if self.has_ended()? {
+            if self.has_exited()? {
                 return Ok(true);
             }
             let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
@@ -199,7 +199,7 @@ impl Child {
                 Ending::Event(fd) => (fd, left.min(pause)),
             };
             pause = (pause * 2).min(PAUSES.1);
-            // A day at most, which fits into whatever the kernel counts in; then it is looked at the clock again.
+            // A day at most, which fits every kernel's timeout; then the clock is read again.
             let sleep = Timespec::try_from(sleep.min(Duration::from_secs(86_400))).ok();
             match poll(&mut [PollFd::new(fd, PollFlags::IN)], sleep.as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
@@ -208,17 +208,67 @@ impl Child {
         }
     }
 
-    /// True if the child has ended, reaped or not.
-    fn has_ended(&self) -> Result<bool, Error> {
+    /// True if the child has exited, reaped or not.
+    pub(crate) fn has_exited(&self) -> Result<bool, Error> {
         if self.slot.status().is_some() {
             return Ok(true);
         }
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        match rustix::io::retry_on_intr(|| waitid(WaitId::Pid(self.pid.rustix()), options)) {
-            Ok(found) => Ok(found.is_some()),
-            // Taken in this moment by somebody else, whose note the lock waits for.
+        match has_exited(WaitId::Pid(self.pid.rustix())) {
+            // Reaped in this moment by another thread, whose note the lock waits for.
             Err(Errno::CHILD) => Ok(true),
-            Err(error) => Err(Error::Wait(error.into())),
+            exited => exited.map_err(|error| Error::Wait(error.into())),
+        }
+    }
+
+    /// True if the child's descriptor becomes readable by itself.
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn has_pidfd(&self) -> bool {
+        matches!(self.ending, Ending::Pidfd(_))
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn stop_timeout(&self) -> Duration {
+        self.stop_timeout
+    }
+
+    /// Takes one change of the child: that it was stopped, was continued, or has exited; `None` if nothing has changed since
+    /// the last call. Does not block.
+    ///
+    /// Each stop and each continuation is returned once, and only by this or [`Child::wait_change`]. As SIGCHLD is sent for
+    /// them, too, the [`Reaper`](crate::Reaper)'s descriptor becomes readable; the child's own does so only when it exits.
+    ///
+    /// Source: `waitpid(2)`, WUNTRACED and WCONTINUED.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Child::try_wait`].
+    pub fn try_wait_change(&self) -> Result<Option<WaitStatus>, Error> {
+        registry::lock().take_change(self.pid, &self.slot)
+    }
+
+    /// Waits for a change of the child: a stop (^Z at a terminal, or a read from it in the background), a continuation, or
+    /// its exit. A shell with job control waits so.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Child::try_wait`].
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Reaper, Signal, WaitStatus};
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let mut child = Reaper::exclusive()?.spawn(&ChildSpec::new("sleep").arg("60"))?;
+    /// child.signal(Signal::STOP)?;
+    /// assert_eq!(child.wait_change()?, WaitStatus::Stopped(Signal::STOP));
+    /// child.kill()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn wait_change(&mut self) -> Result<WaitStatus, Error> {
+        loop {
+            if let Some(change) = self.try_wait_change()? {
+                return Ok(change);
+            }
+            self.sleep_until(WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::CONTINUED)?;
         }
     }
 }

@@ -111,7 +111,7 @@ impl Child {
 }
 
 /// Reads both to their ends. One after the other would not do: the child stops where the other one is full.
-fn read_to_end(mut pipes: [Option<File>; 2]) -> io::Result<[Vec<u8>; 2]> {
+pub(crate) fn read_to_end(mut pipes: [Option<File>; 2]) -> io::Result<[Vec<u8>; 2]> {
     let mut read = [Vec::new(), Vec::new()];
     let mut chunk = vec![0; 64 * 1024];
     loop {

@@ -1,9 +1,9 @@
-//! Whose status is kept: the children of the exclusive mode whose handles live.
+//! The children of the exclusive mode whose handles live, and their statuses.
 //!
-//! There is one list for the process and not one for each reaper: whoever waits for any child takes everybody's.
+//! There is one list for the process and not one for each reaper: a wait for any child takes the status of every child.
 
 use crate::error::Error;
-use crate::exit_status::ExitStatus;
+use crate::exit_status::{ExitStatus, WaitStatus};
 use crate::pid::Pid;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Where a child's status is put, shared by the list and the handle.
 ///
-/// The handle has it and does not look it up by pid: once the child was reaped its number may be another child's.
+/// The handle holds it and does not look it up by pid: once the child was reaped, another child may have its pid.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
     status: OnceLock<ExitStatus>,
@@ -23,7 +23,7 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// How the child ended, once it was reaped.
+    /// How the child exited, once it was reaped.
     pub(crate) fn status(&self) -> Option<ExitStatus> {
         self.status.get().copied()
     }
@@ -36,16 +36,16 @@ impl Slot {
     }
 }
 
-/// A descriptor that becomes readable when a child has ended.
+/// A descriptor that becomes readable when a child has exited.
 #[derive(Debug)]
 pub(crate) enum Ending {
-    /// Its pidfd: readable once it is a zombie, whether or not somebody waits.
+    /// Its pidfd: readable once it is a zombie, reaped or not.
     Pidfd(OwnedFd),
     /// Written to when it was reaped.
     Event(OwnedFd),
 }
 
-/// Descriptors that are opened before the fork, so that nothing can fail for want of one when the child is there.
+/// Descriptors that are opened before the fork, so that a lack of descriptors cannot fail a start once the child exists.
 #[derive(Debug)]
 pub(crate) struct Reserved {
     event: OwnedFd,
@@ -63,7 +63,7 @@ impl Reserved {
 
 /// The children that are not reaped yet, by pid.
 ///
-/// While it is locked nobody reaps, so that the number of each child in it is the child's own.
+/// While it is locked nothing reaps, so that the pid of each child in it is the child's own.
 #[derive(Debug)]
 pub(crate) struct Children(BTreeMap<Pid, Arc<Slot>>);
 
@@ -76,7 +76,7 @@ pub(crate) fn lock() -> MutexGuard<'static, Children> {
 }
 
 impl Children {
-    /// Enters a child that was just started. The lock is held since before the fork, so that nobody can have reaped it.
+    /// Enters a child that was just started. The lock is held since before the fork, so that it cannot have been reaped.
     pub(crate) fn enter(&mut self, pid: Pid, reserved: Reserved) -> (Arc<Slot>, Ending) {
         let (wake, ending) = match pidfd_open(pid.rustix(), PidfdFlags::empty()) {
             Ok(pidfd) => (None, Ending::Pidfd(pidfd)),
@@ -88,7 +88,7 @@ impl Children {
         (slot, ending)
     }
 
-    /// Notes that somebody has reaped a child; true if its handle lives.
+    /// Notes that a child was reaped; true if its handle lives.
     pub(crate) fn reaped(&mut self, pid: Pid, status: ExitStatus) -> bool {
         let slot = self.0.remove(&pid);
         if let Some(slot) = &slot {
@@ -102,7 +102,32 @@ impl Children {
         self.0.get(&pid).is_some_and(|held| Arc::ptr_eq(held, slot))
     }
 
-    /// Reaps the child if it has ended and nobody has; its status, if it has ended.
+    /// True if a living handle has this number for its child.
+    pub(crate) fn has(&self, pid: Pid) -> bool {
+        self.0.contains_key(&pid)
+    }
+
+    /// Takes one change of the child: a stop, a continuation, or its exit.
+    pub(crate) fn take_change(&mut self, pid: Pid, slot: &Arc<Slot>) -> Result<Option<WaitStatus>, Error> {
+        if let Some(status) = slot.status() {
+            return Ok(Some(WaitStatus::Exited(status)));
+        }
+        let options = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
+        match rustix::io::retry_on_intr(|| waitpid(Some(pid.rustix()), options)) {
+            Ok(Some((_, status))) => {
+                let change = WaitStatus::from_wait(status.as_raw());
+                if let Some(WaitStatus::Exited(status)) = change {
+                    self.reaped(pid, status);
+                }
+                Ok(change)
+            }
+            Ok(None) => Ok(None),
+            Err(Errno::CHILD) => Err(Error::StatusTaken { pid }),
+            Err(error) => Err(Error::Wait(error.into())),
+        }
+    }
+
+    /// Reaps the child if it has exited and was not reaped; its status, if it has exited.
     pub(crate) fn take(&mut self, pid: Pid, slot: &Arc<Slot>) -> Result<Option<ExitStatus>, Error> {
         if slot.status().is_none() && self.contains(pid, slot) {
             match rustix::io::retry_on_intr(|| waitpid(Some(pid.rustix()), WaitOptions::NOHANG)) {
@@ -119,7 +144,7 @@ impl Children {
         Ok(slot.status())
     }
 
-    /// Nobody will ask for the child.
+    /// The handle is dropped: the status is not needed.
     pub(crate) fn forget(&mut self, pid: Pid, slot: &Arc<Slot>) {
         if self.contains(pid, slot) {
             self.0.remove(&pid);

@@ -1,4 +1,4 @@
-//! Signals for a child and its process group, and its end by them.
+//! Signals to a child and its process group, and the stop by them.
 
 use super::Child;
 use crate::child::registry;
@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use std::os::fd::AsFd;
 
 impl Child {
-    /// Sends a signal to the child. Once its status was taken this does nothing: the pid may be a stranger's by then.
+    /// Sends a signal to the child. Once it was reaped this does nothing: the pid may be another process's by then.
     ///
     /// # Errors
     ///
@@ -36,7 +36,7 @@ impl Child {
 
     /// The same with a value, where there is one.
     pub(crate) fn send(&self, signal: Signal, value: Option<usize>) -> Result<(), Error> {
-        // Under the lock nobody reaps, so that the number of a child in the list is its own.
+        // Under the lock nothing reaps, so that the pid of a child in the list is its own.
         let children = registry::lock();
         if !children.contains(self.pid, &self.slot) {
             return Ok(());
@@ -44,15 +44,15 @@ impl Child {
         send(self.pid, signal, value).map_err(|source| self.not_sent(signal, source))
     }
 
-    /// Sends a signal to the child's process group: to the child, and to all that it started and that made no group or
-    /// session of their own. What did is not reached; `ChildSpec::contain` reaches that too.
+    /// Sends a signal to the child's process group: to the child, and to every process that it started, unless that has made
+    /// a group or session of its own. `ChildSpec::contain` reaches those too.
     ///
     /// A child that is in no group of its own number ([`ProcessGroup::Inherit`](crate::ProcessGroup::Inherit)) gets it alone.
     ///
-    /// **Never to a stranger.** Until the child was reaped, its pid, and so the number of its group, cannot be anybody
-    /// else's. Afterwards the number may be given to a new process as soon as the group is empty. So from then on it is sent
-    /// through the pidfd, which names this very group for good: that needs Linux 6.9. Before, and where there is no pidfd,
-    /// nothing is sent once the child was reaped, and the answer is [`Delivery::Gone`]. [`Child::stop`] does it in the safe order.
+    /// **Never to an unrelated process.** Until the child was reaped, its pid, and so the number of its group, is not reused.
+    /// Afterwards a new process may get the number as soon as the group is empty. From then on the signal is sent through the
+    /// pidfd, which names this very group for good: that needs Linux 6.9. Before, and where there is no pidfd, nothing is sent
+    /// once the child was reaped, and the answer is [`Delivery::Gone`]. [`Child::stop`] does it in the safe order.
     ///
     /// Source: `kill(2)`, `pidfd_send_signal(2)` (PIDFD_SIGNAL_PROCESS_GROUP), `setpgid(2)`.
     ///
@@ -94,6 +94,26 @@ impl Child {
         }
     }
 
+    /// Sends KILL to the child alone, as `std::process::Child::kill` does: [`Child::signal`] with [`Signal::KILL`]. What the
+    /// child has started goes on; [`Child::kill_group`] reaches that.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Child::signal`].
+    ///
+    /// ```
+    /// use rinit_core::{ChildSpec, Reaper, Signal};
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let mut child = Reaper::exclusive()?.spawn(&ChildSpec::new("sleep").arg("60"))?;
+    /// child.kill()?;
+    /// assert_eq!(child.wait()?.signal(), Some(Signal::KILL));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn kill(&self) -> Result<(), Error> {
+        self.signal(Signal::KILL)
+    }
+
     /// Sends KILL to the child's process group: [`Child::signal_group`] with [`Signal::KILL`].
     ///
     /// # Errors
@@ -113,14 +133,14 @@ impl Child {
         self.signal_group(Signal::KILL)
     }
 
-    /// Ends the child: sends it the [stop signal](crate::ChildSpec::stop_signal), waits up to the
-    /// [grace](crate::ChildSpec::stop_timeout), then sends KILL to its process group, and returns how the child ended.
+    /// Stops the child: sends it the [stop signal](crate::ChildSpec::stop_signal), waits up to the
+    /// [timeout](crate::ChildSpec::stop_timeout), then sends KILL to its process group, and returns how the child exited.
     ///
-    /// The group gets its KILL in any case, also when the child ended in time: what the child left behind in it was to be
-    /// ended with it. A child that is stopped (`SIGSTOP`) is continued, because it would not see the signal before its end.
+    /// The group gets KILL in any case, also when the child exited in time, so that what it left behind there exits too. A
+    /// child that is stopped (`SIGSTOP`) gets CONT as well, because it acts on the signal only then.
     ///
-    /// Blocks for the grace, and for as long as the kernel needs to end the child after KILL: without limit where it is
-    /// stuck in the kernel (state D). To stop several at once, send each its stop signal, and then call this for each.
+    /// Blocks for the timeout, and for as long as the kernel needs to terminate the child after KILL: without limit where it
+    /// is stuck in the kernel (state D). To stop several at once, send each its stop signal, and then call this for each.
     ///
     /// # Errors
     ///
@@ -139,14 +159,20 @@ impl Child {
     /// ```
     pub fn stop(&mut self) -> Result<ExitStatus, Error> {
         drop(self.stdin.take());
-        self.signal(self.stop_signal)?;
-        if Process::read(self.pid).is_ok_and(|seen| seen.is_some_and(|seen| seen.state == State::Stopped)) {
-            self.signal(Signal::CONT)?;
-        }
+        self.begin_stop()?;
         self.ended_within(self.stop_timeout)?;
         // Before it is reaped here: until then the group's number is its own on every kernel.
         self.kill_group()?;
         self.wait()
+    }
+
+    /// Sends the stop signal, and CONT to a child that is stopped.
+    pub(crate) fn begin_stop(&self) -> Result<(), Error> {
+        self.signal(self.stop_signal)?;
+        if Process::read(self.pid).is_ok_and(|seen| seen.is_some_and(|seen| seen.state == State::Stopped)) {
+            self.signal(Signal::CONT)?;
+        }
+        Ok(())
     }
 
     fn not_sent(&self, signal: Signal, source: std::io::Error) -> Error {

@@ -1,32 +1,35 @@
-//! The host's side of the channel, and the rinit at its other end as a child of this process.
+//! The host's side of the channel, and the rinit at its other end, a child of this process.
 
-use super::protocol::{Inbox, Reply, Request};
+use super::protocol::{Inbox, Message, Reply, Request};
 use crate::error::Error;
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
 use crate::process::Process;
 use crate::signal::Signal;
 use crate::sys;
+use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendFlags, Shutdown, shutdown};
-use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus, pidfd_open, waitid};
+use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]
 pub(super) struct Connection {
     channel: OwnedFd,
+    /// An epoll descriptor over the channel and the pidfd: readable when there is something to do here.
+    events: OwnedFd,
     inbox: Inbox,
-    /// The other end is closed: rinit has ended, or is just about to.
+    /// The other end is closed: rinit has exited, or is about to.
     closed: bool,
     init: Pid,
-    /// Names the rinit for good, whoever waits for it: its number may become another child's. `None` on kernels before 5.4,
-    /// and where a filter refuses it.
+    /// Names the rinit for good: another wait may reap it, and its pid be reused. `None` on kernels before 5.4, and where a
+    /// filter refuses it.
     pidfd: Option<OwnedFd>,
-    /// Does the same there, together with the number.
+    /// Does the same there, together with the pid.
     start_ticks: Option<u64>,
-    ended: bool,
+    exited: bool,
     status: Option<ExitStatus>,
 }
 
@@ -38,26 +41,35 @@ pub(super) enum Incoming {
     End,
 }
 
+/// Whether to wait for the rest of rinit's exit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reap {
+    Now,
+    WaitForExit,
+}
+
 impl Connection {
-    /// For an rinit that was just started. It cannot have ended and been reaped: it waits for its setup.
-    pub(super) fn new(init: Pid, channel: OwnedFd) -> Self {
+    /// For an rinit that was just started. It cannot have been reaped: it waits for its setup.
+    pub(super) fn new(init: Pid, channel: OwnedFd) -> Result<Self, Error> {
         let pidfd = pidfd_open(init.rustix(), PidfdFlags::empty()).ok();
         let start_ticks = Process::read(init).ok().flatten().map(|process| process.start_ticks);
-        Self { channel, inbox: Inbox::default(), closed: false, init, pidfd, start_ticks, ended: false, status: None }
+        let failed = |error: Errno| Error::Channel(error.into());
+        let events = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(failed)?;
+        for fd in std::iter::once(&channel).chain(&pidfd) {
+            epoll::add(&events, fd, EventData::new_u64(0), EventFlags::IN).map_err(failed)?;
+        }
+        let inbox = Inbox::default();
+        Ok(Self { channel, events, inbox, closed: false, init, pidfd, start_ticks, exited: false, status: None })
     }
 
-    pub(super) const fn init(&self) -> Pid {
-        self.init
-    }
-
-    /// How the rinit ended, where it was waited for here.
+    /// How the rinit exited, if it was reaped here.
     pub(super) const fn status(&self) -> Option<ExitStatus> {
         self.status
     }
 
-    /// Does not block. That the other end has closed is no error: it shows when one listens.
+    /// Does not block. That the other end has closed is not an error here: receiving shows it.
     pub(super) fn send(&self, request: &Request) -> Result<(), Error> {
-        let bytes = request.to_bytes();
+        let bytes = request.to_frame();
         // Small, and so sent as a whole or not at all.
         match net::send(&self.channel, &bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
             Ok(_) | Err(Errno::PIPE | Errno::CONNRESET) => Ok(()),
@@ -66,20 +78,27 @@ impl Connection {
     }
 
     /// The same for a request of any length; false when the other end has not read it in time.
-    pub(super) fn send_by(&self, request: &Request, deadline: Instant) -> Result<bool, Error> {
-        let bytes = request.to_bytes();
+    pub(super) fn send_by(&self, request: &Request, deadline: Option<Instant>) -> Result<bool, Error> {
+        let bytes = request.to_frame();
         let mut rest = &bytes[..];
         while !rest.is_empty() {
             match net::send(&self.channel, rest, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
                 Ok(count) => rest = &rest[count..],
                 Err(Errno::PIPE | Errno::CONNRESET) => return Ok(true),
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) if self.wait_for(PollFlags::OUT, Some(deadline))? => {}
+                Err(Errno::AGAIN) if self.wait_for_room(deadline)? => {}
                 Err(Errno::AGAIN) => return Ok(false),
                 Err(error) => return Err(Error::Channel(error.into())),
             }
         }
         Ok(true)
+    }
+
+    /// Sleeps until the other end can be sent more, or has exited; false at the end of the time.
+    fn wait_for_room(&self, deadline: Option<Instant>) -> Result<bool, Error> {
+        let mut fds = vec![PollFd::new(&self.channel, PollFlags::OUT)];
+        fds.extend(self.pidfd.as_ref().map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
+        poll_until(&mut fds, deadline)
     }
 
     /// The next thing that has come. Does not block.
@@ -93,7 +112,7 @@ impl Connection {
                 Ok(None) => {}
             }
             match net::recv(&self.channel, &mut bytes[..], RecvFlags::DONTWAIT) {
-                Ok((_, 0)) | Err(Errno::CONNRESET) => self.closed = true,
+                Ok((_, 0)) | Err(Errno::CONNRESET) => self.close(),
                 Ok((_, count)) => self.inbox.add(&bytes[..count]),
                 Err(Errno::AGAIN) => return Ok(Incoming::Nothing),
                 Err(Errno::INTR) => {}
@@ -102,46 +121,38 @@ impl Connection {
         }
     }
 
-    /// Sleeps until something can be heard; false at the end of the time.
+    /// Notes that nothing more comes. From here on only the exit is an event: a closed channel stays readable, and would wake
+    /// an event loop over and over until then.
+    fn close(&mut self) {
+        self.closed = true;
+        if self.pidfd.is_some() {
+            let _ = epoll::delete(&self.events, &self.channel);
+        }
+    }
+
+    /// Sleeps until something can be received, or rinit has exited; false at the end of the time.
     pub(super) fn wait_for_input(&self, deadline: Option<Instant>) -> Result<bool, Error> {
-        self.wait_for(PollFlags::IN, deadline)
+        wait_for_event(&self.events, deadline)
     }
 
-    fn wait_for(&self, what: PollFlags, deadline: Option<Instant>) -> Result<bool, Error> {
-        // The rinit's end too: a fork of this process, without exec, may hold a copy of its end of the channel.
-        let mut fds = vec![PollFd::new(&self.channel, what)];
-        fds.extend(self.pidfd.as_ref().map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
-        loop {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-            match poll(&mut fds, timeout.as_ref()) {
-                Ok(0) if left == Some(Duration::ZERO) => return Ok(false),
-                Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) => return Ok(true),
-                Err(error) => return Err(Error::Channel(error.into())),
-            }
+    /// True when the rinit has exited and was reaped, by this or by another wait.
+    pub(super) fn has_exited(&mut self, reap: Reap) -> Result<bool, Error> {
+        // Its exit closes the channel, and nothing does so before. Without a pidfd the pid is not checked earlier: a caller that
+        // asks again and again would read /proc each time. What is left of the exit then is short, and waited for.
+        if !self.exited && (self.closed || self.pidfd.is_some()) {
+            let wait = reap == Reap::WaitForExit && self.closed || self.pidfd.is_none();
+            self.reap(if wait { WaitIdOptions::empty() } else { WaitIdOptions::NOHANG })?;
         }
+        Ok(self.exited)
     }
 
-    /// True when the rinit has ended and been waited for, by this or by another wait. `soon` says that it has nothing more to
-    /// do: then this waits for the rest of its exit.
-    pub(super) fn has_ended(&mut self, soon: bool) -> Result<bool, Error> {
-        // It closes the channel by its exit and no sooner. By number alone it is not looked for before: whoever asks again and
-        // again would read /proc each time.
-        let soon = soon || self.closed;
-        if !self.ended && (soon || self.pidfd.is_some()) {
-            self.reap(if soon { WaitIdOptions::empty() } else { WaitIdOptions::NOHANG })?;
-        }
-        Ok(self.ended)
-    }
-
-    /// Waits for the end of an rinit that has failed, or was killed.
-    pub(super) fn wait_for_end(&mut self) -> Result<Option<ExitStatus>, Error> {
+    /// Waits for the exit of an rinit that has failed, or was killed.
+    pub(super) fn wait_for_exit(&mut self) -> Result<Option<ExitStatus>, Error> {
         self.reap(WaitIdOptions::empty())?;
         Ok(self.status)
     }
 
-    /// Takes the rinit's own status, and nobody else's.
+    /// Reaps the rinit itself, and no other child.
     fn reap(&mut self, options: WaitIdOptions) -> Result<(), Error> {
         loop {
             let id = match &self.pidfd {
@@ -152,64 +163,80 @@ impl Connection {
             match waitid(id, WaitIdOptions::EXITED | options) {
                 Ok(None) => return Ok(()),
                 Ok(Some(status)) => {
-                    self.status = exit_status(&status);
+                    self.status = ExitStatus::from_waitid(&status);
                     break;
                 }
                 // Another wait in this process was faster.
                 Err(Errno::CHILD) => break,
                 Err(Errno::INTR) => {}
                 // Linux 5.3 has pidfds, and cannot wait by them.
-                Err(Errno::INVAL) if self.pidfd.is_some() => self.pidfd = None,
+                Err(Errno::INVAL) if self.pidfd.is_some() => {
+                    self.pidfd = None;
+                    if self.closed {
+                        let _ = epoll::add(&self.events, &self.channel, EventData::new_u64(0), EventFlags::IN);
+                    }
+                }
                 Err(error) => return Err(Error::Wait(error.into())),
             }
         }
-        self.ended = true;
+        self.exited = true;
         Ok(())
     }
 
-    /// Without a pidfd: true if the number is still the rinit's, as a zombie too.
+    /// Without a pidfd: true if the pid is still the rinit's, as a zombie too.
     fn has_its_number(&self) -> bool {
         let now = Process::read(self.init).map(|process| process.map(|process| process.start_ticks));
-        // Where /proc cannot be read nobody knows; then there was no rinit that could contain anything either.
+        // Without /proc there was no rinit that could contain anything either.
         now.map_or(true, |start_ticks| start_ticks == self.start_ticks)
     }
 
-    /// Continues an rinit that was stopped. It takes the signal for a note of its host's, and passes it on to nobody.
+    /// Continues an rinit that was stopped. It takes the signal for its host's, and does not forward it.
     pub(super) fn wake_up(&self) {
         self.signal_rinit(Signal::CONT);
     }
 
-    /// Ends a program that does not behave as an rinit.
+    /// Kills a program that does not behave as an rinit, or an rinit that is held.
     pub(super) fn kill_rinit(&self) {
         self.signal_rinit(Signal::KILL);
     }
 
     fn signal_rinit(&self, signal: Signal) {
         let _ = match &self.pidfd {
-            _ if self.ended => Ok(()),
+            _ if self.exited => Ok(()),
             Some(pidfd) => sys::pidfd_send_signal(pidfd.as_fd(), signal),
             None if self.has_its_number() => sys::kill(self.init, signal),
             None => Ok(()),
         };
     }
 
-    /// The other end sees this side closed, whoever else may hold a copy of it, and can still report.
+    /// Shows the other end that this side is closed, even if another process holds a copy of it. It can still report.
     pub(super) fn let_go(&self) {
         let _ = shutdown(&self.channel, Shutdown::Write);
         self.wake_up();
     }
 }
 
-impl AsFd for Connection {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.channel.as_fd()
+/// Sleeps until there is an event; false at the end of the time.
+pub(super) fn wait_for_event(events: &OwnedFd, deadline: Option<Instant>) -> Result<bool, Error> {
+    poll_until(&mut [PollFd::new(events, PollFlags::IN)], deadline)
+}
+
+/// Sleeps until one of the descriptors has an event; false at the end of the time.
+fn poll_until(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> Result<bool, Error> {
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        match poll(fds, timeout.as_ref()) {
+            Ok(0) if left == Some(Duration::ZERO) => return Ok(false),
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => return Ok(true),
+            Err(error) => return Err(Error::Channel(error.into())),
+        }
     }
 }
 
-fn exit_status(status: &WaitIdStatus) -> Option<ExitStatus> {
-    if let Some(code) = status.exit_status() {
-        return Some(ExitStatus::Code(code as u8));
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.events.as_fd()
     }
-    let signal = Signal::new(status.terminating_signal()?)?;
-    Some(ExitStatus::Signal { signal, core_dumped: status.dumped() })
 }

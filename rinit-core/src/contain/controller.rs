@@ -1,7 +1,8 @@
-//! The side of the contained rinit: what its host wants, and what it is told.
+//! The side of the contained rinit: commands of its host, and replies to it.
 
-use super::protocol::{self, Inbox, Request, Stop};
+use super::protocol::{Inbox, Message, Reply, Request, Stop, VERSION};
 use crate::child::spec::ProcessGroup;
+use crate::contain::usage::Usage;
 use crate::error::Error;
 use crate::inherited::Inherited;
 use crate::pid::Pid;
@@ -22,34 +23,34 @@ pub(crate) struct Controller {
     inbox: Inbox,
     /// `None` where it is in another PID namespace.
     pid: Option<Pid>,
-    /// What its going means; without one, the end of everything.
+    /// What to do when it has gone; without a stop, KILL for everything.
     pub(crate) stop: Option<Stop>,
-    /// It has let go, and nothing more is heard of it.
+    /// It has let go, and nothing more comes from it.
     gone: bool,
 }
 
-/// What the host wants.
+/// A command of the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Command {
-    /// This signal for main.
+    /// Send main this signal.
     Signal(Signal),
     /// An orderly stop within this time.
     Stop(Stop),
-    /// The end of everything, at once.
+    /// KILL for everything, at once.
     Kill,
 }
 
-/// Sent to this process when something comes over the channel. SIGCHLD is never passed on, and means no more than "look
-/// again": whatever made it, and however many are merged into one, nothing can be mistaken.
-const LOOK: Signal = Signal::CHLD;
-/// Sent when the host, or its thread that has started this process, ends. It wakes up a rinit that somebody has stopped, too.
+/// Sent to this process when something comes over the channel. SIGCHLD is never forwarded, and means no more than "check
+/// again": its origin and the number of signals merged into one make no difference.
+const CHECK: Signal = Signal::CHLD;
+/// Sent when the host, or its thread that has started this process, exits. It continues a stopped rinit, too.
 const CONTROLLER_EXITED: Signal = Signal::CONT;
 
-/// How often an rinit that waits for its first word looks whether its host lives. The word comes at once, or never.
-const LOOK_AFTER: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+/// How often an rinit that waits for its setup checks whether its host lives. The setup comes at once, or never.
+const CHECK_AFTER: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 impl Controller {
-    /// Waits for the host's first word.
+    /// Waits for the host's first request.
     pub(crate) fn accept(inherited: &Inherited, number: RawFd) -> Result<(Self, Request), Error> {
         if !inherited.descriptors_are_inherited() {
             return Err(Error::Channel(io::ErrorKind::Unsupported.into()));
@@ -64,14 +65,14 @@ impl Controller {
             if controller.gone {
                 return Err(Error::Channel(io::ErrorKind::UnexpectedEof.into()));
             }
-            controller.wait(PollFlags::IN, Some(&LOOK_AFTER));
+            controller.wait(PollFlags::IN, Some(&CHECK_AFTER));
             controller.receive();
             controller.gone |= controller.is_dead();
         }
     }
 
     fn wait(&self, for_: PollFlags, timeout: Option<&Timespec>) {
-        // Where poll is refused the next try finds nothing, and comes here again: no worse than waiting.
+        // Where poll is refused the next attempt finds nothing, and comes here again: no worse than waiting.
         let _ = poll(&mut [PollFd::new(&self.channel, for_)], timeout);
     }
 
@@ -79,7 +80,7 @@ impl Controller {
         self.pid.is_some() && self.pid != rustix::process::getppid().map(Pid::from)
     }
 
-    /// Takes what has come; does not block.
+    /// Receives what has come; does not block.
     fn receive(&mut self) {
         let mut bytes = [0; 4096];
         while !self.gone {
@@ -93,20 +94,20 @@ impl Controller {
         }
     }
 
-    /// From here on a signal comes when the host has something to say, and when it ends. What it has said before, and whether
-    /// it lives, is seen by the first [`Controller::commands`], which comes after this.
+    /// From here on a signal comes when the host sends something, and when it exits. What it has sent before, and whether it
+    /// lives, is seen by the first [`Controller::commands`], which comes after this.
     pub(crate) fn listen(&self) -> Result<(), Error> {
         // The channel alone would do, were it not for copies of the host's end in processes that it forks without exec.
         sys::set_parent_death_signal(CONTROLLER_EXITED).map_err(Error::ParentDeathSignal)?;
-        sys::signal_on_input(&self.channel, LOOK).map_err(Error::Channel)
+        sys::signal_on_input(&self.channel, CHECK).map_err(Error::Channel)
     }
 
-    /// True for a signal that says no more than that the host, or a thread of it, has ended.
+    /// True for a signal that means no more than that the host, or a thread of it, has exited.
     pub(crate) fn is_note(&self, info: &ReceivedSignal) -> bool {
         info.signal == CONTROLLER_EXITED && info.sender.is_some() && info.sender == self.pid
     }
 
-    /// What the host wants, in order. Does not block.
+    /// The host's commands, in order. Does not block.
     pub(crate) fn commands(&mut self) -> Vec<Command> {
         if self.gone {
             return Vec::new();
@@ -119,8 +120,8 @@ impl Controller {
                 Ok(Some(Request::Stop(stop))) => Command::Stop(stop),
                 Ok(Some(Request::Kill)) => Command::Kill,
                 Ok(None) => break,
-                // A host that makes no sense is none.
-                Ok(Some(Request::Setup(_) | Request::NotRinit)) | Err(_) => {
+                // A host that sends garbage is treated as gone.
+                Ok(Some(Request::Setup(_) | Request::OtherVersion)) | Err(_) => {
                     self.gone = true;
                     Command::Kill
                 }
@@ -136,26 +137,37 @@ impl Controller {
         commands
     }
 
-    /// Lets go of everything that keeps a descriptor from its end of file, but not of the channel.
+    /// Closes everything that keeps another process from an end of file, except the channel.
     pub(crate) fn release_all_but_socket(&self) {
         sys::close_all_but(3, self.channel.as_raw_fd());
         let _ = rustix::process::chdir("/");
     }
 
     pub(crate) fn send_started(&self, main: Pid) {
-        self.send(&protocol::started(main));
+        self.send(&Reply::Started(main));
     }
 
-    pub(crate) fn send_failed(&self, error: &Error) {
-        self.send(&protocol::failed(error));
+    pub(crate) fn send_failed(&self, error: Error) {
+        self.send(&Reply::Failed(error));
+    }
+
+    pub(crate) fn send_version(&self) {
+        self.send(&Reply::Version(VERSION));
     }
 
     pub(crate) fn send_report(&self, report: &Report) {
-        self.send(&protocol::report(report));
+        let usage = sys::children_usage().map(|(user_time, system_time, max_rss_kib)| Usage {
+            user_time,
+            system_time,
+            max_rss_kib,
+        });
+        self.send(&Reply::Report(Box::new(report.clone()), usage.unwrap_or_default()));
     }
 
-    /// Waits for the host to take it, where there is more than the channel holds: nobody is left whom that keeps waiting.
-    pub(crate) fn send(&self, mut bytes: &[u8]) {
+    /// Waits until the host reads it, if it is more than the channel holds: no process is left that this keeps waiting.
+    fn send(&self, reply: &Reply) {
+        let bytes = reply.to_frame();
+        let mut bytes = &bytes[..];
         while !bytes.is_empty() {
             match net::send(&self.channel, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
                 Ok(count) => bytes = &bytes[count..],
@@ -172,8 +184,8 @@ fn garbled() -> Error {
     Error::Channel(io::ErrorKind::InvalidData.into())
 }
 
-/// Leaves the group that main was started in, if that is the host's: what is sent to all of it reaches main once then, and
-/// not a second time by way of this process.
+/// Leaves the group that main was started in, if that is the host's: a signal to the whole group then reaches main once, and
+/// is not forwarded by this process a second time.
 pub(crate) fn leave_group(main: ProcessGroup) {
     if main == ProcessGroup::Inherit {
         let _ = rustix::process::setpgid(None, None);

@@ -1,34 +1,43 @@
 //! A contained job that runs.
 
-use super::connection::{Connection, Incoming};
-use super::protocol::{Reply, Request, Stop};
+use super::cgroup::Cgroup;
+use super::connection::{Connection, Incoming, Reap, wait_for_event};
+use super::protocol::{Reply, Request, Stop, VERSION};
+use crate::child::output::read_to_end;
 use crate::child::spec::start::Started;
-use crate::error::Error;
+use crate::contain::usage::Usage;
+use crate::error::{ContainmentError, Error};
 use crate::pid::Pid;
+use crate::process::signal::signal_process;
+use crate::process::walk::descendants;
 use crate::reaper::cooperative::claim::Claimable;
 use crate::report::Report;
 use crate::signal::Signal;
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a rinit may take to say that main runs. It takes milliseconds; a program that is no rinit and never ends must not
-/// keep its host waiting.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-/// How much longer than it should take a drop waits for the job's end: rinit gives up on processes that not even KILL ends
+/// How much longer than its grace a drop waits for the job's end: rinit gives up on processes that not even KILL terminates
 /// after five seconds.
 const DROP_WITHIN: Duration = Duration::from_secs(30);
+/// How often a rinit that should be killing the job is continued, in case the job stops it.
+const CONTINUE_EVERY: Duration = Duration::from_millis(50);
+/// After this time such a rinit is taken for held, by a loop of SIGSTOP or a tracer: this process kills the job itself.
+const HELD_AFTER: Duration = Duration::from_secs(1);
 
 /// A contained job: see [`ContainSpec`](crate::contain::ContainSpec).
 ///
-/// **Dropping it ends the job** and waits until nothing of it is left, which takes milliseconds, or as long as
-/// the orderly stop that [`ContainSpec::stop_on_drop`](crate::contain::ContainSpec::stop_on_drop) asks for. Async code, which must not wait there, calls [`Job::kill`], and drops it
-/// when it is over.
+/// **Dropping it kills the job** and waits until no process of it is left, which takes milliseconds, or as long as
+/// the orderly stop that [`ContainSpec::stop_on_drop`](crate::contain::ContainSpec::stop_on_drop) asks for. Async code, which
+/// must not wait there, uses `Job::into_tokio` (feature `tokio`), or calls [`Job::kill`] and drops it when it is over.
 ///
-/// As a descriptor ([`AsFd`]) it becomes readable when the job is over: then [`Job::try_wait`] has the report, or is about to.
+/// As a descriptor ([`AsFd`]) it becomes readable when there is news of it: then call [`Job::try_wait`]. It covers both the
+/// channel to the job's rinit and the rinit's exit.
 ///
-/// No wait in this process takes anything away from it. How main ended comes over a channel of its own; if another wait
+/// No wait in this process takes anything away from it. How main exited comes over a channel of its own; if another wait
 /// takes the status of the job's rinit, nothing is lost.
 ///
 /// ```no_run
@@ -41,16 +50,29 @@ const DROP_WITHIN: Duration = Duration::from_secs(30);
 /// # }
 /// ```
 #[derive(Debug)]
-#[must_use = "dropping it ends the job and all that the job has started"]
+#[must_use = "dropping it kills the job and all that the job has started"]
 pub struct Job {
-    connection: Connection,
+    state: Mutex<State>,
+    /// Apart from the state, so that it can be borrowed.
+    report: OnceLock<(Report, Usage)>,
+    events: OwnedFd,
+    init: Pid,
     main: Pid,
     stop: Stop,
     stop_on_drop: bool,
-    report: Option<Report>,
     stdin: Option<ChildStdin>,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
+}
+
+#[derive(Debug)]
+struct State {
+    connection: Connection,
+    /// When the job should be dead, if it was told to be.
+    kill_at: Option<Instant>,
+    /// When this process last helped to kill it.
+    helped: Option<Instant>,
+    cgroup: Option<Cgroup>,
 }
 
 /// What a job is made of.
@@ -60,76 +82,82 @@ pub(super) struct Parts {
     pub(super) channel: OwnedFd,
     pub(super) stop: Stop,
     pub(super) stop_on_drop: bool,
+    pub(super) start_timeout: Duration,
+    pub(super) cgroup: Option<Cgroup>,
+}
+
+/// What a job has written, and how it ended: see [`Job::wait_with_output`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct JobOutput {
+    /// How it ended.
+    pub report: Report,
+    /// What it wrote to standard output; empty if that was not a pipe, or was taken.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error; empty if that was not a pipe, or was taken.
+    pub stderr: Vec<u8>,
 }
 
 impl Job {
-    /// Tells the rinit what it has to do, and waits for its answer.
+    /// Sends the rinit its setup, and waits for its answer.
     pub(super) fn begin(parts: Parts, setup: &Request) -> Result<Self, Error> {
-        let Parts { rinit, started: Started { pid, pipes }, channel, stop, stop_on_drop } = parts;
-        let mut connection = Connection::new(pid, channel);
-        match answer(&mut connection, setup, Instant::now() + ANSWER_WITHIN) {
-            Ok(Answer::Started(main)) => Ok(Self {
-                connection,
-                main,
-                stop,
-                stop_on_drop,
-                report: None,
-                stdin: pipes.stdin.map(Into::into),
-                stdout: pipes.stdout.map(Into::into),
-                stderr: pipes.stderr.map(Into::into),
-            }),
+        let Parts { rinit, started: Started { pid, pipes }, channel, stop, stop_on_drop, start_timeout, cgroup } =
+            parts;
+        let mut connection = Connection::new(pid, channel)?;
+        // Before it has its setup it starts nothing, so that nothing is outside of the cgroup.
+        let placed = cgroup.as_ref().map_or(Ok(()), |cgroup| cgroup.add(pid));
+        // Without an end where that lies beyond what the clock can say.
+        let deadline = Instant::now().checked_add(start_timeout);
+        let answer = placed.and_then(|()| answer(&mut connection, setup, deadline));
+        match answer {
+            Ok(Answer::Started(main)) => {
+                let events = connection.as_fd().try_clone_to_owned().map_err(Error::Channel)?;
+                Ok(Self {
+                    state: Mutex::new(State { connection, kill_at: None, helped: None, cgroup }),
+                    report: OnceLock::new(),
+                    events,
+                    init: pid,
+                    main,
+                    stop,
+                    stop_on_drop,
+                    stdin: pipes.stdin.map(Into::into),
+                    stdout: pipes.stdout.map(Into::into),
+                    stderr: pipes.stderr.map(Into::into),
+                })
+            }
             Ok(Answer::Failed(error)) => {
-                connection.wait_for_end()?;
+                connection.wait_for_exit()?;
                 Err(error)
             }
             Ok(Answer::NotRinit(what)) => {
+                let silent = matches!(what, NotRinit::Silent);
                 connection.kill_rinit();
-                let ended = connection.wait_for_end()?;
-                let ended = ended.map_or_else(String::new, |status| format!(", and {status}"));
-                let rinit = rinit.display();
-                let reason = match what {
-                    NotRinit::Silent => {
-                        format!("{rinit} has ended without an answer{ended}: it is no rinit, or too old")
-                    }
-                    NotRinit::Slow => format!("{rinit} has not answered within {} s", ANSWER_WITHIN.as_secs()),
-                    NotRinit::Garbled => format!("{rinit} has answered something that no rinit says"),
-                    NotRinit::Version(theirs) => {
-                        let ours = super::protocol::VERSION;
-                        format!("{rinit} speaks version {theirs} with its host, and this program speaks version {ours}")
-                    }
-                };
-                Err(Error::Containment { reason })
+                // Its own exit is part of the explanation; the KILL above is not.
+                let status = connection.wait_for_exit()?.filter(|_| silent);
+                Err(Error::Containment(match what {
+                    NotRinit::Silent | NotRinit::Garbled => ContainmentError::NotRinit { rinit, status },
+                    NotRinit::Slow => ContainmentError::Timeout { rinit, within: start_timeout },
+                    NotRinit::Version(theirs) => ContainmentError::WrongVersion { rinit, theirs, ours: VERSION },
+                }))
             }
             Err(error) => {
                 connection.kill_rinit();
-                connection.wait_for_end()?;
+                connection.wait_for_exit()?;
                 Err(error)
             }
         }
     }
 
     /// Main's pid. It is main's own at least while main runs.
-    ///
-    /// ```no_run
-    /// # fn f(job: rinit_core::contain::Job) {
-    /// println!("main is {}", job.pid());
-    /// # }
-    /// ```
     #[must_use]
     pub const fn pid(&self) -> Pid {
         self.main
     }
 
     /// The pid of the job's rinit, a child of this process.
-    ///
-    /// ```no_run
-    /// # fn f(job: rinit_core::contain::Job) {
-    /// println!("contained by {}", job.init());
-    /// # }
-    /// ```
     #[must_use]
     pub const fn init(&self) -> Pid {
-        self.connection.init()
+        self.init
     }
 
     /// The write end of main's standard input, where that is [`Stdio::piped`](crate::Stdio::piped); once.
@@ -148,48 +176,27 @@ impl Job {
         self.stdin.take()
     }
 
-    /// The read end of main's standard output, where that is [`Stdio::piped`](crate::Stdio::piped); once. It comes to its
-    /// end when the last process of the job that holds it has ended.
-    ///
-    /// ```no_run
-    /// # fn f(mut job: rinit_core::contain::Job) -> std::io::Result<String> {
-    /// std::io::read_to_string(job.take_stdout().expect("a pipe"))
-    /// # }
-    /// ```
+    /// The read end of main's standard output, where that is [`Stdio::piped`](crate::Stdio::piped); once. Its end of file
+    /// comes when the last process of the job that holds it has exited.
     pub fn take_stdout(&mut self) -> Option<ChildStdout> {
         self.stdout.take()
     }
 
     /// The read end of main's standard error, where that is [`Stdio::piped`](crate::Stdio::piped); once.
-    ///
-    /// ```no_run
-    /// # fn f(mut job: rinit_core::contain::Job) -> std::io::Result<String> {
-    /// std::io::read_to_string(job.take_stderr().expect("a pipe"))
-    /// # }
-    /// ```
     pub fn take_stderr(&mut self) -> Option<ChildStderr> {
         self.stderr.take()
     }
 
-    /// How the job ended; `None` while anything of it runs. Does not block.
+    /// How the job ended; `None` while any process of it runs. Does not block.
     ///
     /// # Errors
     ///
     /// [`Error::JobLost`] where the job's rinit was killed; [`Error::Wait`].
-    ///
-    /// ```no_run
-    /// # fn f(mut job: rinit_core::contain::Job) -> Result<(), rinit_core::Error> {
-    /// if let Some(report) = job.try_wait()? {
-    ///     println!("over: {}", report.exit_code());
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn try_wait(&mut self) -> Result<Option<&Report>, Error> {
-        if self.is_over()? { self.outcome().map(Some) } else { Ok(None) }
+    pub fn try_wait(&self) -> Result<Option<&Report>, Error> {
+        if self.is_over(Reap::Now)? { self.outcome().map(Some) } else { Ok(None) }
     }
 
-    /// Waits until the job is over: main has ended, and so has everybody that it has started. Main's standard input is
+    /// Waits until the job is over: main has exited, and so has every process that it has started. Main's standard input is
     /// closed first, if it was not taken.
     ///
     /// # Errors
@@ -197,9 +204,10 @@ impl Job {
     /// As for [`Job::try_wait`], and [`Error::Channel`] where `poll(2)` is refused.
     ///
     /// ```no_run
-    /// # fn f(mut job: rinit_core::contain::Job) -> Result<(), rinit_core::Error> {
-    /// let report = job.wait()?;
-    /// for process in &report.killed {
+    /// use rinit_core::ChildSpec;
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let mut job = ChildSpec::new("./nightly.sh").contain().start()?;
+    /// for process in &job.wait()?.killed {
     ///     eprintln!("had to be killed: {process}");
     /// }
     /// # Ok(())
@@ -211,15 +219,18 @@ impl Job {
         self.outcome()
     }
 
-    /// The same, for so long at most; `None` when the time is over and the job is not.
+    /// Does what [`Job::wait`] does, but no longer than the timeout; `None` if the job is not over then.
     ///
     /// # Errors
     ///
     /// As for [`Job::wait`].
     ///
     /// ```no_run
-    /// # fn f(mut job: rinit_core::contain::Job) -> Result<(), rinit_core::Error> {
-    /// if job.wait_timeout(std::time::Duration::from_secs(60))?.is_none() {
+    /// use rinit_core::ChildSpec;
+    /// use std::time::Duration;
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let mut job = ChildSpec::new("make").arg("test").contain().start()?;
+    /// if job.wait_timeout(Duration::from_secs(60))?.is_none() {
     ///     job.kill()?;
     /// }
     /// # Ok(())
@@ -230,34 +241,66 @@ impl Job {
         if self.wait_until(Instant::now().checked_add(timeout))? { self.outcome().map(Some) } else { Ok(None) }
     }
 
-    /// Sends a signal to main. When main has ended it goes to nobody.
-    ///
-    /// TERM sent so is a signal and no stop: use [`Job::stop`] for that.
+    /// Reads what the job writes to its pipes, both at once, until no process of it holds them, and waits until it is over.
+    /// Memory grows with the output.
     ///
     /// # Errors
     ///
-    /// [`Error::Channel`] where the job's rinit does not read: it was stopped, and many signals ago.
+    /// [`Error::Output`], and as for [`Job::wait`].
     ///
     /// ```no_run
-    /// # fn f(job: rinit_core::contain::Job) -> Result<(), rinit_core::Error> {
-    /// job.signal(rinit_core::Signal::HUP)?;
+    /// use rinit_core::{ChildSpec, Stdio};
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let output = ChildSpec::new("make").stdout(Stdio::piped()).contain().start()?.wait_with_output()?;
+    /// println!("{}, after {} bytes", output.report.exit_code(), output.stdout.len());
     /// # Ok(())
     /// # }
     /// ```
-    pub fn signal(&self, signal: Signal) -> Result<(), Error> {
-        self.connection.send(&Request::Signal(signal))
+    pub fn wait_with_output(mut self) -> Result<JobOutput, Error> {
+        drop(self.stdin.take());
+        let pipes = [self.stdout.take().map(OwnedFd::from), self.stderr.take().map(OwnedFd::from)];
+        let [stdout, stderr] = read_to_end(pipes.map(|pipe| pipe.map(File::from))).map_err(Error::Output)?;
+        Ok(JobOutput { report: self.wait()?.clone(), stdout, stderr })
     }
 
-    /// Stops the job in good order, and waits for its end: main is told by [`ChildSpec::stop_signal`](crate::ChildSpec::stop_signal), at
-    /// half of the [`grace`](crate::ChildSpec::stop_timeout) everyone is told TERM, and KILL comes at its end. Whoever remains when main has
-    /// ended is told at once.
+    /// What the job's processes have used, once it is over; `None` before, and if it was lost.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let mut job = rinit_core::ChildSpec::new("make").contain().start()?;
+    /// job.wait()?;
+    /// let usage = job.usage().expect("it is over");
+    /// println!("{:?} of processor time, {} KiB at most", usage.user_time + usage.system_time, usage.max_rss_kib);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn usage(&self) -> Option<Usage> {
+        self.report.get().map(|(_, usage)| *usage)
+    }
+
+    /// Sends a signal to main. When main has exited no process gets it.
+    ///
+    /// TERM sent so is a signal, not a stop: use [`Job::stop`] for that.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Channel`] where the job's rinit has been stopped for so long that the channel is full.
+    pub fn signal(&self, signal: Signal) -> Result<(), Error> {
+        self.lock().connection.send(&Request::Signal(signal))
+    }
+
+    /// Stops the job in good order, and waits until it is over: main is sent the
+    /// [stop signal](crate::ChildSpec::stop_signal), at half of the [timeout](crate::ChildSpec::stop_timeout) every process is
+    /// sent TERM, and KILL at its end. Processes that remain when main has exited are sent TERM at once.
     ///
     /// # Errors
     ///
     /// As for [`Job::signal`] and [`Job::wait`].
     ///
     /// ```no_run
-    /// # fn f(mut job: rinit_core::contain::Job) -> Result<(), rinit_core::Error> {
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let mut job = rinit_core::ChildSpec::new("postgres").contain().start()?;
     /// let report = job.stop()?;
     /// println!("{:?} after {:?}", report.main, report.stop_took);
     /// # Ok(())
@@ -268,122 +311,178 @@ impl Job {
         self.wait()
     }
 
-    /// The same with another time, and without waiting. A second call can only make the time shorter.
+    /// Begins the stop that [`Job::stop`] makes, with another time, and does not wait. A second call can only make the time
+    /// shorter.
     ///
     /// # Errors
     ///
     /// As for [`Job::signal`].
-    ///
-    /// ```no_run
-    /// # fn f(jobs: &mut [rinit_core::contain::Job]) -> Result<(), rinit_core::Error> {
-    /// for job in &*jobs {
-    ///     job.begin_stop(std::time::Duration::from_secs(3))?;
-    /// }
-    /// for job in jobs {
-    ///     println!("{:?}", job.wait()?.main);
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn begin_stop(&self, grace: Duration) -> Result<(), Error> {
-        self.connection.send(&Request::Stop(Stop { grace, ..self.stop }))
+        let mut state = self.lock();
+        state.kill_by(Instant::now().checked_add(grace));
+        state.connection.send(&Request::Stop(Stop { grace, ..self.stop }))
     }
 
-    /// Kills everything that the job ever started, at once, and does not wait for it. A rinit that somebody has stopped is
+    /// Kills everything that the job ever started, at once, and does not wait for it. A rinit that the job has stopped is
     /// continued for it.
     ///
     /// # Errors
     ///
     /// As for [`Job::signal`].
-    ///
-    /// ```no_run
-    /// # fn f(mut job: rinit_core::contain::Job) -> Result<(), rinit_core::Error> {
-    /// job.kill()?;
-    /// job.wait()?; // nothing of it is left
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn kill(&self) -> Result<(), Error> {
-        self.connection.wake_up();
-        self.connection.send(&Request::Kill)
+        let mut state = self.lock();
+        state.kill_by(Some(Instant::now()));
+        state.connection.wake_up();
+        state.connection.send(&Request::Kill)
     }
 
-    fn is_over(&mut self) -> Result<bool, Error> {
-        self.recv()?;
-        let over = self.connection.has_ended(self.report.is_some())?;
+    fn drop_grace(&self) -> Duration {
+        if self.stop_on_drop { self.stop.grace } else { Duration::ZERO }
+    }
+
+    /// Begins what a drop does. Does not block.
+    pub(crate) fn let_go(&self) {
+        let mut state = self.lock();
+        state.kill_by(Instant::now().checked_add(self.drop_grace()));
+        state.connection.let_go();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_over(&self, reap: Reap) -> Result<bool, Error> {
+        let mut state = self.lock();
+        self.recv(&mut state)?;
+        state.help_to_kill(self.init);
+        let over = state.connection.has_exited(reap)?;
         if over {
-            // What it has said between the two looks.
-            self.recv()?;
+            // What it has sent between the two steps.
+            self.recv(&mut state)?;
+            // Nothing that has left the rinit outlives it.
+            drop(state.cgroup.take());
         }
         Ok(over)
     }
 
-    fn recv(&mut self) -> Result<(), Error> {
-        while let Incoming::Reply(reply) = self.connection.recv()? {
-            if let Reply::Report(report) = reply {
-                self.report = Some(report);
+    fn recv(&self, state: &mut State) -> Result<(), Error> {
+        while let Incoming::Reply(reply) = state.connection.recv()? {
+            if let Reply::Report(report, usage) = reply {
+                let _ = self.report.set((*report, usage));
             }
         }
         Ok(())
     }
 
     /// True when it is over, false at the end of the time.
-    fn wait_until(&mut self, deadline: Option<Instant>) -> Result<bool, Error> {
-        while !self.is_over()? {
-            if !self.connection.wait_for_input(deadline)? {
-                return self.is_over();
+    fn wait_until(&self, deadline: Option<Instant>) -> Result<bool, Error> {
+        while !self.is_over(Reap::WaitForExit)? {
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Ok(false);
             }
+            let next = self.next_help();
+            // Without the lock, so that another thread's signal is not kept waiting.
+            let until = [deadline, next].into_iter().flatten().min();
+            wait_for_event(&self.events, until)?;
         }
         Ok(true)
     }
 
+    /// When this process has to help to kill the job again, without an event to wait for; `None` while it was not told to die.
+    pub(crate) fn next_help(&self) -> Option<Instant> {
+        let state = self.lock();
+        let kill_at = state.kill_at?;
+        Some(state.helped.map_or(kill_at, |helped| helped + CONTINUE_EVERY))
+    }
+
     fn outcome(&self) -> Result<&Report, Error> {
-        self.report.as_ref().ok_or(Error::JobLost { init: self.connection.init(), status: self.connection.status() })
+        let lost = || Error::JobLost { init: self.init, status: self.lock().connection.status() };
+        self.report.get().map(|(report, _)| report).ok_or_else(lost)
+    }
+}
+
+impl State {
+    fn kill_by(&mut self, time: Option<Instant>) {
+        self.kill_at = [self.kill_at, time].into_iter().flatten().min();
+    }
+
+    /// Once the job should be dead: continues an rinit that the job has stopped, and later kills the job from outside.
+    ///
+    /// A loop of SIGSTOP in the job, or a tracer, can hold the rinit, which would then kill nothing. The processes that do so
+    /// are the rinit's descendants, and this process may signal them as well.
+    fn help_to_kill(&mut self, init: Pid) {
+        let now = Instant::now();
+        let Some(kill_at) = self.kill_at.filter(|kill_at| *kill_at <= now) else { return };
+        if self.helped.is_some_and(|helped| now < helped + CONTINUE_EVERY) {
+            return;
+        }
+        self.helped = Some(now);
+        self.connection.wake_up();
+        if now < kill_at + HELD_AFTER {
+            return;
+        }
+        // Until the rinit was reaped its pid is its own, and so are its descendants. Of one that exits in between no descendant
+        // is found, or they are the job's all the same.
+        if self.connection.status().is_none() {
+            for process in descendants(init).unwrap_or_default().iter().filter(|process| !process.has_ended()) {
+                let _ = signal_process(process, Signal::KILL);
+            }
+        }
+    }
+
+    /// Kills the rinit itself, which has not killed the job in time: waiting for it would not end.
+    fn give_up(&mut self) {
+        if let Some(cgroup) = &self.cgroup {
+            let _ = cgroup.kill();
+        }
+        self.connection.kill_rinit();
     }
 }
 
 impl AsFd for Job {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.connection.as_fd()
+        self.events.as_fd()
     }
 }
 
-/// For event loops that want a number, such as tokio's `AsyncFd`.
+/// For event loops that want a number, such as mio's `SourceFd`.
 impl AsRawFd for Job {
     fn as_raw_fd(&self) -> RawFd {
-        self.connection.as_fd().as_raw_fd()
+        self.events.as_raw_fd()
     }
 }
 
 /// By its rinit, the only process of the job that this one has to wait for.
 impl Claimable for Job {
-    fn claimed_pid(&self) -> Option<Pid> {
-        Some(self.init())
+    fn claimed_pids(&self) -> Vec<Pid> {
+        vec![self.init()]
     }
 }
 
 impl Drop for Job {
     fn drop(&mut self) {
         drop(self.stdin.take());
-        if !self.is_over().unwrap_or(false) {
-            self.connection.let_go();
-            let grace = if self.stop_on_drop { self.stop.grace } else { Duration::ZERO };
-            let time = grace.saturating_add(DROP_WITHIN);
-            // One that takes longer than it can is itself stuck in the kernel. The channel closes then, and it does its part
-            // when it can.
-            let _ = self.wait_until(Instant::now().checked_add(time));
+        if self.is_over(Reap::Now).unwrap_or(false) {
+            return;
+        }
+        self.let_go();
+        let time = self.drop_grace().saturating_add(DROP_WITHIN);
+        if !self.wait_until(Instant::now().checked_add(time)).unwrap_or(false) {
+            self.lock().give_up();
+            // Its exit closes the channel. One that is stuck in the kernel exits when it can.
+            let _ = self.wait_until(Instant::now().checked_add(HELD_AFTER));
         }
     }
 }
 
-/// What a program that was started as an rinit says first.
+/// What a program that was started as an rinit answers.
 enum Answer {
     Started(Pid),
     Failed(Error),
     NotRinit(NotRinit),
 }
 
-/// Why it is none.
+/// Why it is not an rinit.
 enum NotRinit {
     Silent,
     Slow,
@@ -391,7 +490,7 @@ enum NotRinit {
     Version(u16),
 }
 
-fn answer(connection: &mut Connection, setup: &Request, deadline: Instant) -> Result<Answer, Error> {
+fn answer(connection: &mut Connection, setup: &Request, deadline: Option<Instant>) -> Result<Answer, Error> {
     if !connection.send_by(setup, deadline)? {
         return Ok(Answer::NotRinit(NotRinit::Slow));
     }
@@ -400,9 +499,9 @@ fn answer(connection: &mut Connection, setup: &Request, deadline: Instant) -> Re
             Incoming::Reply(Reply::Started(main)) => Answer::Started(main),
             Incoming::Reply(Reply::Failed(error)) => Answer::Failed(error),
             Incoming::Reply(Reply::Version(version)) => Answer::NotRinit(NotRinit::Version(version)),
-            Incoming::Reply(Reply::Report(_)) | Incoming::Garbled => Answer::NotRinit(NotRinit::Garbled),
+            Incoming::Reply(Reply::Report(..)) | Incoming::Garbled => Answer::NotRinit(NotRinit::Garbled),
             Incoming::End => Answer::NotRinit(NotRinit::Silent),
-            Incoming::Nothing if connection.wait_for_input(Some(deadline))? => continue,
+            Incoming::Nothing if connection.wait_for_input(deadline)? => continue,
             Incoming::Nothing => Answer::NotRinit(NotRinit::Slow),
         });
     }

@@ -1,7 +1,9 @@
-//! What of a specification an rinit is started with, and what it hands on.
+//! What of a specification an rinit is started with, and what it passes to main.
 
 use crate::child::spec::ChildSpec;
+use crate::child::spec::limits::Limits;
 use crate::child::spec::stdio::Stdio;
+use crate::contain::entry;
 use crate::contain::spec::ContainSpec;
 use crate::signal::set::SignalSet;
 use rustix::io::fcntl_dupfd_cloexec;
@@ -11,8 +13,8 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
 impl ChildSpec {
-    /// Runs the child under an `rinit` of its own, so that nothing that it starts outlives the [`Job`](crate::contain::Job): neither
-    /// what leaves its process group or session, nor what is double-forked, nor what forks on while it is killed. See
+    /// Runs the child under an `rinit` of its own, so that no process that it starts outlives the [`Job`](crate::contain::Job):
+    /// not one that leaves its process group or session, not a daemon, and not one that forks while it is killed. See
     /// [`ContainSpec`].
     ///
     /// ```no_run
@@ -28,15 +30,16 @@ impl ChildSpec {
         ContainSpec::new(self)
     }
 
-    /// The rinit for this child: started as the child would be, in its surroundings, but as this process's own user and in
-    /// its own directory, and with every signal blocked from its first instruction on. Returns the number of the terminal
-    /// that it is to hand on, too.
+    /// The rinit for this child: started as the child would be, but as this process's own user, in its own directory, without
+    /// the child's limits, and with every signal blocked from its first instruction on. Also returns the number of the
+    /// terminal that it passes to main.
     pub(crate) fn rinit(&self, path: &Path, channel: OwnedFd) -> io::Result<(Self, Option<RawFd>)> {
         let mut rinit = Self {
             program: path.into(),
             directory: None,
             user: None,
             mask: SignalSet::all(),
+            limits: Limits::default(),
             terminal: None,
             parent_death_signal: None,
             ..self.clone()
@@ -51,13 +54,13 @@ impl ChildSpec {
             None => None,
         };
         let channel = rinit.pass(channel)?;
-        let words = ["--contained".into(), channel.to_string().into(), "--".into(), self.program.clone()];
+        let words = [entry::OPTION.into(), channel.to_string().into(), "--".into(), self.program.clone()];
         rinit.arguments.splice(0..0, words);
         Ok((rinit, terminal))
     }
 
-    /// Gives the child a descriptor at its number here, which is nobody else's: neither one's that the child inherits nor,
-    /// in the end, one's that it is given.
+    /// Gives the child a descriptor at its number here, which no other descriptor has: neither one that the child inherits nor
+    /// one that it is given.
     fn pass(&mut self, fd: OwnedFd) -> io::Result<RawFd> {
         let taken = self.descriptors.iter().any(|(number, _)| *number == fd.as_raw_fd());
         let highest = self.descriptors.iter().map(|(number, _)| *number).max().unwrap_or(0);

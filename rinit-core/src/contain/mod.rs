@@ -1,33 +1,46 @@
-//! Containment: a child under an rinit of its own, which ends everything that the child ever starts.
+//! [job_runner.rs]: https://docs.rs/crate/rinit-core/latest/source/examples/job_runner.rs
+//! [plugin.rs]: https://docs.rs/crate/rinit-core/latest/source/examples/plugin.rs
+//! [tokio_jobs.rs]: https://docs.rs/crate/rinit-core/latest/source/examples/tokio_jobs.rs
 //!
-//! Host and rinit are the two ends of a socket pair. The host's end is close-on-exec and so held by the host alone: that it
-//! closes means that the host has let go, or is dead, however it died.
+#![doc = include_str!("../../docs/contain.md")]
 
+mod cgroup;
 pub(crate) mod connection;
 pub(crate) mod controller;
+pub(crate) mod entry;
 pub(crate) mod job;
 mod launch;
 pub(crate) mod protocol;
 pub(crate) mod spec;
+pub(crate) mod usage;
 
-pub use job::Job;
+pub use crate::error::ContainmentError;
+#[doc(inline)]
+pub use crate::init::contained::init;
+pub use job::{Job, JobOutput};
 pub use spec::ContainSpec;
+pub use usage::Usage;
+
+#[cfg(any(feature = "fuzzing", test))]
+use protocol::Message;
 
 /// Reads any bytes as either side does.
 ///
 /// # Panics
 ///
 /// Where a request that was read is not what would have been written.
+#[cfg(any(feature = "fuzzing", test))]
 pub(crate) fn read_any(bytes: &[u8]) {
+    // Host and rinit are the two ends of a socket pair.
     let mut host = protocol::Inbox::default();
     host.add(bytes);
     while let Ok(Some(_)) = host.next::<protocol::Reply>() {}
     let mut guest = protocol::Inbox::default();
     guest.add(bytes);
     while let Ok(Some(request)) = guest.next::<protocol::Request>() {
-        if request != protocol::Request::NotRinit {
+        if request != protocol::Request::OtherVersion {
             let mut again = protocol::Inbox::default();
-            again.add(&request.to_bytes());
+            again.add(&request.to_frame());
             assert_eq!(again.next::<protocol::Request>(), Ok(Some(request)));
         }
     }

@@ -5,8 +5,9 @@ use super::supervisor::Supervisor;
 use crate::child::spec::start::TerminalUse;
 use crate::child::spec::{ChildSpec, ProcessGroup};
 use crate::contain::controller::{Command, Controller, leave_group};
+use crate::contain::entry::{self, Arguments};
 use crate::contain::protocol::Stop;
-use crate::contain::protocol::{self, Request, Setup};
+use crate::contain::protocol::{Request, Setup};
 use crate::error::Error;
 use crate::inherited::Inherited;
 use crate::pid::Pid;
@@ -21,6 +22,34 @@ use crate::user::User;
 use std::ffi::OsString;
 use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
+
+/// Becomes a job's init, if this process was started as one; else it does nothing. The first line of `main` in a program that
+/// contains jobs by itself: see [`ContainSpec::by_this_program`](crate::contain::ContainSpec::by_this_program).
+///
+/// A process that was started as a job's init does not return from it. Such a process is recognised by its arguments
+/// (`--contained NUMBER -- …`) and by the descriptor of that number, a socket that its parent has made: so no user can start
+/// one by mistake.
+///
+/// Call it before any thread is started and any file opened. In the job's init every descriptor from 3 up is closed.
+///
+/// ```
+/// rinit_core::contain::init();
+/// // The rest of main.
+/// ```
+pub fn init() {
+    let Some(Arguments { channel, program, arguments }) = entry::arguments() else { return };
+    // Not the "exe" of the path by which it was started.
+    let _ = rustix::thread::set_name(c"rinit");
+    // A thread that a constructor has started could not be told of the signals that are blocked here. The controlling process
+    // sees that there was no answer.
+    let code = match sys::only_thread() {
+        Ok(_) => Inherited::__capture_first()
+            .and_then(|inherited| __contained(inherited, channel, program, arguments))
+            .unwrap_or_else(|error| error.exit_code()),
+        Err(_) => 125,
+    };
+    sys::exit_now(code)
+}
 
 /// The whole of `rinit --contained NUMBER -- PROGRAM ARGUMENTS…`; returns the exit status. The descriptor is a socket to the
 /// controlling process, one that uses [`ChildSpec::contain`](crate::ChildSpec::contain).
@@ -37,13 +66,14 @@ pub fn __contained(
 ) -> Result<u8, Error> {
     let (mut controller, request) = Controller::accept(&inherited, number)?;
     let Request::Setup(setup) = request else {
-        controller.send(&protocol::version());
+        controller.send_version();
         return Ok(125);
     };
     controller.stop = setup.stop;
     let setup_failed = |controller: &Controller, error: Error| {
-        controller.send_failed(&error);
-        Ok(error.exit_code())
+        let code = error.exit_code();
+        controller.send_failed(error);
+        Ok(code)
     };
     let mut main = ChildSpec::new(program).args(arguments).inherit_signals(&inherited);
     // An rinit that is killed by KILL cannot clean up; at least main dies with it.
@@ -68,7 +98,11 @@ pub fn __contained(
             Err(error) => return setup_failed(&controller, Error::Terminal(error)),
         }
     }
-    let Setup { drain, wait, .. } = setup;
+    let Setup { drain, wait, limits, sigpipe_ignored, .. } = setup;
+    main.limits = limits;
+    // As the controller's other children have it, whatever start-up code has changed here.
+    let disposition = if sigpipe_ignored { &mut main.ignore } else { &mut main.default };
+    *disposition = disposition.with(Signal::PIPE);
     let mut init = Init::new(inherited, main).subreaper(true);
     init = init.on_main_exit(if wait { OnMainExit::Wait } else { OnMainExit::Drain });
     if let Some(drain) = drain {
@@ -95,8 +129,9 @@ impl Init {
                 supervisor.run().map_or_else(|error| error.exit_code(), |report| report.exit_code())
             }
             Err(error) => {
-                controller.send_failed(&error);
-                error.exit_code()
+                let code = error.exit_code();
+                controller.send_failed(error);
+                code
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Reaping every child of a process that starts its children through rinit alone.
 
 pub mod cooperative;
+mod mode;
 pub(crate) mod subreaper;
 pub(crate) mod wait;
 
@@ -10,28 +11,30 @@ use crate::child::Child;
 use crate::child::registry;
 use crate::child::spec::ChildSpec;
 use crate::error::Error;
-use crate::exit_status::ExitStatus;
+use crate::exit_status::{ExitStatus, has_exited};
 use crate::pid::Pid;
+use crate::reaper::mode::{Mode, ModeGuard};
 use crate::reaper::wait::{Reaped, Waiter};
 use crate::signal::Signal;
 use crate::signal::set::SignalSet;
 use crate::sys;
 use crate::sys::{Disposition, SignalFd};
-use rustix::process::{WaitId, WaitIdOptions, waitid};
+use rustix::process::WaitId;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
 /// Reaps every child: those that it spawned, and orphans that this process adopted as PID 1 or subreaper.
 ///
-/// **Exclusive** means that it waits for any child whatever (`waitpid(-1)`). Nothing else in the process may wait:
+/// **Exclusive** means that it waits for any child (`waitpid(-1)`). Nothing else in the process may wait:
 /// `std::process::Command`, tokio and C's `system(3)` would lose their statuses to it. Spawn with [`Reaper::spawn`], which
-/// keeps each status for its [`Child`]. That is a matter of the process: several reapers, and waits for single children in other
-/// threads, do not take each other's statuses. A status that nobody can ask for any more is kept nowhere.
+/// keeps each status for its [`Child`]. This concerns the whole process: several exclusive reapers, and waits for single
+/// children in other threads, do not take each other's statuses, and a cooperative reaper beside it is an error. The status of
+/// a child whose handle was dropped is not kept.
 ///
-/// As a descriptor ([`AsFd`]: a signalfd for SIGCHLD) it becomes readable when children have ended: then call
-/// [`Reaper::try_next`] until it returns `None`. SIGCHLD is blocked in the calling thread, given its default action, and the
-/// mask restored on drop, where that happens in the same thread; start no threads before, or block SIGCHLD in them too, because a thread that has it unblocked
+/// As a descriptor ([`AsFd`]: a signalfd for SIGCHLD) it becomes readable when children have exited: then call
+/// [`Reaper::try_next`] until it returns `None`. SIGCHLD is blocked in the calling thread and given its default action; a drop
+/// in the same thread restores the mask. Start no threads before, or block SIGCHLD in them too: a thread that has it unblocked
 /// takes it away from the descriptor (`signalfd(2)`).
 ///
 /// ```
@@ -52,31 +55,25 @@ use std::thread::{self, ThreadId};
 /// # }
 /// ```
 #[derive(Debug)]
-#[must_use = "dropping it unblocks SIGCHLD, and nothing reaps the children any more"]
+#[must_use = "dropping it unblocks SIGCHLD, and the children stay zombies"]
 pub struct Reaper {
     fd: SignalFd,
-    /// What this value has blocked and nobody had before; only that is unblocked on drop, so that several such
+    /// What this value has blocked and was not blocked before; only that is unblocked on drop, so that several such
     /// values may be dropped in any order.
     blocked: SignalSet,
-    /// Whose mask that is.
+    /// The thread that has this mask.
     thread: ThreadId,
     waiter: Mutex<Waiter>,
+    _mode: ModeGuard,
 }
 
-/// A child that has ended and was reaped.
-///
-/// ```
-/// use rinit_core::{ExitStatus, Pid};
-/// use rinit_core::reaper::ReapedChild;
-/// let ended = Ended { pid: Pid::INIT, status: ExitStatus::Code(0), spawned_here: false };
-/// assert!(!ended.spawned_here);
-/// ```
+/// A child that has exited and was reaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReapedChild {
-    /// Its pid, which is free again and may be a stranger's by now.
+    /// Its pid, which is free again and may be another process's by now.
     pub pid: Pid,
-    /// How it ended.
+    /// How it exited.
     pub status: ExitStatus,
     /// True if its [`Child`] handle lives; false for an adopted orphan, and for a child whose handle was dropped.
     pub spawned_here: bool,
@@ -87,16 +84,10 @@ impl Reaper {
     ///
     /// # Errors
     ///
-    /// [`Error::SignalMask`], [`Error::Disposition`] or [`Error::SignalFd`].
-    ///
-    /// ```
-    /// # fn main() -> Result<(), rinit_core::Error> {
-    /// let reaper = rinit_core::Reaper::exclusive()?;
-    /// # let _ = reaper;
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// [`Error::OtherReaper`] while a cooperative reaper lives in this process. [`Error::SignalMask`], [`Error::Disposition`]
+    /// or [`Error::SignalFd`].
     pub fn exclusive() -> Result<Self, Error> {
+        let mode = ModeGuard::enter(Mode::Exclusive)?;
         let child = SignalSet::only(Signal::CHLD);
         let before = sys::block(child).map_err(Error::SignalMask)?;
         let blocked = child.difference(before);
@@ -106,11 +97,13 @@ impl Reaper {
             let _ = sys::unblock(blocked);
             Error::SignalFd(error)
         })?;
-        note_who_has_ended();
-        Ok(Self { fd, blocked, thread: thread::current().id(), waiter: Mutex::new(Waiter::new()) })
+        signal_earlier_exits();
+        // Exits alone: a report that a child was stopped is left for `Child::wait_change`.
+        let waiter = Mutex::new(Waiter::of_exits());
+        Ok(Self { fd, blocked, thread: thread::current().id(), waiter, _mode: mode })
     }
 
-    /// A reaper of orphans for a process in which others wait for their own children: see
+    /// A reaper of orphans for a process whose other code waits for its own children: see
     /// [`CooperativeReaper`](crate::cooperative::CooperativeReaper).
     ///
     /// The process must be PID 1 of its namespace, or have called [`become_subreaper`](crate::become_subreaper); else
@@ -118,15 +111,16 @@ impl Reaper {
     ///
     /// # Errors
     ///
-    /// [`Error::Proc`] without `/proc`, with that of another PID namespace, or on a kernel without
-    /// `CONFIG_PROC_CHILDREN`: orphans could then not be told from children. [`Error::Timer`].
+    /// [`Error::OtherReaper`] while an exclusive reaper lives in this process. [`Error::Proc`] without `/proc`, with that of
+    /// another PID namespace, or on a kernel without `CONFIG_PROC_CHILDREN`: orphans could then not be told from children.
+    /// [`Error::Timer`].
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let _subreaper = rinit_core::become_subreaper()?;
-    /// let reaper = rinit_core::Reaper::cooperative()?.start()?;
+    /// let _reaper = rinit_core::Reaper::cooperative()?.start()?;
     /// // From here on, anywhere in the process:
-    /// let mut child = reaper.claims().claim(|| std::process::Command::new("true").spawn())?;
+    /// let mut child = rinit_core::claim(|| std::process::Command::new("true").spawn())?;
     /// assert!(child.wait()?.success());
     /// # Ok(())
     /// # }
@@ -154,18 +148,11 @@ impl Reaper {
         Child::start(spec)
     }
 
-    /// Takes one ended child; `None` when there is none. Does not block.
+    /// Reaps one child that has exited; `None` when there is none. Does not block.
     ///
     /// # Errors
     ///
     /// [`Error::Wait`] or [`Error::SignalWait`], where a seccomp filter refuses the calls.
-    ///
-    /// ```
-    /// # fn main() -> Result<(), rinit_core::Error> {
-    /// assert_eq!(rinit_core::Reaper::exclusive()?.try_next()?, None);
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn try_next(&self) -> Result<Option<ReapedChild>, Error> {
         let mut waiter = self.waiter.lock().unwrap_or_else(PoisonError::into_inner);
         // SIGCHLD is read before the children are waited for: a child that exits in between raises it again, which costs at
@@ -188,10 +175,9 @@ impl Reaper {
     }
 }
 
-/// Who ended before SIGCHLD was blocked has left no note of it that the descriptor could show: one is left now.
-fn note_who_has_ended() {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    if matches!(waitid(WaitId::All, options), Ok(Some(_))) {
+/// A child that exited before SIGCHLD was blocked has left no signal that the descriptor could show: one is sent now.
+fn signal_earlier_exits() {
+    if has_exited(WaitId::All) == Ok(true) {
         let _ = sys::kill(rustix::process::getpid().into(), Signal::CHLD);
     }
 }

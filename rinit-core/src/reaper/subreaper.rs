@@ -3,7 +3,7 @@
 use crate::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Makes this process a subreaper: descendants whose parent ends become its children, instead of PID 1's.
+/// Makes this process a subreaper: descendants whose parent exits become its children, instead of PID 1's.
 ///
 /// The attribute belongs to the process and not to a thread, is not inherited by children made by `fork(2)`, and survives
 /// `execve(2)`. It is given back when the [`Subreaper`] is dropped, or the last of several, in whatever order; processes
@@ -90,6 +90,19 @@ impl Subreaper {
     pub const fn was_set(&self) -> bool {
         self.before
     }
+
+    /// Keeps the attribute until the process ends, for a library that has no place to keep this value.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// rinit_core::become_subreaper()?.keep();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn keep(self) {
+        // It stays counted, so that no other drop gives the attribute back.
+        std::mem::forget(self);
+    }
 }
 
 impl Drop for Subreaper {
@@ -101,7 +114,7 @@ impl Drop for Subreaper {
         }
         holders.count = holders.count.saturating_sub(1);
         if holders.count == 0 {
-            // It could be set, so it can be set back; a destructor has nobody to tell.
+            // It could be set, so it can be set back; a destructor cannot return an error.
             let _ = set(holders.before);
         }
     }

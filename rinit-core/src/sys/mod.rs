@@ -13,30 +13,37 @@
 
 mod arena;
 mod clock;
+mod command;
 mod entry;
 mod environ;
 mod fd;
 mod fork;
 mod heap;
 mod process_group;
+#[cfg(feature = "tokio")]
+mod reactor;
 pub(crate) mod retry;
 mod signal;
 mod spawn;
 mod terminal;
+mod usage;
 
 #[doc(hidden)]
 pub use arena::Arena;
 pub(crate) use clock::{since_boot, ticks_per_second};
+pub(crate) use command::{set_mask_before_exec, unblock_before_exec};
 #[doc(hidden)]
 pub use entry::arguments;
 pub(crate) use environ::environment;
 pub(crate) use fd::close::{close_all_but, close_from};
 pub(crate) use fd::remap::{Passed, move_above_stdio, pipe};
-pub(crate) use fd::socket::{peer, signal_on_input, take_inherited_fd};
+pub(crate) use fd::socket::{peer, peer_of_inherited, signal_on_input, take_inherited_fd};
 pub(crate) use fork::{Forked, NotAlone, OnlyThread, exit_now, fork_only_thread, only_thread, put_variable};
 pub(crate) use heap::give_back_free_memory;
 pub(crate) use process_group::{is_in_own_group, leads_session, own_group};
-pub(crate) use signal::disposition::{Disposition, SavedDisposition, set_disposition};
+#[cfg(feature = "tokio")]
+pub(crate) use reactor::register_readable;
+pub(crate) use signal::disposition::{Disposition, SavedDisposition, is_ignored, set_disposition};
 pub(crate) use signal::fd::SignalFd;
 pub(crate) use signal::mask::{block, set_mask, unblock};
 pub(crate) use signal::send::{
@@ -44,8 +51,9 @@ pub(crate) use signal::send::{
 };
 pub(crate) use signal::wait::{is_sigtimedwait, is_wait, sigtimedwait};
 pub(crate) use spawn::c_strings::{CStrings, LISTEN_PID_ROOM, NulByte, c_string};
-pub(crate) use spawn::{Failure, Ids, Placement, Plan, Progress, Stage, Starting, place, spawn, start};
+pub(crate) use spawn::{Failure, Ids, Limits, Placement, Plan, Progress, Stage, Starting, place, spawn, start};
 pub(crate) use terminal::give_up_terminal;
+pub(crate) use usage::children_usage;
 
 /// The result of a system call made through libc: -1 means that `errno` tells why.
 fn check(result: libc::c_long) -> std::io::Result<libc::c_long> {

@@ -1,7 +1,7 @@
 //! The load: threads that start children in every way there is and check each status, while others make orphans.
 
-use rinit_core::cooperative::Claims;
-use rinit_core::{ChildSpec, ExitStatus, Reaper, Signal};
+use rinit_core::cooperative::claim_with;
+use rinit_core::{ChildSpec, ExitStatus, Reaper, Signal, claim};
 use rustix::event::{PollFd, PollFlags};
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
@@ -18,7 +18,7 @@ pub(crate) enum Way<'a> {
     /// As if there were no rinit.
     Std,
     /// Those that are waited for late are claimed; the others as above.
-    Claimed(&'a Claims),
+    Claimed,
     /// By `ChildSpec` and nothing else.
     Exclusive(&'a Reaper),
 }
@@ -108,7 +108,7 @@ impl Way<'_> {
     fn start(&self, script: &str) -> Option<Started> {
         match self {
             Self::Std => shell(script).spawn().ok().map(Started::Std),
-            Self::Claimed(claims) => claims.claim(|| shell(script).spawn()).ok().map(Started::Std),
+            Self::Claimed => claim(|| shell(script).spawn()).ok().map(Started::Std),
             Self::Exclusive(reaper) => spawn(reaper, script).map(Started::Rinit),
         }
     }
@@ -116,7 +116,7 @@ impl Way<'_> {
     /// Starts a shell that is waited for at once, so that it need not be claimed.
     fn start_to_wait(&self, script: &str) -> Option<Started> {
         match self {
-            Self::Claimed(_) => Way::Std.start(script),
+            Self::Claimed => Way::Std.start(script),
             _ => self.start(script),
         }
     }
@@ -165,7 +165,7 @@ fn at_once(tally: &Tally, way: &Way<'_>) {
     const SHORTEST: Duration = Duration::from_millis(250);
     let started = Instant::now();
     let right = way.start_to_wait("exit 3").and_then(Started::wait) == Some(3);
-    if matches!(way, Way::Claimed(_)) && !right && started.elapsed() > SHORTEST {
+    if matches!(way, Way::Claimed) && !right && started.elapsed() > SHORTEST {
         // A machine so busy that this thread slept over it. It may be taken then, and the documentation says so.
         tally.too_late.fetch_add(1, Ordering::Relaxed);
     } else {
@@ -232,7 +232,7 @@ fn by_tokio(tally: &Tally, way: &Way<'_>) {
             let mut command = tokio::process::Command::new("sh");
             command.args(["-c", &format!("exit {n}")]);
             let child = match way {
-                Way::Claimed(claims) if n % 2 == 0 => claims.claim_with(|| command.spawn(), |c| c.as_ref().ok()?.id()),
+                Way::Claimed if n % 2 == 0 => claim_with(|| command.spawn(), |c| c.as_ref().ok()?.id()),
                 _ => command.spawn(),
             };
             let Ok(mut child) = child else { continue };

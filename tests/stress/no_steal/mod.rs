@@ -71,10 +71,10 @@ fn assert_sound(tally: &Tally, seen: &Seen, settling: Duration) {
 fn cooperative() {
     let me = std::process::id();
     let _subreaper = become_subreaper().expect("subreaper");
-    let reaper = Reaper::cooperative().expect("reaper").start().expect("thread");
-    let (tally, seen) = loaded("`Reaper::cooperative`", &Way::Claimed(reaper.claims()), me, soak());
+    let _reaper = Reaper::cooperative().expect("reaper").start().expect("thread");
+    let (tally, seen) = loaded("`Reaper::cooperative`", &Way::Claimed, me, soak());
     wait_until("all zombies to be gone", || watch::children(me).is_empty());
-    let stats = reaper.claims().stats();
+    let stats = rinit_core::cooperative::stats();
     println!("{stats:?}, {} too late", tally.too_late());
     assert_sound(&tally, &seen, Duration::from_secs(2));
     assert_eq!(stats.reaped, tally.orphans() + tally.too_late(), "all orphans and nothing else");

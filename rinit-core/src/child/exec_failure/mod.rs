@@ -62,6 +62,7 @@ pub(crate) fn explain(program: &OsStr, candidates: &[PathBuf], searched_path: bo
 }
 
 /// Reads a file's head from memory, for the fuzz target.
+#[cfg(any(feature = "fuzzing", test))]
 pub(crate) fn parse_head(file: &[u8]) {
     let head = file.get(..elf::MAX_READ).unwrap_or(file);
     let head = Head::parse(head, &|offset, length| {

@@ -30,8 +30,8 @@ impl ChildSpec {
     /// let _ = rinit_core::ChildSpec::new("cat").stdin(rinit_core::Stdio::null());
     /// ```
     #[must_use]
-    pub fn stdin(self, stdio: Stdio) -> Self {
-        self.descriptor(STDIN, stdio)
+    pub fn stdin(self, stdio: impl Into<Stdio>) -> Self {
+        self.descriptor(STDIN, stdio.into())
     }
 
     /// Standard output; inherited by default.
@@ -40,8 +40,8 @@ impl ChildSpec {
     /// let _ = rinit_core::ChildSpec::new("date").stdout(rinit_core::Stdio::piped());
     /// ```
     #[must_use]
-    pub fn stdout(self, stdio: Stdio) -> Self {
-        self.descriptor(STDOUT, stdio)
+    pub fn stdout(self, stdio: impl Into<Stdio>) -> Self {
+        self.descriptor(STDOUT, stdio.into())
     }
 
     /// Standard error; inherited by default.
@@ -50,8 +50,8 @@ impl ChildSpec {
     /// let _ = rinit_core::ChildSpec::new("date").stderr(rinit_core::Stdio::null());
     /// ```
     #[must_use]
-    pub fn stderr(self, stdio: Stdio) -> Self {
-        self.descriptor(STDERR, stdio)
+    pub fn stderr(self, stdio: impl Into<Stdio>) -> Self {
+        self.descriptor(STDERR, stdio.into())
     }
 
     /// Gives the child a duplicate of a descriptor under a number of its own, whatever this process has there. The last

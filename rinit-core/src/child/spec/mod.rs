@@ -4,9 +4,11 @@ pub(crate) mod descriptors;
 pub(crate) mod environment;
 mod from_command;
 mod lifetime;
+pub(crate) mod limits;
 pub(crate) mod start;
 pub(crate) mod stdio;
 
+use crate::child::spec::limits::Limits;
 use crate::child::spec::stdio::Stdio;
 use crate::inherited::Inherited;
 use crate::signal::Signal;
@@ -72,6 +74,7 @@ pub struct ChildSpec {
     pub(crate) parent_death_signal: Option<Signal>,
     pub(crate) stop_signal: Signal,
     pub(crate) stop_timeout: Duration,
+    pub(crate) limits: Limits,
 }
 
 impl ChildSpec {
@@ -99,6 +102,7 @@ impl ChildSpec {
             parent_death_signal: None,
             stop_signal: Signal::TERM,
             stop_timeout: lifetime::DEFAULT_STOP_TIMEOUT,
+            limits: Limits::default(),
         }
     }
 

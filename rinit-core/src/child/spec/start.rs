@@ -76,6 +76,7 @@ impl ChildSpec {
             ProcessGroup::Own => TerminalUse::Foreground(own.as_fd()),
             ProcessGroup::Session => TerminalUse::Controlling(own.as_fd()),
         });
+        let resources = self.limits.for_kernel();
         let (passed, pipes) = descriptors::open(&self.descriptors)?;
         let mut plan = Plan {
             candidates: CStrings::new(&candidates, "the program's name")?,
@@ -93,6 +94,7 @@ impl ChildSpec {
                 (ProcessGroup::Session, _) => Placement::Session,
             },
             passed: &passed,
+            limits: sys::Limits { resources: &resources, umask: self.limits.umask, nice: self.limits.nice },
             parent_death: self.parent_death_signal.map(|signal| (signal, rustix::process::getpid().into())),
             ignore: self.ignore,
             default: self.default,
@@ -109,6 +111,7 @@ impl ChildSpec {
             Stage::Fork => Error::Fork(source),
             Stage::Pipe => Error::Pipe(source),
             Stage::Mask => Error::SignalMask(source),
+            Stage::Limit => Error::Limit(source),
             Stage::Group => Error::ProcessGroup(source),
             Stage::Terminal => Error::Terminal(source),
             Stage::Directory => {

@@ -1,5 +1,6 @@
 //! What a child has as standard input, output or error.
 
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -85,5 +86,26 @@ impl Stdio {
     #[must_use]
     pub fn fd(fd: impl Into<OwnedFd>) -> Self {
         Self(Kind::Fd(Arc::new(fd.into())))
+    }
+}
+
+/// A duplicate of this file, as [`Stdio::fd`] makes it.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// let spec = rinit_core::ChildSpec::new("date").stdout(std::fs::File::create("/dev/null")?);
+/// # drop(spec);
+/// # Ok(())
+/// # }
+/// ```
+impl From<File> for Stdio {
+    fn from(file: File) -> Self {
+        Self::fd(file)
+    }
+}
+
+impl From<OwnedFd> for Stdio {
+    fn from(fd: OwnedFd) -> Self {
+        Self::fd(fd)
     }
 }

@@ -1,10 +1,20 @@
 //! Bytes of the channel between a host and its contained rinit: little-endian numbers, strings with their length.
 //!
-//! What is read comes from another process. The reader takes nothing on trust: it never allocates more than there are bytes,
-//! and whatever is not exactly what it should be is `None`.
+//! What is read comes from another process. The reader trusts nothing: it never allocates more than there are bytes, and a
+//! value that is not exactly what it should be is `None`.
+//!
+//! [`Wire`] is written once for each basic type. Messages list their fields in [`wire_struct!`] or [`wire_enum!`], so that
+//! writing and reading cannot differ.
 
+use crate::child::spec::ProcessGroup;
+use crate::exit_status::ExitStatus;
+use crate::pid::Pid;
+use crate::signal::Signal;
+use crate::signal::set::SignalSet;
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A message in the making.
@@ -106,6 +116,11 @@ impl<'a> Reader<'a> {
         self.array().map(u16::from_le_bytes)
     }
 
+    /// The number that comes next, which stays.
+    pub(super) fn peek_u16(&self) -> Option<u16> {
+        Self(self.0).u16()
+    }
+
     pub(super) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
     }
@@ -151,3 +166,160 @@ impl<'a> Reader<'a> {
         Some(list)
     }
 }
+
+/// A value that can go over the channel.
+pub(super) trait Wire: Sized {
+    fn write(&self, to: &mut Writer);
+    fn read(from: &mut Reader<'_>) -> Option<Self>;
+}
+
+/// `Wire` for a type, by two closures.
+macro_rules! wire {
+    ($type:ty, |$value:ident, $to:ident| $write:expr, |$from:ident| $read:expr) => {
+        impl Wire for $type {
+            fn write(&self, $to: &mut Writer) {
+                let $value = self;
+                $write;
+            }
+
+            fn read($from: &mut Reader<'_>) -> Option<Self> {
+                $read
+            }
+        }
+    };
+}
+
+wire!(bool, |value, to| to.u8((*value).into()), |from| from.bool());
+wire!(u16, |value, to| to.u16(*value), |from| from.u16());
+wire!(u32, |value, to| to.u32(*value), |from| from.u32());
+wire!(i32, |value, to| to.i32(*value), |from| from.i32());
+wire!(u64, |value, to| to.u64(*value), |from| from.u64());
+wire!(Duration, |value, to| to.duration(*value), |from| from.duration());
+wire!(String, |value, to| to.bytes(value.as_bytes()), |from| from.text());
+wire!(PathBuf, |value, to| to.os(value.as_os_str()), |from| from.os().map(Self::from));
+wire!(Pid, |value, to| to.i32(value.get()), |from| Self::new(from.i32()?));
+wire!(Signal, |value, to| to.u8(value.number() as u8), |from| Self::new(from.u8()?.into()));
+wire!(SignalSet, |value, to| to.u64(value.bits()), |from| from.u64().map(Self::from_bits));
+wire!(io::Error, |value, to| to.i32(value.raw_os_error().unwrap_or(0)), |from| from.i32().map(Self::from_raw_os_error));
+wire!(
+    ProcessGroup,
+    |value, to| to.u8(match value {
+        Self::Inherit => 0,
+        Self::Own => 1,
+        Self::Session => 2,
+    }),
+    |from| [Self::Inherit, Self::Own, Self::Session].get(usize::from(from.u8()?)).copied()
+);
+wire!(
+    ExitStatus,
+    |value, to| match *value {
+        Self::Code(code) => to.bytes(&[code]),
+        Self::Signal { signal, core_dumped } => to.bytes(&[signal.number() as u8, core_dumped.into()]),
+    },
+    |from| match *from.bytes()? {
+        [code] => Some(Self::Code(code)),
+        [number, core @ (0 | 1)] => {
+            Some(Self::Signal { signal: Signal::new(number.into())?, core_dumped: core == 1 })
+        }
+        _ => None,
+    }
+);
+
+impl<T: Wire> Wire for Option<T> {
+    fn write(&self, to: &mut Writer) {
+        to.option(self.as_ref(), |to, value| value.write(to));
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        from.option(T::read)
+    }
+}
+
+impl<T: Wire> Wire for Vec<T> {
+    fn write(&self, to: &mut Writer) {
+        to.list(self, |to, value| value.write(to));
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        from.list(T::read)
+    }
+}
+
+impl<A: Wire, B: Wire> Wire for (A, B) {
+    fn write(&self, to: &mut Writer) {
+        self.0.write(to);
+        self.1.write(to);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        Some((A::read(from)?, B::read(from)?))
+    }
+}
+
+/// A value of one of several kinds, each with a number of its own.
+pub(super) trait Tagged: Sized {
+    fn tag(&self) -> u8;
+    fn write_fields(&self, to: &mut Writer);
+    fn read_fields(tag: u8, from: &mut Reader<'_>) -> Option<Self>;
+}
+
+/// Writes and reads a struct field by field, in the order of the list.
+macro_rules! wire_struct {
+    ($type:ident { $($field:ident),* $(,)? }) => {
+        impl Wire for $type {
+            fn write(&self, to: &mut Writer) {
+                $(self.$field.write(to);)*
+            }
+
+            fn read(from: &mut Reader<'_>) -> Option<Self> {
+                Some(Self { $($field: Wire::read(from)?),* })
+            }
+        }
+    };
+}
+
+/// Writes and reads an enum: a number for each variant, and its fields. The optional last arm is for all other variants: how
+/// they are written, and how what was written is read.
+macro_rules! wire_enum {
+    (
+        $type:ident {
+            $($tag:literal = $variant:ident $({ $($field:ident),* })? $(($($inner:ident),*))?),* $(,)?
+        }
+        $(else $other_tag:literal, $write_other:expr, $read_other:expr)?
+    ) => {
+        impl Tagged for $type {
+            fn tag(&self) -> u8 {
+                match self {
+                    $(Self::$variant { .. } => $tag,)*
+                    $(_ => $other_tag,)?
+                }
+            }
+
+            fn write_fields(&self, to: &mut Writer) {
+                match self {
+                    $(Self::$variant $({ $($field),* })? $(($($inner),*))? => {
+                        $($($field.write(to);)*)?
+                        $($($inner.write(to);)*)?
+                    })*
+                    $(other => $write_other(other, to),)?
+                }
+                // Variants without fields do not use it.
+                let _ = to;
+            }
+
+            fn read_fields(tag: u8, from: &mut Reader<'_>) -> Option<Self> {
+                Some(match tag {
+                    $($tag => {
+                        $($(let $field = Wire::read(from)?;)*)?
+                        $($(let $inner = Wire::read(from)?;)*)?
+                        Self::$variant $({ $($field),* })? $(($($inner),*))?
+                    })*
+                    $($other_tag => $read_other(from)?,)?
+                    _ => return None,
+                })
+            }
+        }
+    };
+}
+
+pub(super) use {wire_enum, wire_struct};

@@ -1,27 +1,27 @@
-//! What a host and its contained rinit say to each other.
+//! What a host and its contained rinit send to each other.
 //!
-//! Frames: one byte for the kind, four for the length (little-endian), and so many bytes. The host speaks first, with a
-//! [`Setup`] that carries the version; the other side answers [`Reply::Started`] or [`Reply::Failed`], and at the end says
-//! [`Reply::Report`]. An end of file in the host's direction means: end everything, at once.
+//! Frames: one byte for the kind, four for the length (little-endian), and as many bytes. The host begins with a
+//! [`Setup`], whose first field is the version; the other side answers [`Reply::Started`] or [`Reply::Failed`], and sends
+//! [`Reply::Report`] at the end. An end of file in the host's direction means: kill everything at once.
 
 pub(crate) mod codec;
 mod error;
 mod survivor;
 
 use crate::child::spec::ProcessGroup;
+use crate::child::spec::limits::Limits;
+use crate::contain::usage::Usage;
 use crate::error::Error;
-use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
 use crate::report::Report;
 use crate::signal::Signal;
 use crate::signal::set::SignalSet;
-use codec::{Reader, Writer};
+use codec::{Reader, Tagged, Wire, Writer, wire_enum, wire_struct};
 use std::path::PathBuf;
 use std::time::Duration;
-use survivor::{pid, read as read_survivor, signal, write as write_survivor, write_signal};
 
-/// Both sides must say the same. A host's other version is refused by name, so that it can say which rinit it needs.
-pub(crate) const VERSION: u16 = 1;
+/// Both sides must have the same. Another version is refused by name, so that the host can say which rinit it needs.
+pub(crate) const VERSION: u16 = 2;
 
 /// Longest frame. A report of two thousand processes, whose commands are cut to 80 characters, takes less than 2 MiB; a user
 /// in all 65536 groups takes 256 KiB.
@@ -32,7 +32,7 @@ const HEAD: usize = 5;
 #[derive(Debug, Default)]
 pub(crate) struct Inbox(Vec<u8>);
 
-/// The other side said something that is no message.
+/// The other side sent something that is not a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Garbled;
 
@@ -50,60 +50,60 @@ impl Inbox {
             return Err(Garbled);
         }
         let Some(body) = rest.get(..length) else { return Ok(None) };
-        let message = M::read(kind, Reader::new(body)).ok_or(Garbled);
+        let message = M::from_frame(kind, Reader::new(body)).ok_or(Garbled);
         self.0.drain(..HEAD + length);
         message.map(Some)
     }
 }
 
+/// A whole frame.
 pub(crate) trait Message: Sized {
-    fn read(kind: u8, from: Reader<'_>) -> Option<Self>;
+    fn from_frame(kind: u8, from: Reader<'_>) -> Option<Self>;
+    fn to_frame(&self) -> Vec<u8>;
 }
 
-fn frame(kind: u8, write: impl FnOnce(&mut Writer)) -> Vec<u8> {
+fn frame(message: &impl Tagged) -> Vec<u8> {
     let mut body = Writer::default();
-    write(&mut body);
+    message.write_fields(&mut body);
     let body = body.into_bytes();
     let mut frame = Writer::default();
-    frame.u8(kind);
+    frame.u8(message.tag());
     frame.bytes(&body);
     frame.into_bytes()
 }
 
-/// What of a [`ChildSpec`](crate::ChildSpec) main gets and rinit itself does not, and what shall happen when.
+/// What of a [`ChildSpec`](crate::ChildSpec) main gets and rinit itself does not, and when the job is to stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Setup {
+    /// [`VERSION`]. The first field, in every version.
+    pub(crate) version: u16,
     pub(crate) user: Option<Ids>,
     pub(crate) directory: Option<PathBuf>,
     pub(crate) group: ProcessGroup,
     pub(crate) mask: SignalSet,
+    /// Main starts with SIGPIPE ignored. An rinit with Rust's own start-up code, which ignores it, cannot know.
+    pub(crate) sigpipe_ignored: bool,
+    pub(crate) limits: Limits,
     /// The number of the descriptor that is main's terminal.
     pub(crate) terminal: Option<i32>,
-    /// From main's end to KILL for whoever remains.
+    /// From main's exit to KILL for the processes that remain.
     pub(crate) drain: Option<Duration>,
-    /// Main's end tells nobody to end.
+    /// Main's exit does not stop the other processes.
     pub(crate) wait: bool,
-    /// When the host lets go: an orderly stop, and not KILL at once.
+    /// When the host lets go: an orderly stop instead of KILL at once.
     pub(crate) stop: Option<Stop>,
 }
 
-/// How main is asked to end, and how long everybody has for it.
+wire_struct!(Setup { version, user, directory, group, mask, sigpipe_ignored, limits, terminal, drain, wait, stop });
+
+/// How main is asked to stop, and how long the whole job has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stop {
     pub(crate) signal: Signal,
     pub(crate) grace: Duration,
 }
 
-impl Stop {
-    fn write(to: &mut Writer, stop: Self) {
-        write_signal(to, stop.signal);
-        to.duration(stop.grace);
-    }
-
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        Some(Self { signal: signal(from)?, grace: from.duration()? })
-    }
-}
+wire_struct!(Stop { signal, grace });
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ids {
@@ -112,149 +112,76 @@ pub(crate) struct Ids {
     pub(crate) groups: Vec<u32>,
 }
 
-/// What the host says.
+wire_struct!(Ids { uid, gid, groups });
+wire_struct!(Limits { resources, umask, nice });
+wire_struct!(Usage { user_time, system_time, max_rss_kib });
+
+/// What the host sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Request {
     Setup(Setup),
-    /// A setup of another version.
-    NotRinit,
-    /// To main.
+    /// For main.
     Signal(Signal),
     Stop(Stop),
     Kill,
+    /// A setup of another version. Never sent: it stands for what was read.
+    OtherVersion,
 }
 
-impl Request {
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        match self {
-            Self::Setup(setup) => frame(1, |to| {
-                to.u16(VERSION);
-                to.option(setup.user.as_ref(), |to, ids| {
-                    to.u32(ids.uid);
-                    to.u32(ids.gid);
-                    to.list(&ids.groups, |to, gid| to.u32(*gid));
-                });
-                to.option(setup.directory.as_deref(), |to, directory| to.os(directory.as_os_str()));
-                to.u8(match setup.group {
-                    ProcessGroup::Inherit => 0,
-                    ProcessGroup::Own => 1,
-                    ProcessGroup::Session => 2,
-                });
-                to.u64(setup.mask.bits());
-                to.option(setup.terminal, Writer::i32);
-                to.option(setup.drain, Writer::duration);
-                to.u8(setup.wait.into());
-                to.option(setup.stop, Stop::write);
-            }),
-            // Never sent: it stands for what was read.
-            Self::NotRinit => frame(1, |to| to.u16(0)),
-            Self::Signal(signal) => frame(2, |to| write_signal(to, *signal)),
-            Self::Stop(stop) => frame(3, |to| Stop::write(to, *stop)),
-            Self::Kill => frame(4, |_| ()),
-        }
-    }
-}
+wire_enum!(
+    Request { 1 = Setup(setup), 2 = Signal(signal), 3 = Stop(stop), 4 = Kill }
+    else 0, |_: &Self, _: &mut Writer| (), |_: &mut Reader<'_>| None
+);
 
 impl Message for Request {
-    fn read(kind: u8, mut from: Reader<'_>) -> Option<Self> {
-        let request = match kind {
-            1 if from.u16()? != VERSION => return Some(Self::NotRinit),
-            1 => Self::Setup(Setup {
-                user: from
-                    .option(|from| Some(Ids { uid: from.u32()?, gid: from.u32()?, groups: from.list(Reader::u32)? }))?,
-                directory: from.option(Reader::os)?.map(PathBuf::from),
-                group: [ProcessGroup::Inherit, ProcessGroup::Own, ProcessGroup::Session]
-                    .get(usize::from(from.u8()?))
-                    .copied()?,
-                mask: SignalSet::from_bits(from.u64()?),
-                terminal: from.option(Reader::i32)?,
-                drain: from.option(Reader::duration)?,
-                wait: from.bool()?,
-                stop: from.option(Stop::read)?,
-            }),
-            2 => Self::Signal(signal(&mut from)?),
-            3 => Self::Stop(Stop::read(&mut from)?),
-            4 => Self::Kill,
-            _ => return None,
-        };
+    fn from_frame(kind: u8, mut from: Reader<'_>) -> Option<Self> {
+        if kind == 1 && from.peek_u16()? != VERSION {
+            return Some(Self::OtherVersion);
+        }
+        let request = Self::read_fields(kind, &mut from)?;
         from.end(request)
+    }
+
+    fn to_frame(&self) -> Vec<u8> {
+        frame(self)
     }
 }
 
-/// What rinit says.
+/// What rinit sends.
 #[derive(Debug)]
 pub(crate) enum Reply {
     /// Main runs its program.
     Started(Pid),
-    /// It could not be started; rinit ends.
+    /// It could not be started; rinit exits.
     Failed(Error),
     /// This rinit speaks another version.
     Version(u16),
-    /// All is over; rinit ends.
-    Report(Report),
+    /// The job is over; rinit exits.
+    Report(Box<Report>, Usage),
 }
 
-pub(crate) fn started(main: Pid) -> Vec<u8> {
-    frame(1, |to| to.i32(main.get()))
-}
-
-pub(crate) fn failed(error: &Error) -> Vec<u8> {
-    frame(2, |to| error::write(to, error))
-}
-
-pub(crate) fn version() -> Vec<u8> {
-    frame(3, |to| to.u16(VERSION))
-}
-
-pub(crate) fn report(report: &Report) -> Vec<u8> {
-    frame(4, |to| {
-        to.i32(report.main_pid.get());
-        to.option(report.main, write_status);
-        to.u64(report.reaped);
-        to.u64(report.told);
-        to.list(&report.killed, write_survivor);
-        to.list(&report.left_behind, write_survivor);
-        to.option(report.stop_signal, write_signal);
-        to.option(report.stop_took, Writer::duration);
-    })
-}
+wire_enum!(Reply { 1 = Started(main), 2 = Failed(error), 3 = Version(version), 4 = Report(report, usage) });
 
 impl Message for Reply {
-    fn read(kind: u8, mut from: Reader<'_>) -> Option<Self> {
-        let reply = match kind {
-            1 => Self::Started(pid(&mut from)?),
-            2 => Self::Failed(error::read(&mut from)?),
-            3 => Self::Version(from.u16()?),
-            4 => Self::Report(Report {
-                main_pid: pid(&mut from)?,
-                main: from.option(read_status)?,
-                reaped: from.u64()?,
-                told: from.u64()?,
-                killed: from.list(read_survivor)?,
-                left_behind: from.list(read_survivor)?,
-                stop_signal: from.option(signal)?,
-                stop_took: from.option(Reader::duration)?,
-            }),
-            _ => return None,
-        };
+    fn from_frame(kind: u8, mut from: Reader<'_>) -> Option<Self> {
+        let reply = Self::read_fields(kind, &mut from)?;
         from.end(reply)
     }
-}
 
-fn write_status(to: &mut Writer, status: ExitStatus) {
-    match status {
-        ExitStatus::Code(code) => to.bytes(&[code]),
-        ExitStatus::Signal { signal, core_dumped } => to.bytes(&[signal.number() as u8, core_dumped.into()]),
+    fn to_frame(&self) -> Vec<u8> {
+        frame(self)
     }
 }
 
-fn read_status(from: &mut Reader<'_>) -> Option<ExitStatus> {
-    match *from.bytes()? {
-        [code] => Some(ExitStatus::Code(code)),
-        [number, core @ (0 | 1)] => {
-            Some(ExitStatus::Signal { signal: Signal::new(number.into())?, core_dumped: core == 1 })
-        }
-        _ => None,
+wire_struct!(Report { main_pid, main, reaped, told, killed, left_behind, stop_signal, stop_took });
+
+impl Wire for Box<Report> {
+    fn write(&self, to: &mut Writer) {
+        (**self).write(to);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        Report::read(from).map(Self::new)
     }
 }
 
@@ -262,6 +189,7 @@ fn read_status(from: &mut Reader<'_>) -> Option<ExitStatus> {
 mod tests {
     use super::survivor::tests::any_survivor;
     use super::*;
+    use crate::exit_status::ExitStatus;
     use proptest::prelude::*;
 
     fn any_signal() -> impl Strategy<Value = Signal> {
@@ -280,7 +208,13 @@ mod tests {
         let when = (any::<(Option<Duration>, bool)>(), prop::option::of(any_stop()));
         (main, when).prop_map(|((user, directory, group, (mask, terminal)), ((drain, wait), stop))| {
             let mask = SignalSet::from_bits(mask);
-            Setup { user, directory, group, mask, terminal, drain, wait, stop }
+            let limits = Limits {
+                resources: if wait { vec![(7, (3, u64::MAX))] } else { Vec::new() },
+                umask: drain.is_some().then_some(0o27),
+                nice: terminal,
+            };
+            let (version, sigpipe_ignored) = (VERSION, wait);
+            Setup { version, user, directory, group, mask, sigpipe_ignored, limits, terminal, drain, wait, stop }
         })
     }
 
@@ -299,7 +233,7 @@ mod tests {
             requests in prop::collection::vec(any_request(), 0..5),
             cut in 1..40_usize,
         ) {
-            let bytes: Vec<u8> = requests.iter().flat_map(Request::to_bytes).collect();
+            let bytes: Vec<u8> = requests.iter().flat_map(Request::to_frame).collect();
             let (mut inbox, mut back) = (Inbox::default(), Vec::new());
             for part in bytes.chunks(cut) {
                 inbox.add(part);
@@ -334,9 +268,11 @@ mod tests {
                 stop_took: stop.map(|(_, took)| took),
             };
             let mut inbox = Inbox::default();
-            inbox.add(&report(&sent));
-            let Ok(Some(Reply::Report(back))) = inbox.next() else { panic!("no report") };
-            prop_assert_eq!(format!("{back:?}"), format!("{sent:?}"));
+            let usage = Usage { user_time: Duration::from_millis(counts.0 % 1000), ..Usage::default() };
+            let text = format!("{sent:?}");
+            inbox.add(&Reply::Report(Box::new(sent), usage).to_frame());
+            let Ok(Some(Reply::Report(back, back_usage))) = inbox.next() else { panic!("no report") };
+            prop_assert_eq!((format!("{back:?}"), back_usage), (text, usage));
         }
 
         #[test]
@@ -349,14 +285,14 @@ mod tests {
     fn another_version_is_told_from_garbage() {
         let mut inbox = Inbox::default();
         inbox.add(&[1, 3, 0, 0, 0, 9, 9, 9]);
-        assert_eq!(inbox.next(), Ok(Some(Request::NotRinit)));
+        assert_eq!(inbox.next(), Ok(Some(Request::OtherVersion)));
         inbox.add(&[1, 0, 0, 0, 255]);
         assert_eq!(inbox.next::<Request>(), Err(Garbled), "a length that nobody would send");
     }
 
     #[test]
     fn a_torn_message_is_none() {
-        let whole = Request::Signal(Signal::HUP).to_bytes();
+        let whole = Request::Signal(Signal::HUP).to_frame();
         let mut inbox = Inbox::default();
         inbox.add(&whole[..whole.len() - 1]);
         assert_eq!(inbox.next::<Request>(), Ok(None));

@@ -1,44 +1,44 @@
 //! Processes in a report, as bytes.
 
-use super::codec::{Reader, Writer};
+use super::codec::{Reader, Wire, Writer, wire_struct};
 use crate::pid::Pid;
 use crate::procfs::stat::State;
 use crate::signal::Signal;
 use crate::survivor::Survivor;
 use crate::survivor::reason::Reason;
 
-pub(super) fn write(to: &mut Writer, survivor: &Survivor) {
-    to.i32(survivor.pid.get());
-    to.option(survivor.ppid, |to, pid| to.i32(pid.get()));
-    to.bytes(survivor.command.as_bytes());
-    to.u8(survivor.state.letter());
-    to.duration(survivor.age);
-    to.option(survivor.uid, Writer::u32);
-    write_reason(to, &survivor.reason);
+wire_struct!(Survivor { pid, ppid, command, state, age, uid, reason });
+
+impl Wire for State {
+    fn write(&self, to: &mut Writer) {
+        to.u8(self.letter());
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        from.u8().map(Self::from_letter)
+    }
 }
 
-pub(super) fn read(from: &mut Reader<'_>) -> Option<Survivor> {
-    Some(Survivor {
-        pid: pid(from)?,
-        ppid: from.option(pid)?,
-        command: from.text()?,
-        state: State::from_letter(from.u8()?),
-        age: from.duration()?,
-        uid: from.option(Reader::u32)?,
-        reason: read_reason(from)?,
-    })
+impl Wire for Reason {
+    fn write(&self, to: &mut Writer) {
+        write_reason(to, self);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        read_reason(from)
+    }
 }
 
-pub(super) fn pid(from: &mut Reader<'_>) -> Option<Pid> {
-    Pid::new(from.i32()?)
+fn pid(from: &mut Reader<'_>) -> Option<Pid> {
+    Pid::read(from)
 }
 
-pub(super) fn signal(from: &mut Reader<'_>) -> Option<Signal> {
-    Signal::new(from.u8()?.into())
+fn signal(from: &mut Reader<'_>) -> Option<Signal> {
+    Signal::read(from)
 }
 
 fn write_reason(to: &mut Writer, reason: &Reason) {
-    // By its word: a reason that one side does not know is a word that it does not know.
+    // By its word, so that a reason which one side does not know is refused and not taken for another one.
     to.bytes(reason.code().as_bytes());
     match reason {
         Reason::Ignores(signal)
@@ -68,8 +68,8 @@ fn write_reason(to: &mut Writer, reason: &Reason) {
     }
 }
 
-pub(super) fn write_signal(to: &mut Writer, signal: Signal) {
-    to.u8(signal.number() as u8);
+fn write_signal(to: &mut Writer, signal: Signal) {
+    signal.write(to);
 }
 
 fn read_reason(from: &mut Reader<'_>) -> Option<Reason> {
@@ -155,10 +155,10 @@ pub(super) mod tests {
         #[test]
         fn any_survivor_comes_back(survivor in any_survivor()) {
             let mut writer = Writer::default();
-            write(&mut writer, &survivor);
+            survivor.write(&mut writer);
             let bytes = writer.into_bytes();
             let mut reader = Reader::new(&bytes);
-            let back = read(&mut reader);
+            let back = Survivor::read(&mut reader);
             prop_assert_eq!(back.and_then(|back| reader.end(back)), Some(survivor));
         }
     }

@@ -1,6 +1,7 @@
 //! The cooperative reaper in a thread of its own.
 
-use super::{Claims, CooperativeReaper, Orphan};
+use super::registry::{IDLE_INTERVAL, count_dropped};
+use super::{CooperativeReaper, Orphan};
 use crate::error::Error;
 use crate::signal::set::SignalSet;
 use crate::sys;
@@ -11,12 +12,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// So many events are kept for a subscriber that does not read; the oldest go first.
+/// At most this many events are kept for a caller that does not read; the oldest are dropped first.
 const EVENTS: usize = 1024;
 
-/// A cooperative reaper that runs in a thread of its own until this is dropped.
+/// A cooperative reaper that runs in a thread of its own, until this is dropped or for good after [`detach`](Self::detach).
 ///
-/// Failures do not end it: it tries again within a second, and [`next`](Self::next) tells of the last one.
+/// Failures do not end it: it tries again within a second, and [`next`](Self::next) returns the last one.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,7 +32,6 @@ const EVENTS: usize = 1024;
 #[derive(Debug)]
 #[must_use = "dropping it stops the thread that reaps orphans"]
 pub struct BackgroundReaper {
-    claims: Claims,
     stop: Arc<OwnedFd>,
     queue: Arc<Queue>,
     thread: Option<JoinHandle<()>>,
@@ -57,35 +57,33 @@ impl Queue {
 
 impl BackgroundReaper {
     pub(super) fn start(reaper: CooperativeReaper) -> Result<Self, Error> {
-        let claims = reaper.claims();
         let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
         let stop = Arc::new(stop.map_err(|error| Error::Thread(error.into()))?);
         let queue = Arc::new(Queue::default());
         let (stopped, letters) = (Arc::clone(&stop), Arc::clone(&queue));
         let thread = std::thread::Builder::new().name("rinit-reaper".to_owned());
         let thread = thread.spawn(move || run(reaper, &stopped, &letters)).map_err(Error::Thread)?;
-        Ok(Self { claims, stop, queue, thread: Some(thread) })
+        Ok(Self { stop, queue, thread: Some(thread) })
     }
 
-    /// The handle for starting children, and for the statistics. Clone it into every thread.
+    /// Lets the thread run until the process ends, for a library that has no place to keep the handle.
     ///
     /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let reaper = rinit_core::Reaper::cooperative()?.start()?;
-    /// reaper.claims().claim(|| std::process::Command::new("true").spawn())?.wait()?;
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// rinit_core::Reaper::cooperative()?.start()?.detach();
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
-    pub fn claims(&self) -> &Claims {
-        &self.claims
+    pub fn detach(mut self) {
+        // Without its handle the drop below asks for nothing.
+        drop(self.thread.take());
     }
 
-    /// The next orphan reaped; `None` if there is none within the time. Nobody needs to call this: the newest 1024 are kept.
+    /// The next orphan reaped; `None` if there is none within the time. Calling it is optional: the newest 1024 are kept.
     ///
     /// # Errors
     ///
-    /// The last failure of the thread, once: [`Error::Proc`], [`Error::Wait`] or [`Error::Timer`]. It goes on meanwhile.
+    /// The last failure of the thread, once: [`Error::Proc`], [`Error::Wait`] or [`Error::Timer`]. The thread goes on.
     ///
     /// ```
     /// # fn main() -> Result<(), rinit_core::Error> {
@@ -115,8 +113,8 @@ impl BackgroundReaper {
 
 impl Drop for BackgroundReaper {
     fn drop(&mut self) {
-        let _ = rustix::io::write(&*self.stop, &1_u64.to_ne_bytes());
         if let Some(thread) = self.thread.take() {
+            let _ = rustix::io::write(&*self.stop, &1_u64.to_ne_bytes());
             let _ = thread.join();
         }
     }
@@ -137,9 +135,9 @@ fn run(mut reaper: CooperativeReaper, stop: &OwnedFd, queue: &Queue) {
         match poll(&mut fds, None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => {
-                // Nothing to sleep on is left: a thread that spins would be worse than one that sleeps blindly.
+                // poll is refused: a thread that spins would be worse than one that sleeps for a fixed time.
                 queue.open().failure = Some(Error::Timer(error.into()));
-                std::thread::sleep(super::IDLE_INTERVAL);
+                std::thread::sleep(IDLE_INTERVAL);
             }
         }
         if fds.first().is_some_and(|stop| !stop.revents().is_empty()) {
@@ -159,7 +157,9 @@ fn collect(reaper: &mut CooperativeReaper, queue: &Queue) -> Result<(), Error> {
             letters.orphans.push_back(orphan);
             dropped
         };
-        reaper.shared.lock().dropped += u64::from(dropped);
+        if dropped {
+            count_dropped();
+        }
         queue.arrived.notify_all();
     }
     Ok(())

@@ -1,128 +1,118 @@
-//! Claims: children that somebody in this process waits for.
+//! Claims: children whose status their owner in this process will ask for.
 
-use super::ledger::{Ledger, Ticket};
-use super::scan;
+use super::ledger::Ticket;
+use super::{CooperativeStats, registry, scan};
 use crate::pid::Pid;
 use crate::procfs::reader::Reader;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Something that names a started child.
-///
-/// tokio's `Child` is not known here, because this crate does not depend on tokio; use [`Claims::claim_with`] with its `id`.
+/// A claim is pruned only when there are at least this many.
+const PRUNE_THRESHOLD: usize = 64;
+
+/// A value that names started children: one, several (a pipeline), or none where the start failed.
 ///
 /// ```
 /// use rinit_core::Pid;
 /// use rinit_core::cooperative::Claimable;
-/// assert_eq!(7_u32.claimed_pid(), Pid::new(7));
-/// assert_eq!(None::<u32>.claimed_pid(), None);
+/// assert_eq!(7_u32.claimed_pids(), [Pid::new(7).unwrap()]);
+/// assert_eq!([7, 8].claimed_pids().len(), 2);
+/// assert_eq!(None::<u32>.claimed_pids(), []);
 /// ```
 pub trait Claimable {
-    /// The child's pid; `None` where there is no child (any more).
-    ///
-    /// ```
-    /// use rinit_core::Pid;
-    /// use rinit_core::cooperative::Claimable;
-    /// assert_eq!(Pid::INIT.claimed_pid(), Some(Pid::INIT));
-    /// ```
-    fn claimed_pid(&self) -> Option<Pid>;
+    /// The pids of the children that exist.
+    fn claimed_pids(&self) -> Vec<Pid>;
 }
 
 impl Claimable for std::process::Child {
-    fn claimed_pid(&self) -> Option<Pid> {
-        self.id().claimed_pid()
+    fn claimed_pids(&self) -> Vec<Pid> {
+        self.id().claimed_pids()
     }
 }
 
 impl Claimable for Pid {
-    fn claimed_pid(&self) -> Option<Pid> {
-        Some(*self)
+    fn claimed_pids(&self) -> Vec<Pid> {
+        vec![*self]
     }
 }
 
 impl Claimable for u32 {
-    fn claimed_pid(&self) -> Option<Pid> {
-        Pid::new(i32::try_from(*self).ok()?)
+    fn claimed_pids(&self) -> Vec<Pid> {
+        Pid::try_from(*self).into_iter().collect()
     }
 }
 
-/// As `fork(2)` and `posix_spawn(3)` give it. Zero and negative numbers name no child.
+/// As `fork(2)` and `posix_spawn(3)` return it. Zero and negative numbers name no child.
 impl Claimable for i32 {
-    fn claimed_pid(&self) -> Option<Pid> {
-        Pid::new(*self)
+    fn claimed_pids(&self) -> Vec<Pid> {
+        Pid::new(*self).into_iter().collect()
+    }
+}
+
+/// No pid: the closure waits for its children itself, as C's `system(3)` does.
+impl Claimable for () {
+    fn claimed_pids(&self) -> Vec<Pid> {
+        Vec::new()
     }
 }
 
 impl<T: Claimable> Claimable for Option<T> {
-    fn claimed_pid(&self) -> Option<Pid> {
-        self.as_ref()?.claimed_pid()
+    fn claimed_pids(&self) -> Vec<Pid> {
+        self.as_ref().map(Claimable::claimed_pids).unwrap_or_default()
     }
 }
 
 impl<T: Claimable, E> Claimable for Result<T, E> {
-    fn claimed_pid(&self) -> Option<Pid> {
-        self.as_ref().ok()?.claimed_pid()
+    fn claimed_pids(&self) -> Vec<Pid> {
+        self.as_ref().map(Claimable::claimed_pids).unwrap_or_default()
     }
 }
 
-/// Starts children whose status a cooperative reaper never takes. Cheap to clone, for every thread and library.
-///
-/// A claim needs no handle and no release: it is of one process, by pid and start time, and so it ends by itself when the
-/// owner has waited, also if the number is given to an orphan later. Claims that are over are dropped as new ones come:
-/// memory is bounded by twice the number of living claimed children, and some 64.
-///
-/// ```
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let reaper = rinit_core::Reaper::cooperative()?;
-/// let claims = reaper.claims();
-/// let worker = std::thread::spawn(move || claims.claim(|| std::process::Command::new("true").spawn()));
-/// let mut child = worker.join().expect("no panic")?;
-/// assert!(child.wait()?.success()); // whenever: hours later, too
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug, Clone)]
-pub struct Claims {
-    pub(super) shared: Arc<Shared>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Shared {
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct State {
-    pub(super) ledger: Ledger,
-    pub(super) reaped: u64,
-    pub(super) looks: u64,
-    pub(super) checks: u64,
-    pub(super) dropped: u64,
-    /// So many claims are looked through for those that are over.
-    prune_at: usize,
-}
-
-/// Fewer claims than this are not worth a look.
-const PRUNE_THRESHOLD: usize = 64;
-
-impl Shared {
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic of a thread that holds it is none of ours: each change is complete in itself.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl<T: Claimable> Claimable for [T] {
+    fn claimed_pids(&self) -> Vec<Pid> {
+        self.iter().flat_map(Claimable::claimed_pids).collect()
     }
 }
 
-/// Ends the claim's beginning also where the closure panics: it would else hold every later zombie back.
-struct Open<'a> {
-    shared: &'a Shared,
+impl<T: Claimable, const N: usize> Claimable for [T; N] {
+    fn claimed_pids(&self) -> Vec<Pid> {
+        self.as_slice().claimed_pids()
+    }
+}
+
+impl<T: Claimable> Claimable for Vec<T> {
+    fn claimed_pids(&self) -> Vec<Pid> {
+        self.as_slice().claimed_pids()
+    }
+}
+
+impl<T: Claimable + ?Sized> Claimable for &T {
+    fn claimed_pids(&self) -> Vec<Pid> {
+        (**self).claimed_pids()
+    }
+}
+
+impl<A: Claimable, B: Claimable> Claimable for (A, B) {
+    fn claimed_pids(&self) -> Vec<Pid> {
+        [self.0.claimed_pids(), self.1.claimed_pids()].concat()
+    }
+}
+
+/// Closes an open claim also where the closure panics: it would hold back every later zombie.
+struct Open {
+    process: u32,
     ticket: Option<Ticket>,
 }
 
-impl Open<'_> {
-    fn end(&mut self, pid: Option<Pid>) {
+impl Open {
+    fn close(&mut self, pids: &[Pid]) {
         let Some(ticket) = self.ticket.take() else { return };
-        let start = pid.and_then(|pid| scan::start_of(&mut Reader::new(), pid));
-        let mut state = self.shared.lock();
-        state.ledger.end_claim(ticket, pid, start);
+        if self.process != std::process::id() {
+            // The closure has forked, and this is the child: the claim is its parent's.
+            return;
+        }
+        let mut reader = Reader::new();
+        let starts: Vec<_> = pids.iter().map(|pid| (*pid, scan::start_of(&mut reader, *pid))).collect();
+        let mut state = registry::lock();
+        state.ledger.end_claim(ticket, &starts);
         if state.ledger.claims() >= state.prune_at.max(PRUNE_THRESHOLD) {
             state.ledger.retain_claims(scan::is_child);
             state.prune_at = 2 * state.ledger.claims();
@@ -130,87 +120,86 @@ impl Open<'_> {
     }
 }
 
-impl Drop for Open<'_> {
+impl Drop for Open {
     fn drop(&mut self) {
-        self.end(None);
+        self.close(&[]);
     }
 }
 
-impl Claims {
-    /// Runs the closure that starts a child, and claims the child.
-    ///
-    /// A child that ends before its number is known is safe, too: while the closure runs, no zombie is reaped that was
-    /// first seen after its start. No lock is held, so that claims neither wait for each other nor for the reaper, and may
-    /// nest; but as long as one runs, newer orphans stay. Wait for the child outside.
-    ///
-    /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let claims = rinit_core::Reaper::cooperative()?.claims();
-    /// let mut child = claims.claim(|| std::process::Command::new("true").spawn())?;
-    /// assert!(child.wait()?.success());
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn claim<T: Claimable>(&self, start: impl FnOnce() -> T) -> T {
-        self.claim_with(start, Claimable::claimed_pid)
-    }
+/// Runs the closure that starts a child, and claims the child: no cooperative reaper of this process ever takes its status.
+///
+/// The claim holds for the whole process, against every [`Reaper::cooperative`](crate::Reaper::cooperative) that runs now or
+/// later, whichever library has started it. A library that starts children and waits for them late claims them, and need not
+/// know whether there is a reaper. Without one a claim costs a lock and one read of `/proc/PID/stat`.
+///
+/// A claim needs no handle and no release: it holds for one process, by pid and start time. So it ends when the owner has
+/// waited, also if the pid is reused. The closure may start several children and return them all (a `Vec`, an array, a pair).
+///
+/// A child that exits before its pid is known is safe too: while the closure runs, no zombie is reaped that was first seen
+/// after its start. No lock is held, so claims neither wait for each other nor for a reaper, and may nest. But newer orphans
+/// stay zombies for as long as a closure runs: wait for the child outside of it.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::process::Command;
+/// let mut child = rinit_core::claim(|| Command::new("true").spawn())?;
+/// assert!(child.wait()?.success()); // at any time: hours later, too
+/// # Ok(())
+/// # }
+/// ```
+pub fn claim<T: Claimable>(start: impl FnOnce() -> T) -> T {
+    claim_with(start, |started| started.claimed_pids())
+}
 
-    /// The same for any type, given how its pid is found: `claim_with(|| command.spawn(), |child| child.as_ref().ok()?.id())`
-    /// for tokio.
-    ///
-    /// Without a pid it still protects whatever the closure starts and waits for itself, such as C's `system(3)` or
-    /// `Command::output`.
-    ///
-    /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let claims = rinit_core::Reaper::cooperative()?.claims();
-    /// let status = claims.claim_with(|| std::process::Command::new("true").status(), |_| None::<u32>)?;
-    /// assert!(status.success());
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn claim_with<T, P: Claimable>(&self, start: impl FnOnce() -> T, pid: impl FnOnce(&T) -> P) -> T {
-        let ticket = self.shared.lock().ledger.begin_claim();
-        let mut open = Open { shared: &self.shared, ticket: Some(ticket) };
-        let started = start();
-        open.end(pid(&started).claimed_pid());
-        started
-    }
+/// Does what [`claim`] does for any type, given how its pids are found.
+///
+/// A closure that returns no pid (`|_| ()`) still protects what `start` starts and waits for itself, such as C's `system(3)`.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// use rinit_core::cooperative::claim_with;
+/// use std::process::Command;
+/// let (child, _log) = claim_with(|| (Command::new("true").spawn(), "log"), |started| started.0.as_ref().ok().map(|c| c.id()));
+/// assert!(child?.wait()?.success());
+/// # Ok(())
+/// # }
+/// ```
+pub fn claim_with<T, P: Claimable>(start: impl FnOnce() -> T, pids: impl FnOnce(&T) -> P) -> T {
+    let ticket = registry::lock().ledger.begin_claim();
+    let mut open = Open { process: std::process::id(), ticket: Some(ticket) };
+    let started = start();
+    open.close(&pids(&started).claimed_pids());
+    started
+}
 
-    /// Gives a claim up: nobody will wait for the child. It is reaped as an orphan when it has ended and settled, though not
-    /// before the thread that started it has ended. True if there was such a claim.
-    ///
-    /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let claims = rinit_core::Reaper::cooperative()?.claims();
-    /// let child = claims.claim(|| std::process::Command::new("true").spawn())?;
-    /// assert!(claims.release(&child));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn release(&self, child: &impl Claimable) -> bool {
-        child.claimed_pid().is_some_and(|pid| self.shared.lock().ledger.release(pid))
+/// Gives claims up, because the children will not be waited for. Returns true if one was claimed.
+///
+/// Such a child is reaped as an orphan once it has exited and settled, but not before the thread that started it has exited.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// use rinit_core::{claim, cooperative::release};
+/// let child = claim(|| std::process::Command::new("true").spawn())?;
+/// assert!(release(&child));
+/// # Ok(())
+/// # }
+/// ```
+pub fn release(children: &(impl Claimable + ?Sized)) -> bool {
+    let pids = children.claimed_pids();
+    let mut state = registry::lock();
+    let mut released = false;
+    for pid in pids {
+        released |= state.ledger.release(pid);
     }
+    released
+}
 
-    /// The figures of this moment.
-    ///
-    /// ```
-    /// # fn main() -> Result<(), rinit_core::Error> {
-    /// assert_eq!(rinit_core::Reaper::cooperative()?.claims().stats().reaped, 0);
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn stats(&self) -> super::CooperativeStats {
-        let state = self.shared.lock();
-        super::CooperativeStats {
-            reaped: state.reaped,
-            settling: state.ledger.settling(),
-            claimed: state.ledger.claims(),
-            own: state.ledger.own(),
-            checks: state.checks,
-            looks: state.looks,
-            dropped: state.dropped,
-        }
-    }
+/// The figures of this moment, for all cooperative reapers and claims of this process.
+///
+/// ```
+/// assert_eq!(rinit_core::cooperative::stats().reapers, 0);
+/// ```
+#[must_use]
+pub fn stats() -> CooperativeStats {
+    registry::lock().stats()
 }

@@ -1,4 +1,4 @@
-//! Who may be reaped: decided from what was seen and what was claimed, without a system call or a clock.
+//! Which zombies may be reaped: decided from what was seen and what was claimed, without a system call or a clock.
 
 use crate::pid::Pid;
 use std::collections::{BTreeMap, HashMap};
@@ -15,11 +15,21 @@ pub(super) struct Rule {
 
 impl Default for Rule {
     fn default() -> Self {
-        Self { settle: Duration::from_secs(2), crowd: 256, floor: Duration::from_millis(250) }
+        // Without a flood rule: what a job's descendants do must not shorten the time that this process's own children have.
+        Self { settle: Duration::from_secs(2), crowd: usize::MAX, floor: Duration::from_millis(250) }
     }
 }
 
 impl Rule {
+    /// What keeps the promises of both.
+    pub(super) fn more_cautious(self, other: Self) -> Self {
+        Self {
+            settle: self.settle.max(other.settle),
+            crowd: self.crowd.max(other.crowd),
+            floor: self.floor.max(other.floor),
+        }
+    }
+
     /// The settling time while that many zombies settle.
     pub(super) fn settle_among(&self, waiting: usize) -> Duration {
         if waiting <= self.crowd {
@@ -31,7 +41,7 @@ impl Rule {
     }
 }
 
-/// One process for as long as it lives or is a zombie: the number may be a stranger's later, but not with this start.
+/// One process for as long as it lives or is a zombie: its pid may be reused later, but not with this start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Identity {
     pub(super) pid: Pid,
@@ -39,7 +49,7 @@ pub(super) struct Identity {
     pub(super) start: u64,
 }
 
-/// What one look at the children has found.
+/// What one scan of the children has found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Scan {
     /// Zombies in the list of the thread that adopts orphans.
@@ -48,7 +58,7 @@ pub(super) struct Scan {
     pub(super) elsewhere: Vec<Identity>,
     /// Every child that was listed, whatever its state.
     pub(super) listed: Vec<Pid>,
-    /// False if the thread that adopts may have changed during the look: what is elsewhere may then be an orphan after all.
+    /// False if the thread that adopts may have changed during the scan: what is elsewhere may then be an orphan after all.
     pub(super) certain: bool,
 }
 
@@ -56,7 +66,7 @@ pub(super) struct Scan {
 struct Settling {
     start: u64,
     since: Duration,
-    first_look: u64,
+    first_scan: u64,
 }
 
 /// A claim whose spawn has not returned yet.
@@ -67,24 +77,24 @@ pub(super) struct Ticket(u64);
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     pub(super) rule: Rule,
-    looks: u64,
+    scans: u64,
     tickets: u64,
     settling: HashMap<Pid, Settling>,
     /// Seen once in another thread's list: started here, even if that thread has ended since and the child has moved.
     own: HashMap<Pid, u64>,
     /// Claimed; without a start where it could not be read, and then for as long as a child has that number.
     claims: HashMap<Pid, Option<u64>>,
-    /// Claims in progress, with the number of the last look that had begun before them.
+    /// Claims in progress, with the number of the last scan that had begun before them.
     open: BTreeMap<Ticket, u64>,
 }
 
 impl Ledger {
     /// To be called before the lists are read.
-    pub(super) fn begin_look(&mut self) {
-        self.looks += 1;
+    pub(super) fn begin_scan(&mut self) {
+        self.scans += 1;
     }
 
-    /// Takes in what the look that was begun last has found.
+    /// Takes in what the scan that was begun last has found.
     pub(super) fn see(&mut self, view: &Scan, now: Duration) {
         if view.certain {
             for one in &view.elsewhere {
@@ -100,7 +110,7 @@ impl Ledger {
                 self.settling.remove(&one.pid);
                 continue;
             }
-            let fresh = Settling { start: one.start, since: now, first_look: self.looks };
+            let fresh = Settling { start: one.start, since: now, first_scan: self.scans };
             let entry = self.settling.entry(one.pid).or_insert(fresh);
             if entry.start != one.start {
                 *entry = fresh;
@@ -111,7 +121,14 @@ impl Ledger {
         }
     }
 
-    /// The processes that settle, by their starts, which need not be read again at every look.
+    /// Starts the settling of every zombie anew.
+    pub(super) fn settle_anew(&mut self, now: Duration) {
+        for zombie in self.settling.values_mut() {
+            zombie.since = now;
+        }
+    }
+
+    /// The processes that settle, by their starts, which need not be read again at every scan.
     pub(super) fn known(&self) -> HashMap<Pid, u64> {
         self.settling.iter().map(|(pid, zombie)| (*pid, zombie.start)).collect()
     }
@@ -127,7 +144,7 @@ impl Ledger {
     pub(super) fn due(&self, now: Duration) -> Vec<Identity> {
         let settle = self.rule.settle_among(self.settling.len());
         let eligible = self.settling.iter().filter(|(_, zombie)| {
-            let held_back = self.open.first_key_value().is_some_and(|(_, began)| zombie.first_look >= *began);
+            let held_back = self.open.first_key_value().is_some_and(|(_, began)| zombie.first_scan >= *began);
             !held_back && now.saturating_sub(zombie.since) >= settle
         });
         eligible.map(|(pid, zombie)| Identity { pid: *pid, start: zombie.start }).collect()
@@ -144,7 +161,7 @@ impl Ledger {
         self.settling.values().map(|zombie| zombie.since.saturating_add(settle)).min()
     }
 
-    /// The zombie was reaped, or was gone already, or is somebody else by now.
+    /// The zombie was reaped, or was gone already, or its pid is another process's by now.
     pub(super) fn forget(&mut self, pid: Pid) {
         self.settling.remove(&pid);
     }
@@ -152,26 +169,32 @@ impl Ledger {
     pub(super) fn begin_claim(&mut self) -> Ticket {
         let ticket = Ticket(self.tickets);
         self.tickets += 1;
-        self.open.insert(ticket, self.looks);
+        self.open.insert(ticket, self.scans);
         ticket
     }
 
-    /// Ends the claim's spawn; without a process where it failed.
-    pub(super) fn end_claim(&mut self, ticket: Ticket, pid: Option<Pid>, start: Option<u64>) {
+    /// Ends the claim's spawn, with each child's pid and, where it could be read, its start; without any if it failed.
+    pub(super) fn end_claim(&mut self, ticket: Ticket, children: &[(Pid, Option<u64>)]) {
         self.open.remove(&ticket);
-        if let Some(pid) = pid {
-            self.claims.insert(pid, start);
-            self.settling.remove(&pid);
+        for (pid, start) in children {
+            self.claims.insert(*pid, *start);
+            self.settling.remove(pid);
         }
     }
 
-    /// True if there was such a claim. The child settles from its next look on.
+    /// Claims a zombie whose owner is known otherwise.
+    pub(super) fn claim(&mut self, one: Identity) {
+        self.claims.insert(one.pid, Some(one.start));
+        self.settling.remove(&one.pid);
+    }
+
+    /// True if there was such a claim. The child settles from the next scan on.
     pub(super) fn release(&mut self, pid: Pid) -> bool {
         self.own.remove(&pid);
         self.claims.remove(&pid).is_some()
     }
 
-    /// Drops the claims whose child is none any more.
+    /// Drops the claims of processes that are no longer children.
     pub(super) fn retain_claims(&mut self, mut is_child: impl FnMut(Pid) -> bool) {
         self.claims.retain(|pid, _| is_child(*pid));
     }
@@ -212,59 +235,59 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    fn look(ledger: &mut Ledger, view: &Scan, at: u64) -> Vec<Identity> {
-        ledger.begin_look();
+    fn scan(ledger: &mut Ledger, view: &Scan, at: u64) -> Vec<Identity> {
+        ledger.begin_scan();
         ledger.see(view, ms(at));
         ledger.due(ms(at))
     }
 
     #[test]
-    fn a_zombie_settles_from_the_look_that_first_saw_it() {
+    fn a_zombie_settles_from_the_scan_that_first_saw_it() {
         let mut ledger = Ledger::default();
         let view = zombies(&[identity(7, 1)]);
-        assert_eq!(look(&mut ledger, &view, 1000), []);
+        assert_eq!(scan(&mut ledger, &view, 1000), []);
         assert_eq!(ledger.next_due(), Some(ms(3000)));
-        assert_eq!(look(&mut ledger, &view, 2999), []);
-        assert_eq!(look(&mut ledger, &view, 3000), [identity(7, 1)]);
+        assert_eq!(scan(&mut ledger, &view, 2999), []);
+        assert_eq!(scan(&mut ledger, &view, 3000), [identity(7, 1)]);
     }
 
     #[test]
     fn a_reused_pid_settles_anew() {
         let mut ledger = Ledger::default();
-        look(&mut ledger, &zombies(&[identity(7, 1)]), 0);
-        assert_eq!(look(&mut ledger, &zombies(&[identity(7, 2)]), 2500), []);
-        assert_eq!(look(&mut ledger, &zombies(&[identity(7, 2)]), 4500), [identity(7, 2)]);
+        scan(&mut ledger, &zombies(&[identity(7, 1)]), 0);
+        assert_eq!(scan(&mut ledger, &zombies(&[identity(7, 2)]), 2500), []);
+        assert_eq!(scan(&mut ledger, &zombies(&[identity(7, 2)]), 4500), [identity(7, 2)]);
     }
 
     #[test]
     fn a_claim_holds_for_its_process_and_not_for_its_number() {
         let mut ledger = Ledger::default();
         let ticket = ledger.begin_claim();
-        ledger.end_claim(ticket, Some(pid(7)), Some(1));
-        look(&mut ledger, &zombies(&[identity(7, 1)]), 0);
-        assert_eq!(look(&mut ledger, &zombies(&[identity(7, 1)]), 100_000), []);
+        ledger.end_claim(ticket, &[(pid(7), Some(1))]);
+        scan(&mut ledger, &zombies(&[identity(7, 1)]), 0);
+        assert_eq!(scan(&mut ledger, &zombies(&[identity(7, 1)]), 100_000), []);
         // Its owner has waited, and an orphan has the number now.
-        look(&mut ledger, &zombies(&[identity(7, 9)]), 200_000);
-        assert_eq!(look(&mut ledger, &zombies(&[identity(7, 9)]), 202_000), [identity(7, 9)]);
+        scan(&mut ledger, &zombies(&[identity(7, 9)]), 200_000);
+        assert_eq!(scan(&mut ledger, &zombies(&[identity(7, 9)]), 202_000), [identity(7, 9)]);
     }
 
     #[test]
     fn a_child_that_ended_before_its_claim_knew_its_number_is_held_back() {
         let mut ledger = Ledger::default();
         let orphan = identity(5, 1);
-        look(&mut ledger, &zombies(&[orphan]), 0);
-        ledger.begin_look();
+        scan(&mut ledger, &zombies(&[orphan]), 0);
+        ledger.begin_scan();
         let ticket = ledger.begin_claim();
         let both = zombies(&[orphan, identity(7, 1)]);
         ledger.see(&both, ms(10));
         // The spawn hangs: what was a zombie before it is reaped all the same.
-        assert_eq!(look(&mut ledger, &both, 60_000), [orphan]);
+        assert_eq!(scan(&mut ledger, &both, 60_000), [orphan]);
         ledger.forget(orphan.pid);
-        ledger.end_claim(ticket, Some(pid(7)), Some(1));
-        assert_eq!(look(&mut ledger, &zombies(&[identity(7, 1)]), 120_000), []);
+        ledger.end_claim(ticket, &[(pid(7), Some(1))]);
+        assert_eq!(scan(&mut ledger, &zombies(&[identity(7, 1)]), 120_000), []);
         assert!(ledger.release(pid(7)));
-        look(&mut ledger, &zombies(&[identity(7, 1)]), 120_000);
-        assert_eq!(look(&mut ledger, &zombies(&[identity(7, 1)]), 122_000), [identity(7, 1)]);
+        scan(&mut ledger, &zombies(&[identity(7, 1)]), 120_000);
+        assert_eq!(scan(&mut ledger, &zombies(&[identity(7, 1)]), 122_000), [identity(7, 1)]);
     }
 
     #[test]
@@ -272,20 +295,21 @@ mod tests {
         let mut ledger = Ledger::default();
         let one = identity(7, 1);
         let elsewhere = |certain| Scan { elsewhere: vec![one], listed: vec![one.pid], certain, ..Scan::default() };
-        look(&mut ledger, &elsewhere(true), 0);
-        look(&mut ledger, &zombies(&[one]), 0);
-        assert_eq!(look(&mut ledger, &zombies(&[one]), 100_000), []);
+        scan(&mut ledger, &elsewhere(true), 0);
+        scan(&mut ledger, &zombies(&[one]), 0);
+        assert_eq!(scan(&mut ledger, &zombies(&[one]), 100_000), []);
         // Not known for sure: nothing is done while it is there, and it settles where it has moved.
         let mut ledger = Ledger::default();
-        assert_eq!(look(&mut ledger, &elsewhere(false), 0), []);
-        assert_eq!(look(&mut ledger, &elsewhere(false), 100_000), []);
-        look(&mut ledger, &zombies(&[one]), 100_000);
-        assert_eq!(look(&mut ledger, &zombies(&[one]), 102_000), [one]);
+        assert_eq!(scan(&mut ledger, &elsewhere(false), 0), []);
+        assert_eq!(scan(&mut ledger, &elsewhere(false), 100_000), []);
+        scan(&mut ledger, &zombies(&[one]), 100_000);
+        assert_eq!(scan(&mut ledger, &zombies(&[one]), 102_000), [one]);
     }
 
     #[test]
     fn under_a_flood_the_time_shrinks_down_to_the_floor() {
-        let rule = Rule::default();
+        assert_eq!(Rule::default().settle_among(1_000_000), ms(2000), "only where the host says so");
+        let rule = Rule { crowd: 256, ..Rule::default() };
         assert_eq!(rule.settle_among(0), ms(2000));
         assert_eq!(rule.settle_among(256), ms(2000));
         assert_eq!(rule.settle_among(512), ms(1000));
@@ -293,6 +317,26 @@ mod tests {
         let short = Rule { settle: ms(100), ..rule };
         assert_eq!(short.settle_among(100_000), ms(100));
         assert_eq!(Rule { settle: ms(0), ..rule }.settle_among(100_000), ms(0));
+    }
+
+    #[test]
+    fn a_stop_of_the_process_starts_the_settling_anew() {
+        let mut ledger = Ledger::default();
+        let view = zombies(&[identity(7, 1)]);
+        scan(&mut ledger, &view, 0);
+        ledger.settle_anew(ms(1900));
+        assert_eq!(scan(&mut ledger, &view, 3899), []);
+        assert_eq!(scan(&mut ledger, &view, 3900), [identity(7, 1)]);
+    }
+
+    #[test]
+    fn a_pipeline_is_claimed_as_a_whole() {
+        let mut ledger = Ledger::default();
+        let ticket = ledger.begin_claim();
+        ledger.end_claim(ticket, &[(pid(7), Some(1)), (pid(8), None)]);
+        let view = zombies(&[identity(7, 1), identity(8, 1)]);
+        scan(&mut ledger, &view, 0);
+        assert_eq!(scan(&mut ledger, &view, 100_000), []);
     }
 
     /// A process of the model: who it is, and whether an owner in this process may still wait for it.
@@ -330,12 +374,12 @@ mod tests {
                         here.extend(child);
                         match child {
                             Some(child) => open.push((ticket, child.one)),
-                            None => ledger.end_claim(ticket, None, None),
+                            None => ledger.end_claim(ticket, &[]),
                         }
                     }
                     4 => {
                         if let Some((ticket, one)) = open.pop() {
-                            ledger.end_claim(ticket, Some(one.pid), Some(one.start));
+                            ledger.end_claim(ticket, &[(one.pid, Some(one.start))]);
                             here.iter_mut().filter(|m| m.one == one).for_each(|m| m.kind = CLAIMED);
                         }
                     }
@@ -354,7 +398,7 @@ mod tests {
                     m.seen.get_or_insert(now);
                     if m.kind == OTHER_THREAD && !moved { view.elsewhere.push(m.one) } else { view.zombies.push(m.one) }
                 }
-                let due = look(&mut ledger, &view, now);
+                let due = scan(&mut ledger, &view, now);
                 let waiting = ledger.settling();
                 let settle = rule.settle_among(waiting);
                 for one in &due {

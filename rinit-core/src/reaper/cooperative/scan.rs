@@ -1,43 +1,37 @@
-//! Looking at the children, thread by thread, and taking one zombie.
+//! Scanning the children, thread by thread, and reaping one zombie.
 
 use super::ledger::{Identity, Scan};
 use crate::error::Error;
-use crate::exit_status::ExitStatus;
+use crate::exit_status::{ExitStatus, has_exited};
 use crate::pid::Pid;
 use crate::procfs;
 use crate::procfs::reader::Reader;
-use crate::signal::Signal;
 use rustix::io::Errno;
-use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus, pidfd_open};
+use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, pidfd_open};
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
-/// Whether there is anything to look for. Takes no status.
+/// Whether a scan can find anything. Takes no status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pending {
-    /// Some child is a zombie. Which one is of no use: it is the same for ever, until somebody takes it.
+    /// Some child is a zombie. Which one is of no use: the kernel names the same one until it is reaped.
     Zombies,
     None,
 }
 
 pub(super) fn hint() -> Result<Pending, Error> {
-    match peek(WaitId::All) {
-        Ok(Some(_)) => Ok(Pending::Zombies),
-        Ok(None) | Err(Errno::CHILD) => Ok(Pending::None),
+    match has_exited(WaitId::All) {
+        Ok(true) => Ok(Pending::Zombies),
+        Ok(false) | Err(Errno::CHILD) => Ok(Pending::None),
         Err(error) => Err(Error::Wait(error.into())),
     }
 }
 
-fn peek(id: WaitId<'_>) -> rustix::io::Result<Option<WaitIdStatus>> {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    rustix::io::retry_on_intr(|| rustix::process::waitid(id.clone(), options))
-}
-
-/// True if the process is a child that nobody has waited for.
+/// True if the process is a child that was not waited for.
 pub(super) fn is_child(pid: Pid) -> bool {
-    !matches!(peek(WaitId::Pid(pid.rustix())), Err(Errno::CHILD))
+    !matches!(has_exited(WaitId::Pid(pid.rustix())), Err(Errno::CHILD))
 }
 
 /// Makes sure that the lists can be read.
@@ -57,13 +51,13 @@ fn me() -> Pid {
 
 /// Reads all lists.
 ///
-/// An orphan goes to the first thread that is not ending (`find_alive_thread` in the kernel's `kernel/exit.c`): the main
-/// thread, as long as it has not ended by itself. The children of a thread that ends go there too. So what is in another list
+/// An orphan goes to the first thread that is not exiting (`find_alive_thread` in the kernel's `kernel/exit.c`): the main
+/// thread, unless that has exited by itself. The children of a thread that exits go there too. So a child in another list
 /// was started here.
 ///
-/// The adopter's list is read last: a child whose thread ends during the look is then in one list or in both, and never in
+/// The adopter's list is read last: a child whose thread exits during the scan is then in one list or in both, and never in
 /// none, which would lose the mark that it was started here.
-pub(super) fn look(reader: &mut Reader, known: &HashMap<Pid, u64>) -> Result<Scan, Error> {
+pub(super) fn scan(reader: &mut Reader, known: &HashMap<Pid, u64>) -> Result<Scan, Error> {
     let me = me();
     let mut view = Scan::default();
     let mut threads = Vec::new();
@@ -71,7 +65,7 @@ pub(super) fn look(reader: &mut Reader, known: &HashMap<Pid, u64>) -> Result<Sca
     let adopter = adopter(reader, me, &threads)?;
     let mut pids = Vec::new();
     for thread in threads.iter().copied().filter(|thread| *thread != adopter) {
-        // A thread that has ended meanwhile left its children to the adopter.
+        // A thread that has exited meanwhile left its children to the adopter.
         reader.children(me, thread, &mut pids)?;
     }
     for pid in &pids {
@@ -82,7 +76,7 @@ pub(super) fn look(reader: &mut Reader, known: &HashMap<Pid, u64>) -> Result<Sca
     view.listed.append(&mut pids);
     let complete = reader.children(me, adopter, &mut pids)?;
     for pid in &pids {
-        // A zombie known since an earlier look is looked at again when it is taken.
+        // A zombie known since an earlier scan is checked again when it is reaped.
         if let Some(start) = known.get(pid) {
             view.zombies.push(Identity { pid: *pid, start: *start });
             continue;
@@ -93,8 +87,8 @@ pub(super) fn look(reader: &mut Reader, known: &HashMap<Pid, u64>) -> Result<Sca
         }
     }
     view.listed.append(&mut pids);
-    // Asked last: not ending now means not ending when the lists were read. Another adopter than the main thread may have
-    // been another one a moment ago, and what the lists say is then no proof.
+    // Checked last: if the main thread is alive now, it was alive while the lists were read. Any other adopter may have
+    // changed a moment ago, and the lists prove nothing then.
     view.certain = complete && adopter == me && reader.thread_is_alive(me, me)?;
     Ok(view)
 }
@@ -109,19 +103,19 @@ fn adopter(reader: &mut Reader, me: Pid, threads: &[Pid]) -> Result<Pid, Error> 
     Ok(me)
 }
 
-/// What became of a zombie that was to be taken.
+/// What became of a zombie that was to be reaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taken {
     Ended(ExitStatus),
-    /// Its owner was faster, or the number is somebody else's by now.
+    /// Its owner was faster, or the pid is another process's by now.
     Gone,
 }
 
-/// Takes the status of this very process, by its pid and never of any child.
+/// Reaps this very process, by its pid, never any child.
 ///
-/// The race: between the look and now its owner may have waited, the number may have been given to a child of this process,
-/// and that may have ended. The pidfd is opened first and the start compared after it: if the number still belongs to the
-/// zombie then, it did when the pidfd was opened, and a pidfd never changes its process.
+/// The race: since the scan its owner may have waited, a new child of this process may have got the pid, and that child may
+/// have exited. So the pidfd is opened first and the start compared after it: if the pid still belongs to the zombie then, it
+/// did when the pidfd was opened, and a pidfd never changes its process.
 pub(super) fn take(reader: &mut Reader, zombie: Identity) -> Result<Taken, Error> {
     let pid = zombie.pid.rustix();
     let pidfd = pidfd_open(pid, PidfdFlags::empty());
@@ -142,19 +136,11 @@ pub(super) fn take(reader: &mut Reader, zombie: Identity) -> Result<Taken, Error
         Err(_) => by_pid(),
     };
     match taken {
-        Ok(Some(status)) => Ok(decode(&status).map_or(Taken::Gone, Taken::Ended)),
+        Ok(Some(status)) => Ok(ExitStatus::from_waitid(&status).map_or(Taken::Gone, Taken::Ended)),
         // A child with another exit signal than SIGCHLD, which an orphan never has, does not answer without __WALL.
         Ok(None) | Err(Errno::CHILD) => Ok(Taken::Gone),
         Err(error) => Err(Error::Wait(error.into())),
     }
-}
-
-fn decode(status: &WaitIdStatus) -> Option<ExitStatus> {
-    if let Some(code) = status.exit_status() {
-        return Some(ExitStatus::Code(code as u8));
-    }
-    let signal = Signal::new(status.terminating_signal()?)?;
-    Some(ExitStatus::Signal { signal, core_dumped: status.dumped() })
 }
 
 /// The start of a child, for a claim.

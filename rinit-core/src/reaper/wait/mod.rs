@@ -40,12 +40,18 @@ pub(crate) struct Waiter {
     numbers: Vec<Pid>,
     /// The time of the rule is counted from here.
     epoch: Instant,
+    options: WaitOptions,
 }
 
 impl Waiter {
     /// A waiter that checks all children at its first call.
     pub(crate) fn new() -> Self {
-        Self { rule: Rule::new(), numbers: Vec::new(), epoch: Instant::now() }
+        Self { options: WaitOptions::NOHANG | WaitOptions::UNTRACED, ..Self::of_exits() }
+    }
+
+    /// A waiter that leaves the reports of stops to others.
+    pub(crate) fn of_exits() -> Self {
+        Self { rule: Rule::new(), numbers: Vec::new(), epoch: Instant::now(), options: WaitOptions::NOHANG }
     }
 
     /// Takes note of a SIGCHLD. `exited` is the child that it names, if it reports an exit.
@@ -72,7 +78,7 @@ impl Waiter {
             match self.rule.next(from, main.is_some(), !self.numbers.is_empty()) {
                 Step::Number => {
                     let Some(pid) = self.numbers.pop() else { continue };
-                    let reaped = wait(Some(pid))?;
+                    let reaped = wait(Some(pid), self.options)?;
                     let exited = matches!(reaped, Reaped::Exited(..));
                     self.rule.number_waited(exited, self.epoch.elapsed().saturating_sub(from));
                     match reaped {
@@ -82,7 +88,7 @@ impl Waiter {
                     }
                 }
                 Step::Walk => {
-                    let reaped = wait(None)?;
+                    let reaped = wait(None, self.options)?;
                     let outcome = match reaped {
                         Reaped::Exited(..) | Reaped::Stopped(..) => Outcome::Found,
                         Reaped::Nothing => Outcome::Nothing,
@@ -101,7 +107,7 @@ impl Waiter {
                     // The list of a storm is not kept for main's lifetime.
                     self.numbers = Vec::new();
                     return match main.filter(|_| self.rule.due().is_some()) {
-                        Some(main) => wait(Some(main)),
+                        Some(main) => wait(Some(main), self.options),
                         None => Ok(Reaped::Nothing),
                     };
                 }
@@ -111,8 +117,7 @@ impl Waiter {
 }
 
 /// `wait4(2)` without blocking, for one child or for any.
-fn wait(pid: Option<Pid>) -> io::Result<Reaped> {
-    let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
+fn wait(pid: Option<Pid>, options: WaitOptions) -> io::Result<Reaped> {
     let call = || match pid {
         Some(pid) => rustix::process::waitpid(Some(pid.rustix()), options),
         None => rustix::process::wait(options),

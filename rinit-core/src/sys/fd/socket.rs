@@ -41,6 +41,15 @@ pub(crate) fn signal_on_input(socket: &OwnedFd, signal: Signal) -> io::Result<()
 /// have it.
 const F_SETSIG: libc::c_int = 10;
 
+/// [`peer`] of a descriptor that this process may have been started with; an error where it is not open, or not a socket.
+pub(crate) fn peer_of_inherited(number: RawFd) -> io::Result<Option<Pid>> {
+    if number <= 2 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: the number is not -1; where it is not open the only use made of it fails with EBADF.
+    peer(unsafe { BorrowedFd::borrow_raw(number) })
+}
+
 /// The process that made the socket pair; `None` where it cannot be seen from this PID namespace. The kernel
 /// records it, so it stays correct after that process has exited (`unix(7)`, SO_PEERCRED).
 pub(crate) fn peer(socket: impl AsFd) -> io::Result<Option<Pid>> {

@@ -64,6 +64,11 @@ pub(crate) fn set_disposition(signal: Signal, disposition: Disposition) -> io::R
     Ok(old.disposition())
 }
 
+/// True if the signal is ignored here; false where that cannot be known.
+pub(crate) fn is_ignored(signal: Signal) -> bool {
+    SavedDisposition::of(signal).is_ok_and(|saved| saved.action.disposition() == Disposition::Ignore)
+}
+
 /// A disposition with its handler, which can be restored in the same program.
 pub(crate) struct SavedDisposition {
     signal: Signal,

@@ -90,6 +90,7 @@ impl<'a> CStrings<'a> {
     }
 
     /// The strings as they stand.
+    #[cfg(any(feature = "fuzzing", test))]
     pub(crate) fn contents(&self) -> impl Iterator<Item = &[u8]> {
         // SAFETY: each is a NUL-terminated string that this array owns.
         self.pointers().iter().map(|string| unsafe { CStr::from_ptr(*string) }.to_bytes())

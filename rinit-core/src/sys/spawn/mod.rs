@@ -21,7 +21,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::process::{Gid, Uid};
+use rustix::process::{Gid, Resource, Rlimit, Uid};
 use std::ffi::{CStr, c_char};
 use std::io;
 
@@ -48,6 +48,14 @@ pub(crate) struct Ids {
     pub(crate) groups: Vec<Gid>,
 }
 
+/// What the child sets instead of what it inherits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits<'a> {
+    pub(crate) resources: &'a [(Resource, Rlimit)],
+    pub(crate) umask: Option<u32>,
+    pub(crate) nice: Option<i32>,
+}
+
 /// Everything the child needs, prepared before the fork.
 pub(crate) struct Plan<'a> {
     /// The files to try in turn, as `execvp(3)` does.
@@ -62,6 +70,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) ids: Option<&'a Ids>,
     pub(crate) placement: Placement<'a>,
     pub(crate) passed: &'a Passed,
+    pub(crate) limits: Limits<'a>,
     /// A signal for the end of the parent, and the parent.
     pub(crate) parent_death: Option<(Signal, Pid)>,
     pub(crate) ignore: SignalSet,
@@ -80,6 +89,7 @@ pub(crate) enum Stage {
     Mask,
     Group,
     Terminal,
+    Limit,
     Directory,
     User,
     PrivilegesRetained,
@@ -89,10 +99,11 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    const CHILD: [Self; 9] = [
+    const CHILD: [Self; 10] = [
         Self::Mask,
         Self::Group,
         Self::Terminal,
+        Self::Limit,
         Self::Directory,
         Self::User,
         Self::PrivilegesRetained,
@@ -308,6 +319,8 @@ fn child(plan: &mut Plan<'_>, report_to: &OwnedFd, gate: Option<&(OwnedFd, Owned
 
 fn set_up(plan: &mut Plan<'_>, gate: Option<&(OwnedFd, OwnedFd)>) -> Result<std::convert::Infallible, Report> {
     place(plan.placement)?;
+    // As this process's user, who may be allowed more.
+    limit(plan.limits)?;
     if let Some(ids) = plan.ids {
         become_user(ids)?;
     }
@@ -362,6 +375,20 @@ pub(crate) fn place(placement: Placement<'_>) -> Result<(), (Stage, Errno)> {
             rustix::process::setsid().map_err(group_failed)?;
             rustix::process::ioctl_tiocsctty(tty).map_err(terminal_failed)?;
         }
+    }
+    Ok(())
+}
+
+fn limit(limits: Limits<'_>) -> Result<(), (Stage, Errno)> {
+    let failed = |error| (Stage::Limit, error);
+    for (resource, limit) in limits.resources {
+        rustix::process::setrlimit(*resource, *limit).map_err(failed)?;
+    }
+    if let Some(mask) = limits.umask {
+        rustix::process::umask(Mode::from_raw_mode(mask));
+    }
+    if let Some(nice) = limits.nice {
+        rustix::process::setpriority_process(None, nice).map_err(failed)?;
     }
     Ok(())
 }

@@ -1,0 +1,76 @@
+//! A cgroup of a job's own (cgroup v2), which holds also what has left its rinit.
+
+use crate::error::{ContainmentError, Error};
+use crate::pid::Pid;
+use crate::sys::retry::sleep;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long the processes of a killed cgroup may take to exit. Only a process that is stuck in the kernel takes longer.
+const EMPTY_WITHIN: Duration = Duration::from_secs(5);
+
+/// A cgroup that this process has made, removed when it is dropped.
+#[derive(Debug)]
+pub(super) struct Cgroup {
+    directory: PathBuf,
+}
+
+impl Cgroup {
+    /// Makes a cgroup below another one, which must be writable and of version 2.
+    pub(super) fn below(parent: &Path) -> Result<Self, Error> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let directory = parent.join(format!("rinit-{}-{number}", Pid::this()));
+        let failed = |source| Error::Containment(ContainmentError::Cgroup { directory: directory.clone(), source });
+        fs::create_dir(&directory).map_err(failed)?;
+        let cgroup = Self { directory: directory.clone() };
+        // Linux 5.14. Without it a fork bomb could not be ended by one step.
+        fs::metadata(cgroup.file("cgroup.kill")).map_err(failed)?;
+        Ok(cgroup)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Moves a process into it. What the process starts from then on is in it, too.
+    pub(super) fn add(&self, pid: Pid) -> Result<(), Error> {
+        let file = self.file("cgroup.procs");
+        let failed =
+            |source| Error::Containment(ContainmentError::Cgroup { directory: self.directory.clone(), source });
+        fs::write(file, pid.to_string()).map_err(failed)
+    }
+
+    /// Sends KILL to every process in it, by one step of the kernel that no fork escapes.
+    pub(super) fn kill(&self) -> io::Result<()> {
+        fs::write(self.file("cgroup.kill"), "1")
+    }
+
+    fn is_empty(&self) -> bool {
+        // An unreadable file says that the cgroup is gone.
+        fs::read_to_string(self.file("cgroup.events")).map_or(true, |events| events.contains("populated 0"))
+    }
+
+    /// Kills what is left in it and waits until it is empty; false if that takes too long.
+    pub(super) fn clear(&self) -> bool {
+        let deadline = Instant::now() + EMPTY_WITHIN;
+        while !self.is_empty() {
+            let _ = self.kill();
+            if Instant::now() >= deadline {
+                return false;
+            }
+            sleep(Duration::from_millis(2));
+        }
+        true
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        self.clear();
+        let _ = fs::remove_dir(&self.directory);
+    }
+}
