@@ -10,11 +10,18 @@ use std::path::Path;
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=RUSTC_LINKER");
-    if env::var("CARGO_CFG_TARGET_ENV").as_deref() != Ok("musl") {
-        return;
+    println!("cargo::rerun-if-env-changed=CARGO_ENCODED_RUSTFLAGS");
+    if env::var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("musl") {
+        let argument = if linker_is_lld() { "--no-rosegment" } else { "-Wl,-z,noseparate-code" };
+        println!("cargo::rustc-link-arg-bins={argument}");
     }
-    // Cargo names the linker where one is configured; otherwise rustc runs `cc`.
-    let linker = env::var_os("RUSTC_LINKER").unwrap_or_else(|| "cc".into());
-    let is_lld = Path::new(&linker).file_name().is_some_and(|name| name.to_string_lossy().contains("lld"));
-    println!("cargo::rustc-link-arg-bins={}", if is_lld { "--no-rosegment" } else { "-Wl,-z,noseparate-code" });
+}
+
+/// True if rustc runs lld itself; otherwise it runs a C compiler.
+fn linker_is_lld() -> bool {
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let in_flags = flags.split('\x1f').filter_map(|flag| flag.trim_start_matches("-C").strip_prefix("linker=")).last();
+    let configured = env::var("RUSTC_LINKER").ok();
+    let linker = in_flags.or(configured.as_deref()).unwrap_or("cc");
+    Path::new(linker).file_name().is_some_and(|name| name.to_string_lossy().contains("lld"))
 }
