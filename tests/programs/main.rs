@@ -7,6 +7,8 @@ mod process_manager;
 mod real_programs;
 // rinit-core's example services.
 mod services;
+// How a container with real programs stops, beside other inits.
+mod stop;
 
 fn main() -> std::process::ExitCode {
     support::harness::main()
