@@ -13,6 +13,7 @@ mod judge;
 mod outside;
 mod parts;
 mod quiet;
+mod services;
 mod terminal;
 
 pub(super) use judge::judge;
@@ -31,5 +32,5 @@ use tests;
 
 /// Every scenario.
 fn all() -> Vec<&'static Scenario> {
-    faults::ALL.to_vec()
+    [faults::ALL, services::ALL].concat()
 }
