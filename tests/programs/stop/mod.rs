@@ -7,8 +7,10 @@
 //! Debian packages: `tini dumb-init catatonit redis-server celery python3-redis tmux cron supervisor apache2 mariadb-server
 //! nodejs npm sudo util-linux`. Everything listens on Unix sockets in a directory of the test.
 
+mod containers;
 mod faults;
 mod frozen;
+mod host_image;
 mod judge;
 mod outside;
 mod parts;
