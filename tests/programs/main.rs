@@ -7,7 +7,12 @@ mod process_manager;
 mod real_programs;
 // rinit-core's example services.
 mod services;
+// How a container with real programs stops, beside other inits. `--stop-survey` writes docs/stop-survey.md.
+mod stop;
 
 fn main() -> std::process::ExitCode {
+    if std::env::args().any(|word| word == "--stop-survey") {
+        return stop::survey();
+    }
     support::harness::main()
 }

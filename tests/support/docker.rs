@@ -157,6 +157,18 @@ impl Container {
         docker_ok(["kill", "--signal", signal, &self.name]);
     }
 
+    /// `docker pause`: every process of it is frozen.
+    #[track_caller]
+    pub fn pause(&self) {
+        docker_ok(["pause", &self.name]);
+    }
+
+    /// `docker unpause`
+    #[track_caller]
+    pub fn unpause(&self) {
+        docker_ok(["unpause", &self.name]);
+    }
+
     /// Waits for its end; the exit code.
     #[track_caller]
     pub fn wait(&self) -> i32 {
