@@ -20,7 +20,8 @@ fn main() {
 /// True if rustc runs lld itself; otherwise it runs a C compiler.
 fn linker_is_lld() -> bool {
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
-    let in_flags = flags.split('\x1f').filter_map(|flag| flag.trim_start_matches("-C").strip_prefix("linker=")).last();
+    let in_flags =
+        flags.split('\x1f').filter_map(|flag| flag.trim_start_matches("-C").strip_prefix("linker=")).next_back();
     let configured = env::var("RUSTC_LINKER").ok();
     let linker = in_flags.or(configured.as_deref()).unwrap_or("cc");
     Path::new(linker).file_name().is_some_and(|name| name.to_string_lossy().contains("lld"))

@@ -15,7 +15,7 @@
 //! | starts children, and all of them through [`ChildSpec`] | [`Reaper::exclusive`] | one descriptor for each child |
 //! | only forwards signals | [`SignalForwarder`] | one descriptor |
 //!
-//! If in doubt, split. With tokio: the feature `tokio`, and its module [`tokio`](crate::tokio). [`embedding`] explains each
+//! If in doubt, split. With tokio: the feature `tokio`, and its module `tokio`. [`embedding`] explains each
 //! way, and [`contain`] the contained jobs. As PID 1 nothing else is needed; elsewhere call [`become_subreaper`] first, which
 //! [`Init`] does by itself. A program that is both may ask `std::process::id() == 1`.
 //!
