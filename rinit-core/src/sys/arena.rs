@@ -221,13 +221,13 @@ mod tests {
     #[test]
     fn threads_get_blocks_of_their_own() {
         let arena = Arena::new();
+        let take_some = || {
+            // SAFETY: the blocks are not used, and the arena keeps them.
+            let block = |_| unsafe { arena.alloc(layout(32, 8)) }.addr();
+            (0..8).map(block).collect::<Vec<_>>()
+        };
         let blocks: Vec<usize> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..4)
-                // SAFETY: the blocks are not used.
-                .map(|_| {
-                    scope.spawn(|| (0..8).map(|_| unsafe { arena.alloc(layout(32, 8)) }.addr()).collect::<Vec<_>>())
-                })
-                .collect();
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(take_some)).collect();
             threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
         let mut sorted = blocks.clone();
