@@ -3,6 +3,7 @@
 
 use rustix::fs::{FileType, Mode};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -142,11 +143,12 @@ fn a_std_service_by_split() {
         // The stop: a running answer is finished, and then no process is left.
         let go_on = directory.path().join("go-on");
         rustix::fs::mknodat(rustix::fs::CWD, &go_on, FileType::Fifo, Mode::RWXU, 0).expect("a fifo");
-        client.send(&format!("echo begun >&2; read line < {}; echo done", go_on.display()));
-        // Read by a thread of the service, and started, before the stop.
-        running.err.wait("begun");
+        client.send(&format!("read line < {}; echo done", go_on.display()));
+        // Read by a thread of the service, and started, before the stop: until then the fifo has no reader.
+        let open = |path| std::fs::File::options().write(true).custom_flags(libc::O_NONBLOCK).open(path);
+        let mut go_on = wait_for("the command", || open(&go_on).ok());
         running.signal(TERM);
-        std::fs::write(&go_on, "\n").expect("let it go on");
+        writeln!(go_on).expect("let it go on");
         assert_eq!(client.receive(), "done\nexit status: 0\n", "{place:?}");
         let finished = running.finished();
         assert_eq!(finished.code, 0, "{place:?}: {finished:?}");
