@@ -1,7 +1,9 @@
 //! The example services of the library as what they are meant for: PID 1, a subreaper, in one another, on a terminal, and in
 //! containers `FROM scratch`.
 
+use rustix::fs::{FileType, Mode};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -128,7 +130,7 @@ fn serving(place: Place, program: &Path) -> (tempfile::TempDir, PathBuf, Running
 fn a_std_service_by_split() {
     let program = example("split");
     for place in places() {
-        let (_directory, socket, mut running) = serving(place, &program);
+        let (directory, socket, mut running) = serving(place, &program);
         let init = init_of_split(&running, place);
         let mut client = Client::new(&socket);
         assert_eq!(client.ask("echo hello; exit 7"), "hello\nexit status: 7\n", "{place:?}");
@@ -139,10 +141,14 @@ fn a_std_service_by_split() {
         wait_until("the orphan to be the init's", || procfs::children(init).len() == 2);
 
         // The stop: a running answer is finished, and then no process is left.
-        client.send("echo begun >&2; sleep 0.3; echo done");
-        // Read by a thread of the service, and started, before the stop.
-        wait_until("the command", || procfs::descendants(init).iter().any(|one| sleeps(one.pid, "0.3")));
+        let go_on = directory.path().join("go-on");
+        rustix::fs::mknodat(rustix::fs::CWD, &go_on, FileType::Fifo, Mode::RWXU, 0).expect("a fifo");
+        client.send(&format!("read line < {}; echo done", go_on.display()));
+        // Read by a thread of the service, and started, before the stop: until then the fifo has no reader.
+        let open = |path| std::fs::File::options().write(true).custom_flags(libc::O_NONBLOCK).open(path);
+        let mut go_on = wait_for("the command", || open(&go_on).ok());
         running.signal(TERM);
+        writeln!(go_on).expect("let it go on");
         assert_eq!(client.receive(), "done\nexit status: 0\n", "{place:?}");
         let finished = running.finished();
         assert_eq!(finished.code, 0, "{place:?}: {finished:?}");

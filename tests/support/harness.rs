@@ -3,12 +3,14 @@
 //! A test that cannot run here counts as ignored, with its reason; see [`mod@crate::skip`]. And `#[test(own_process)]` runs a
 //! test as the only thread of a process of its own: this program, started again with `--alone`.
 
-use crate::build;
+use crate::running::{Finished, Running};
 use crate::skip::{self, Skipped};
+use crate::{budget, build, deadline};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::panic::{UnwindSafe, catch_unwind, resume_unwind};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// The option by which the program runs one test in its first thread.
 const ALONE: &str = "--alone";
@@ -133,14 +135,31 @@ fn outcome(function: impl FnOnce() + UnwindSafe) -> Outcome {
 fn in_own_process(name: &str) -> Outcome {
     // Built here, once for all of them.
     build::programs();
-    let output = alone(name).env(build::BUILT, "1").output().expect("start this program");
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let mut command = alone(name);
+    command.env(build::BUILT, "1").stdin(Stdio::null());
+    // Whatever the test leaves behind ends with this.
+    let mut running = Running::start_with_stdin(command);
+    let end = Instant::now() + hangs_after();
+    while running.is_running() {
+        if Instant::now() >= end {
+            let lines = [running.out.all(), running.err.all()].concat().join("\n");
+            return Err(format!("it hangs: {lines}").into());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let Finished { code, out, err } = running.finished();
+    let lines = [out, err.clone()].concat().join("\n");
     if SHOW.load(Ordering::Relaxed) {
-        print!("{out}{err}");
+        println!("{lines}");
     }
-    match output.status.code() {
-        Some(0) => Ok(Vec::new()),
-        Some(code) if code == i32::from(SKIPPED) => Ok(vec![err.lines().last().unwrap_or_default().to_owned()]),
-        _ => Err(format!("{}\n{out}{err}", output.status).into()),
+    match code {
+        0 => Ok(Vec::new()),
+        code if code == i32::from(SKIPPED) => Ok(vec![err.last().cloned().unwrap_or_default()]),
+        code => Err(format!("status {code}\n{lines}").into()),
     }
+}
+
+/// No test waits so long, however busy the machine is, but for the time that a long run is asked to take.
+fn hangs_after() -> Duration {
+    10 * deadline() + budget::seconds("RINIT_SOAK_SECONDS", 30, 60)
 }
