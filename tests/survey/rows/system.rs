@@ -69,7 +69,7 @@ pub(crate) fn rows() -> Vec<Row> {
             .culprit("sleep 1000")
             .certain(&[InitProgram::None]),
         row("tmux in the foreground", "tmux -D -S $D/tmux", "tmux")
-            .ready("tmux -S $D/tmux new-session -d || [ -e $D/tmux ]"),
+            .ready("[ -e $D/tmux ] && tmux -S $D/tmux new-session -d"),
         row("screen on a terminal", "env SCREENDIR=$D/screen screen sleep 1000", "screen")
             .setup("mkdir -m 700 $D/screen")
             .terminal()
