@@ -248,9 +248,9 @@ impl Job {
         self.connection.send(&Request::Signal(signal))
     }
 
-    /// Stops the job in good order, and waits for its end: main is told by [`ChildSpec::stop_signal`](crate::ChildSpec::stop_signal), at
-    /// half of the [`grace`](crate::ChildSpec::stop_timeout) everyone is told TERM, and KILL comes at its end. Whoever remains when main has
-    /// ended is told at once.
+    /// Stops the job in order, and waits for it: main gets the [`ChildSpec::stop_signal`](crate::ChildSpec::stop_signal), at the
+    /// last call, four fifths of the [`grace`](crate::ChildSpec::stop_timeout), the others get TERM, and KILL comes at its end.
+    /// The processes that remain when main has exited are asked at once.
     ///
     /// # Errors
     ///
