@@ -91,10 +91,10 @@ fn no_memory_is_left_to_the_container() {
         skip("this engine does not limit memory");
     }
     let logs = container.logs();
-    assert!(logs.contains("rinit: main (pid ") && logs.contains("because its memory was used up"), "{logs}");
+    assert!(logs.contains("rinit: main (pid ") && logs.contains("out of memory (OOM)"), "{logs}");
     // An orphan: rinit and main live on.
     let container = Container::run(&image, &limit, &["with-helper", "5", "orphan", "eat", "200"]);
-    container.wait_log("because its memory was used up");
+    container.wait_log("out of memory (OOM)");
     assert!(container.logs().contains("rinit: an orphan (pid "), "{}", container.logs());
     assert!(container.is_running());
     assert_eq!(container.stop(60), 5, "{}", container.logs());

@@ -21,7 +21,7 @@ Stopping
       --stop-signal SIG   SIG requests a stop, as TERM, INT and QUIT do
       --stop-delay TIME   hold the first stop signal back for TIME
       --grace TIME        kill all that remain TIME after the stop signal
-      --last-call TIME    TERM to all not asked yet (default: 4/5 of the limit, 8s)
+      --last-call TIME    TERM to all not asked yet (default: 4/5 of limit)
       --on-main-exit HOW  drain (default): TERM to others; wait: no TERM before a
                           stop; finish: no TERM at all; exit: leave them
       --drain TIME        kill what remains TIME after main's exit (default 10s)
@@ -40,5 +40,5 @@ Messages
   -P, --pause  -h, --help  -V, --version  -l, -L, --license
 TIME: 500ms, 10s, 1m30s; a number is seconds. SIG: TERM, SIGTERM, 15, RTMIN+3.
 Variables: RINIT_TO RINIT_FORWARD RINIT_STOP_SIGNAL RINIT_STOP_DELAY RINIT_GRACE
-RINIT_LAST_CALL RINIT_ON_MAIN_EXIT RINIT_DRAIN stand for the flags of these names.
+RINIT_LAST_CALL RINIT_ON_MAIN_EXIT RINIT_DRAIN stand for flags of these names.
 ";

@@ -124,7 +124,7 @@ fn bad_usage_says_what_is_wrong_and_what_is_accepted() {
         (&["-e", "256", "p"], &["-e", "'256'", "0 to 255"]),
         (&["--to", "some", "p"], &["--to", "main or group or all"]),
         (&["--forward", "x", "p"], &["all or handled"]),
-        (&["--on-main-exit", "x", "p"], &["drain or wait or exit"]),
+        (&["--on-main-exit", "x", "p"], &["drain or wait or finish or exit"]),
         (&["--env", "NOVALUE", "p"], &["--env", "NAME=VALUE"]),
         (&["--env", "=x", "p"], &["NAME=VALUE"]),
         (&["--user", "", "p"], &["--user", "USER:GROUP"]),

@@ -291,8 +291,8 @@ impl Job {
     }
 
     /// Stops the job in good order, and waits until it is over: main is sent the
-    /// [stop signal](crate::ChildSpec::stop_signal), at half of the [timeout](crate::ChildSpec::stop_timeout) every process is
-    /// sent TERM, and KILL at its end. Processes that remain when main has exited are sent TERM at once.
+    /// [stop signal](crate::ChildSpec::stop_signal), at the last call, four fifths of the
+    /// [timeout](crate::ChildSpec::stop_timeout), every process is sent TERM, and KILL at its end. Processes that remain when main has exited are sent TERM at once.
     ///
     /// # Errors
     ///
