@@ -167,7 +167,8 @@ fn a_hostile_name_forges_no_line_of_a_diagnosis() {
         let said = &said[begin..];
         assert!(String::from_utf8_lossy(said).contains("FORGED"), "{}", said.escape_ascii());
         let verdicts = ["will stop: ", "will not stop: ", "cannot be told: ", "{\"schema\""];
-        let lines = ["PID ", "Keeps it from", "Depends on:", "Does not act", "  pid ", "  what helps: ", "    what helps: "];
+        let lines =
+            ["PID ", "Keeps it from", "Depends on:", "Does not act", "  pid ", "  what helps: ", "    what helps: "];
         let zombies = ["1 zombie ", "2 zombies ", "3 zombies ", "4 zombies "];
         let beginnings = [&verdicts[..], &lines, &zombies].concat();
         assert_harmless(said, &beginnings);
