@@ -34,12 +34,13 @@ _rinit() {
     --user) mapfile -t COMPREPLY < <(compgen -u -- "$current") ;;
     --workdir) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
     --env) mapfile -t COMPREPLY < <(compgen -v -S = -- "$current") ;;
+    --pid) mapfile -t COMPREPLY < <(compgen -W "$(ps -eo pid=)" -- "$current") ;;
     -r | -e | --rewrite | --stop-delay | --grace | --last-call | --drain) ;;
     *)
         if [[ $current == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W '-r --rewrite -g -c --single-child --to --forward --stop-signal --stop-delay
                 --grace --last-call --on-main-exit --drain --user --workdir --env --session -p --parent-death-signal -s --subreaper
-                --no-subreaper -e --mirror-signal -v --verbose -w --warn-on-reap -P --pause --diagnose --json -h --help -V
+                --no-subreaper -e --mirror-signal -v --verbose -w --warn-on-reap -P --pause --diagnose --json --pid -h --help -V
                 --version -l -L --license --' -- "$current")
         else
             mapfile -t COMPREPLY < <(compgen -A command -- "$current")

@@ -29,7 +29,7 @@ fn an_init_is_healthy() {
         command.args(["--", "sh", "-c", &inner]);
         let finished = run(namespace::as_pid_1(&command));
         assert_eq!(finished.code, 0, "{init}: {finished:?}");
-        assert!(finished.out.first().is_some_and(|line| line.starts_with("healthy")), "{init}: {finished:?}");
+        assert!(finished.out.first().is_some_and(|line| line.starts_with("will stop: ")), "{init}: {finished:?}");
     }
 }
 
@@ -44,58 +44,149 @@ fn a_shell_without_a_trap_loses_term() {
 }
 
 #[test]
-fn processes_that_would_not_stop_are_named_with_the_reason() {
+fn a_process_that_refuses_below_a_handler_is_a_note_with_the_reason() {
     require(namespace::available());
     let (rinit, probe) = (rinit(), probe_path());
-    let directory = tempfile::tempdir().expect("a directory");
-    // It reports when each of them has got as far as it will: three are ready, and the shell waits for its child.
     let script = format!(
-        "trap 'exit 0' TERM; cd {}
-         {probe} ignore TERM >1 & {probe} block TERM >2 & {probe} sleep >3 & stopped=$!
-         sh -c 'trap : TERM; sleep 1000; :' & shell=$!
-         until grep -q ready 1 && grep -q ready 2 && grep -q ready 3; do sleep 0.05; done; kill -STOP $stopped
-         until child=$(cat /proc/$shell/task/$shell/children) && grep -q sleep /proc/${{child% }}/comm 2>&-; do sleep 0.05; done
-         {rinit} --diagnose; status=$?; {rinit} --diagnose --json; exit $status",
-        directory.path().display()
+        "trap 'exit 0' TERM; {probe} ignore TERM & {probe} block TERM & {probe} sleep & stopped=$!
+         until [ $(pgrep -c .) -ge 4 ]; do sleep 0.05; done; kill -STOP $stopped
+         {rinit} --diagnose; status=$?; {rinit} --diagnose --json; exit $status"
     );
     let finished = under_a_shell(&script);
-    assert_eq!(finished.code, 1, "{finished:?}");
+    assert_eq!(finished.code, 2, "{finished:?}");
     let said = finished.out.join("\n");
+    assert!(finished.out.iter().any(|line| line.starts_with("cannot be told: ")), "{said}");
     for (who, why) in [
         ("probe ignore TERM", "ignores SIGTERM"),
-        ("probe block TERM", "blocks SIGTERM (may take it by sigwait or signalfd)"),
+        ("probe block TERM", "blocks SIGTERM and does not take it by sigwait or signalfd"),
         ("probe sleep", "stopped (state T)"),
-        ("sleep 1000", "a shell, which runs its trap only after its foreground child"),
     ] {
         let line = finished.out.iter().find(|line| line.contains(who) && line.contains(why));
         assert!(line.is_some(), "{who}, {why}: {said}");
     }
     let json = finished.out.last().expect("a line");
-    for part in ["{\"healthy\":false", "\"reason\":\"ignores\"", "\"reason\":\"shell-waits\"", "\"zombies\":[]"] {
+    for part in ["{\"schema\":1,\"stops\":null", "\"findings\":[]", "\"reason\":\"ignores\"", "\"zombies\":[]"] {
         assert!(json.contains(part), "{part}: {json}");
     }
+    let arguments = format!("\"arguments\":[\"{probe}\",\"ignore\",\"TERM\"]");
+    assert!(json.contains(&arguments), "{arguments}: {json}");
 }
 
 #[test]
-fn a_zombie_is_named_with_the_parent_that_does_not_wait() {
+fn main_that_ignores_term_is_named_before_its_child() {
+    require(namespace::available());
+    let mut command = Command::new(rinit_path());
+    let inner = format!("trap '' TERM; sleep 1000 & {} --diagnose", rinit());
+    command.args(["--", "sh", "-c", &inner]);
+    let finished = run(namespace::as_pid_1(&command));
+    assert_eq!(finished.code, 1, "{finished:?}");
+    let said = finished.out.join("\n");
+    let place = |part: &str| said.find(part).unwrap_or_else(|| panic!("{part:?} is not in {said}"));
+    assert!(said.starts_with("will not stop: "), "{said}");
+    assert!(place("Keeps it from stopping:") < place("  pid 2 (ppid 1) 'sh -c trap"), "{said}");
+    assert!(place("  pid 2 (ppid 1)") < place("(ppid 2) 'sleep 1000'"), "{said}");
+}
+
+#[test]
+fn a_grace_ends_what_ignores_term() {
+    require(namespace::available());
+    let mut command = Command::new(rinit_path());
+    let inner = format!("trap '' TERM; {} --diagnose", rinit());
+    command.args(["--grace", "3", "--", "sh", "-c", &inner]);
+    let finished = run(namespace::as_pid_1(&command));
+    assert_eq!(finished.code, 0, "{finished:?}");
+}
+
+/// dash shows whether it waits in the foreground.
+#[test]
+fn a_trap_behind_a_command_in_the_foreground_is_found_in_dash() {
+    require(namespace::available());
+    require(needs::programs(&["dash"]));
+    let diagnose = |script: &str| {
+        let mut command = Command::new("dash");
+        // The shell that is judged is PID 1. The diagnosis is started before, and waits for the child.
+        let rinit = rinit();
+        let wait = "until pgrep -x sleep >/dev/null; do sleep 0.05; done";
+        command.args(["-c", &format!("(trap '' INT QUIT; {wait}; sleep 0.3; exec {rinit} --diagnose) & {script}")]);
+        let finished = run(namespace::as_pid_1(&command));
+        finished.out.join("\n")
+    };
+    let said = diagnose("trap 'exit 0' TERM; sleep 3; :");
+    assert!(said.contains("runs its trap only after its foreground child"), "{said}");
+    let said = diagnose("trap 'exit 0' TERM; sleep 3 & wait");
+    assert!(said.starts_with("cannot be told: ") && said.contains("only a stop shows"), "{said}");
+}
+
+#[test]
+fn what_may_not_be_read_is_unknown_and_the_way_out_is_said() {
+    require(namespace::available());
+    require(needs::root());
+    require(needs::programs(&["setpriv", "tini"]));
+    // tini as uid 1000; asked as root without CAP_SYS_PTRACE, as `docker exec -u 0` does it.
+    let inner = format!("sleep 0.3; {} --diagnose; echo $? >&2; kill 1", rinit());
+    let script = format!(
+        "setpriv --bounding-set -sys_ptrace sh -c '{inner}' & exec setpriv --reuid 1000 --clear-groups tini -- sleep 1000"
+    );
+    let finished = under_a_shell(&script);
+    let said = finished.out.join("\n");
+    assert!(finished.err.iter().any(|line| line == "2"), "{finished:?}");
+    assert!(said.starts_with("cannot be told: "), "{said}");
+    assert!(said.contains("may not read how uid 1000 takes its signals") && said.contains("exec -u 1000"), "{said}");
+}
+
+#[test]
+fn zombies_are_one_line_with_the_parent_that_does_not_wait() {
     require(namespace::available());
     require(needs::programs(&["python3"]));
     let script = format!(
         "import os, signal, subprocess, sys
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-child = os.fork()
-if child == 0: os._exit(0)
-os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+for _ in range(30):
+    child = os.fork()
+    if child == 0: os._exit(0)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
 sys.exit(subprocess.run(['{}', '--diagnose']).returncode)",
         rinit()
     );
     let mut command = Command::new("python3");
     command.args(["-c", &script]);
     let finished = run(namespace::as_pid_1(&command));
-    assert_eq!(finished.code, 1, "{finished:?}");
+    assert_eq!(finished.code, 2, "zombies say nothing about a stop: {finished:?}");
+    let zombies: Vec<_> = finished.out.iter().filter(|line| line.contains("zombies '")).collect();
+    assert_eq!(zombies.len(), 1, "{finished:?}");
+    assert!(zombies[0].contains("30 zombies '[python3]'") && zombies[0].contains("parent 1"), "{finished:?}");
+    assert!(finished.out[0].ends_with("; 30 zombies"), "{finished:?}");
+}
+
+#[test]
+fn the_diagnosis_as_pid_1_is_none() {
+    require(namespace::available());
+    let mut command = Command::new(rinit_path());
+    command.arg("--diagnose");
+    let finished = run(namespace::as_pid_1(&command));
+    assert_eq!((finished.code, finished.out.len(), finished.err.len()), (125, 0, 1), "{finished:?}");
+    assert!(
+        finished.err[0].contains("is this diagnosis itself") && finished.err[0].contains("docker exec"),
+        "{finished:?}"
+    );
+}
+
+#[test]
+fn a_container_is_diagnosed_from_outside_by_a_pid() {
+    require(namespace::available());
+    let script = format!(
+        "unshare --pid --fork --kill-child --mount-proc -- {0} -- sleep 1000 &
+         until pid=$(pgrep -x rinit); do sleep 0.05; done
+         {0} --diagnose --json --pid $pid; echo $?; {0} --diagnose --pid 999999; echo $?; kill %1",
+        rinit()
+    );
+    let finished = under_a_shell(&script);
     let said = finished.out.join("\n");
-    assert!(said.contains("handles SIGTERM") && said.contains("1 zombie"), "{said}");
-    assert!(said.contains("'[python3]'") && said.contains("parent 1"), "{said}");
+    assert!(said.contains("\"stops\":true") && said.contains("\"inside_pid\":1,") && said.contains("\n0\n"), "{said}");
+    assert!(
+        said.ends_with("\n125") && finished.err.iter().any(|line| line.contains("no process 999999")),
+        "{finished:?}"
+    );
 }
 
 #[test]
@@ -117,7 +208,7 @@ fn by_docker_exec_from_scratch() {
     let image =
         Image::from_dockerfile("FROM scratch\nCOPY rinit busybox /\n", &[("rinit", rinit), ("busybox", &busybox)]);
     let healthy = Container::run(&image, &["--entrypoint", "/rinit"], &["--", "/busybox", "sleep", "1000"]);
-    assert!(healthy.exec(&["/rinit", "--diagnose"]).starts_with("healthy"));
+    assert!(healthy.exec(&["/rinit", "--diagnose"]).starts_with("will stop: "));
     assert_eq!(healthy.stop(60), 143);
     let ill = Container::run(&image, &["--entrypoint", "/busybox"], &["sh", "-c", "/busybox sleep 1000; true"]);
     let (succeeded, output) = ill.try_exec(&["/rinit", "--diagnose"]);

@@ -166,7 +166,11 @@ fn a_hostile_name_forges_no_line_of_a_diagnosis() {
         let begin = said.iter().position(|byte| *byte == b'\n').expect("a line") + 1;
         let said = &said[begin..];
         assert!(String::from_utf8_lossy(said).contains("FORGED"), "{}", said.escape_ascii());
-        let beginnings = ["findings: ", "PID ", "Would not end", "Ended, and not", "  pid ", "{\"healthy\""];
+        let verdicts = ["will stop: ", "will not stop: ", "cannot be told: ", "{\"schema\""];
+        let lines =
+            ["PID ", "Keeps it from", "Depends on:", "Does not act", "  pid ", "  what helps: ", "    what helps: "];
+        let zombies = ["1 zombie ", "2 zombies ", "3 zombies ", "4 zombies "];
+        let beginnings = [&verdicts[..], &lines, &zombies].concat();
         assert_harmless(said, &beginnings);
     }
 }

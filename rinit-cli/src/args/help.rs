@@ -11,7 +11,8 @@ rinit is free software, under either of these licences, as you choose:
 pub(crate) const HELP: &str = "\
 rinit: the init process for containers
 Usage: rinit [OPTIONS] [--] PROGRAM [ARGS...]
-       rinit --pause | --diagnose [--json] | --help | --version | --license
+       rinit --diagnose [--json] [--pid PID]
+       rinit --pause | --help | --version | --license
 Signals
   -r, --rewrite FROM=TO   pass FROM on as TO; FROM= or FROM=0 drops it
       --to WHOM           who gets signals: main (default), group, all

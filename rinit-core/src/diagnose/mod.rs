@@ -332,8 +332,15 @@ fn find_first(
         .filter(|process| !process.has_ended())
         .map(|process| (process.pid, identity(process.pid)))
         .collect();
-    let members: PidMap<Option<bool>> =
+    let mut members: PidMap<Option<bool>> =
         identities.iter().map(|(pid, identity)| (*pid, own.is_that_of(identity))).collect();
+    // What stands outside of the container's PID namespace started it: `unshare`, for example, is in its mount namespace, too.
+    let depth = nesting(gatherer, anchor);
+    for (pid, is_member) in &mut members {
+        if depth > 1 && nesting(gatherer, *pid) < depth {
+            *is_member = Some(false);
+        }
+    }
     let mut first = container::first_process(processes, &members);
     let own_line = own_line(processes, me);
     // An exec session alone: the first process may have made itself another mount namespace since.
@@ -363,6 +370,11 @@ fn find_first(
             "it cannot be seen which process is the container's first one: run this as its user, or as root",
         )),
     }
+}
+
+/// How many PID namespaces have a number for the process, from that of this `/proc` on.
+fn nesting(gatherer: &mut Gatherer, pid: Pid) -> usize {
+    gatherer.reader.status(pid).ok().flatten().map_or(0, |status| status.namespace_pids.len())
 }
 
 /// A process and its ancestors. The visited set ends a ring that reused pids may form.
