@@ -34,6 +34,8 @@ mod shutdown_policy;
 mod sharing;
 // `Init::split`.
 mod split;
+// The feature `tokio`.
+mod tokio_feature;
 
 use std::process::ExitCode;
 

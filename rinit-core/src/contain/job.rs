@@ -131,6 +131,8 @@ impl Job {
             }
             Ok(Answer::NotRinit(what)) => {
                 let silent = matches!(what, NotRinit::Silent);
+                // What it has started, too: a job that holds its rinit may run already.
+                kill_below(pid);
                 connection.kill_rinit();
                 // Its own exit is part of the explanation; the KILL above is not.
                 let status = connection.wait_for_exit()?.filter(|_| silent);
@@ -141,6 +143,7 @@ impl Job {
                 }))
             }
             Err(error) => {
+                kill_below(pid);
                 connection.kill_rinit();
                 connection.wait_for_exit()?;
                 Err(error)
@@ -424,9 +427,7 @@ impl State {
         // Until the rinit was reaped its pid is its own, and so are its descendants. Of one that exits in between no descendant
         // is found, or they are the job's all the same.
         if self.connection.status().is_none() {
-            for process in descendants(init).unwrap_or_default().iter().filter(|process| !process.has_ended()) {
-                let _ = signal_process(process, Signal::KILL);
-            }
+            kill_below(init);
         }
     }
 
@@ -475,6 +476,13 @@ impl Drop for Job {
     }
 }
 
+/// Sends KILL to every descendant of a process, once.
+fn kill_below(init: Pid) {
+    for process in descendants(init).unwrap_or_default().iter().filter(|process| !process.has_ended()) {
+        let _ = signal_process(process, Signal::KILL);
+    }
+}
+
 /// What a program that was started as an rinit answers.
 enum Answer {
     Started(Pid),
@@ -501,8 +509,17 @@ fn answer(connection: &mut Connection, setup: &Request, deadline: Option<Instant
             Incoming::Reply(Reply::Version(version)) => Answer::NotRinit(NotRinit::Version(version)),
             Incoming::Reply(Reply::Report(..)) | Incoming::Garbled => Answer::NotRinit(NotRinit::Garbled),
             Incoming::End => Answer::NotRinit(NotRinit::Silent),
-            Incoming::Nothing if connection.wait_for_input(deadline)? => continue,
-            Incoming::Nothing => Answer::NotRinit(NotRinit::Slow),
+            Incoming::Nothing => {
+                let soon = Instant::now() + CONTINUE_EVERY;
+                if !connection.wait_for_input(Some(deadline.map_or(soon, |deadline| deadline.min(soon))))? {
+                    if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                        return Ok(Answer::NotRinit(NotRinit::Slow));
+                    }
+                    // Main may run before its rinit has said so, and may have stopped it.
+                    connection.wake_up();
+                }
+                continue;
+            }
         });
     }
 }
