@@ -50,14 +50,12 @@ impl Facts {
 pub(crate) fn ask_now(init: Pid, list: &[Facts]) -> Vec<Pid> {
     let order = Order::new(list);
     let mut reached = PidSet::default();
-    let mut waiting: Vec<&Facts> = list.iter().filter(|facts| facts.parent == Some(init)).collect();
+    let mut waiting: Vec<&Facts> = order.children(init).collect();
     while let Some(facts) = waiting.pop() {
         if !reached.insert(facts.pid) {
             continue;
         }
-        let children =
-            list.iter().filter(|child| child.parent == Some(facts.pid) && order.is_asked_beside(facts, child));
-        waiting.extend(children);
+        waiting.extend(order.children(facts.pid).filter(|child| order.is_asked_beside(facts, child)));
     }
     let is_due = |facts: &&Facts| reached.contains(&facts.pid) && !facts.asked && !order.waits_for_writer(facts);
     list.iter().filter(is_due).map(|facts| facts.pid).collect()
@@ -70,11 +68,23 @@ pub(crate) fn none_can_act(list: &[Facts]) -> bool {
 
 struct Order<'a> {
     by_pid: PidMap<&'a Facts>,
+    /// By parent, so that the time grows with the number of processes, and no faster.
+    children: PidMap<Vec<&'a Facts>>,
 }
 
 impl<'a> Order<'a> {
     fn new(list: &'a [Facts]) -> Self {
-        Self { by_pid: list.iter().map(|facts| (facts.pid, facts)).collect() }
+        let mut children: PidMap<Vec<&Facts>> = PidMap::default();
+        for facts in list {
+            if let Some(parent) = facts.parent {
+                children.entry(parent).or_default().push(facts);
+            }
+        }
+        Self { by_pid: list.iter().map(|facts| (facts.pid, facts)).collect(), children }
+    }
+
+    fn children(&self, of: Pid) -> impl Iterator<Item = &'a Facts> {
+        self.children.get(&of).into_iter().flatten().copied()
     }
 
     /// True if the child does not have to wait until its parent has exited.
