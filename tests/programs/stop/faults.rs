@@ -270,10 +270,14 @@ static FINISH: Scenario = Scenario {
     right: &[],
     waits: true,
     run: |init, place| {
-        let program = "(echo begun; sleep 2 && echo finished) & exec sleep 1000";
-        let mut running = init.start(place, &["sh", "-c", program]);
+        let directory = tempfile::tempdir().expect("a directory");
+        let stop = directory.path().join("stop");
+        let wait = format!("while [ ! -e {} ]; do sleep 0.05; done", stop.display());
+        let program = format!("(echo begun; {wait}; sleep 2 && echo finished) & exec sleep 1000");
+        let mut running = init.start(place, &["sh", "-c", &program]);
         running.out.wait("begun");
         wait_for_programs(&running, &["sleep", "1000"], 1);
+        fs::write(&stop, "").expect("write a file");
         Stopped::by_term(&mut running).outcome(143, &["finished"])
     },
 };

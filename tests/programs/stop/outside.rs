@@ -31,7 +31,7 @@ fn what_left_the_group_of_main_lives_on() {
         for init in both(words) {
             // A child, which becomes an orphan as main exits, and one that is an orphan before.
             let program = "setsid sleep 1077 >/dev/null 2>&1 & (setsid sleep 1078 >/dev/null 2>&1 &) ; read go; exit 4";
-            let mut running = init.start(Place::Subreaper, &["sh", "-c", program]);
+            let mut running = init.start(Place::Subreaper, &["/bin/sh", "-c", program]);
             wait_until("both", || with_word(&running, "1077").is_some() && with_word(&running, "1078").is_some());
             let own = running.pid();
             let orphan = wait_for("an orphan", || {
@@ -65,7 +65,7 @@ fn what_left_the_group_of_main_lives_on_after_a_stop() {
     for words in LEAVE_ALONE {
         for init in both(words) {
             let program = "setsid sleep 1079 >/dev/null 2>&1 & exec sleep 1000";
-            let mut running = init.start(Place::Subreaper, &["sh", "-c", program]);
+            let mut running = init.start(Place::Subreaper, &["/bin/sh", "-c", program]);
             wait_until("both", || with_word(&running, "1079").is_some() && with_word(&running, "1000").is_some());
             let stopped = Stopped::by_term(&mut running);
             assert_eq!((stopped.status, stopped.in_time), (143, true), "{}: {stopped:#?}", init.name);
@@ -81,7 +81,7 @@ fn subreapers_end_what_is_left() {
     require(needs(&["setsid"]));
     for init in [Init::rinit(&[]), Init::persona("tini", &["-s"])] {
         let program = "setsid sleep 1080 >/dev/null 2>&1 & read go; exit 4";
-        let mut running = init.start(Place::Subreaper, &["sh", "-c", program]);
+        let mut running = init.start(Place::Subreaper, &["/bin/sh", "-c", program]);
         wait_until("the helper", || with_word(&running, "1080").is_some());
         running.type_in("go\n");
         assert_eq!(running.wait(), 4, "{}", init.name);

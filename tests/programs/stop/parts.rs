@@ -23,6 +23,8 @@ pub(crate) struct Init {
     pub(crate) name: String,
     program: PathBuf,
     options: Vec<String>,
+    /// False for pidunu, to which `--` is the program.
+    takes_options: bool,
 }
 
 impl Init {
@@ -54,8 +56,9 @@ impl Init {
 
     fn new(name: &str, program: PathBuf, options: &[&str]) -> Self {
         let options: Vec<_> = options.iter().map(|word| (*word).to_owned()).collect();
+        let takes_options = !name.ends_with("pidunu");
         let name = [&[name.to_owned()], &options[..]].concat().join(" ");
-        Self { name, program, options }
+        Self { name, program, options, takes_options }
     }
 
     /// `INIT OPTIONS -- PROGRAM`
@@ -67,7 +70,11 @@ impl Init {
         for name in clean {
             command.env_remove(name);
         }
-        command.args(&self.options).arg("--").args(program);
+        command.args(&self.options);
+        if self.takes_options {
+            command.arg("--");
+        }
+        command.args(program);
         command
     }
 

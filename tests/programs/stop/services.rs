@@ -42,17 +42,19 @@ fn write(path: &Path, text: &str) {
     fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
-/// A broker, a worker that is an init's main or below a shell, and a task that has begun when the stop is requested.
+/// A broker, a worker that is an init's main or below a shell, and a task that takes so many seconds from the stop on.
 fn celery(init: &Init, place: Place, seconds: u32, below_shell: bool) -> Outcome {
     let directory = directory();
     let path = directory.path();
     let application = format!(
-        "import time\n\
+        "import os, time\n\
          from celery import Celery\n\
          app = Celery('work', broker='redis+socket://{path}/socket')\n\
          @app.task(name='job')\n\
          def job(seconds):\n\
          \x20   open('{path}/begun', 'w').close()\n\
+         \x20   while not os.path.exists('{path}/stop'):\n\
+         \x20       time.sleep(0.05)\n\
          \x20   time.sleep(seconds)\n\
          \x20   open('{path}/done', 'w').close()\n",
         path = path.display()
@@ -75,6 +77,7 @@ fn celery(init: &Init, place: Place, seconds: u32, below_shell: bool) -> Outcome
     let sent = run(sender);
     assert_eq!(sent.code, 0, "{sent:#?}");
     wait_ready(&mut running, "the task", || path.join("begun").exists());
+    write(&path.join("stop"), "");
     let stopped = Stopped::by_term(&mut running);
     let outcome = stopped.outcome(if below_shell { 143 } else { 0 }, &["Warm shutdown", "succeeded in"]);
     outcome.and(path.join("done").exists(), "the task is lost")
@@ -212,7 +215,9 @@ static CRON: Scenario = Scenario {
     run: |init, place| {
         let directory = directory();
         let log = directory.path().join("log");
-        let job = format!("(echo begun; sleep 3 && echo finished) >{}", log.display());
+        let stop = directory.path().join("stop");
+        let wait = format!("while [ ! -e {} ]; do sleep 0.05; done", stop.display());
+        let job = format!("(echo begun; {wait}; sleep 3 && echo finished) >{}", log.display());
         let set_up = format!(
             "for hidden in /run /etc/cron.d /var/spool/cron/crontabs; do mount -t tmpfs none $hidden; done\n\
              mount --bind /dev/null /etc/crontab\n\
@@ -223,6 +228,7 @@ static CRON: Scenario = Scenario {
         let before = ["unshare", "--mount", "--propagation", "private", "--", "sh", "-e", "-c", &set_up, "sh"];
         let mut running = init.start_in(place, &before, &["cron", "-f"]);
         wait_ready(&mut running, "the job", || content(&log).contains("begun"));
+        write(&stop, "");
         let outcome = Stopped::by_term(&mut running).outcome(143, &[]);
         outcome.and(content(&log).contains("finished"), "the job is lost")
     },
