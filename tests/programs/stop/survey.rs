@@ -3,7 +3,6 @@
 use super::containers::{self, KINDS};
 use super::host_image::{self, Entry, ORIGINAL, PERSONA, RINIT};
 use super::{Init, Place, Scenario, judge};
-use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, ExitCode};
 use std::sync::Mutex;
@@ -21,7 +20,7 @@ const HEAD: &str = "# Stops, under rinit and under other inits
 
 Made by `cargo test -p rinit-tests --test programs -- --stop-survey`, which runs the scenarios of
 `tests/programs/stop/` and judges each: was the work done, is the exit status the right one, and did the init exit before
-Docker's KILL at 10 s? Do not edit by hand.
+Docker's KILL at 10 s? A stop that is too late is tried once more. Do not edit by hand.
 ";
 
 const TABLE: &str = "
@@ -46,7 +45,12 @@ pub(crate) fn survey() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let mut page = HEAD.to_owned();
-    writeln!(page, "\nMeasured with {}.", versions()).expect("write to a string");
+    // Its first three numbers are averages of 1, 5 and 15 minutes.
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').nth(1).unwrap_or("unknown").to_owned();
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    page += &format!("\nMeasured with {}, on {processors} processors at a load of {load}.", versions());
+    page += " Above one for each processor the times are longer than they need be, and long tasks are late.\n";
     page += TABLE;
     page += &programs();
     if host_image::available().is_ok() {
@@ -111,12 +115,16 @@ fn cells(scenario: &Scenario) -> Vec<String> {
     })
 }
 
+/// A stop that is too late is tried once more: the machine may have been busy.
 fn cell(scenario: &Scenario, init: &Init) -> String {
-    match judge::run(scenario, init, Place::Pid1) {
-        Ok(outcome) => match outcome.verdict {
-            Ok(()) => right(outcome.stopped.took),
-            Err(why) => wrong(&why),
-        },
+    let attempt = || match judge::run(scenario, init, Place::Pid1) {
+        Ok(outcome) => outcome.verdict.map(|()| outcome.stopped.took),
+        Err(why) => Err(why),
+    };
+    let is_late = |result: &Result<Duration, String>| result.as_ref().is_err_and(|why| why.contains("the limit"));
+    let first = attempt();
+    match if is_late(&first) { attempt() } else { first } {
+        Ok(took) => right(took),
         Err(why) => wrong(&why),
     }
 }
