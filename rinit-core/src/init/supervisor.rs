@@ -426,13 +426,14 @@ impl Round {
         if self.taken.is_empty() {
             return Ok(None);
         }
+        // Over, unless another signal is taken: also by an error, which must not leave the signals of this round out for ever.
+        let taken = std::mem::replace(&mut self.taken, SignalSet::empty());
         for set in [self.urgent, SignalSet::all()] {
-            let left = set.difference(self.taken);
-            if let Some(info) = sys::sigtimedwait(left, Some(Duration::ZERO))? {
+            if let Some(info) = sys::sigtimedwait(set.difference(taken), Some(Duration::ZERO))? {
+                self.taken = taken;
                 return Ok(Some(self.take(info)));
             }
         }
-        self.taken = SignalSet::empty();
         Ok(None)
     }
 
