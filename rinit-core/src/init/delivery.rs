@@ -139,7 +139,7 @@ impl Supervisor {
             }
             _ => {
                 if self.descendants.forward(signal, stop, &mut self.observers).is_err() {
-                    signal_blindly(self.me, self.main.living(), signal);
+                    signal_blindly(self.me, &self.main, signal);
                 }
                 (ForwardTo::All, Ok(()))
             }

@@ -2,6 +2,7 @@
 
 use super::event::{Event, NextStep};
 use super::observer::Observers;
+use super::supervisor::Main;
 use crate::error::Error;
 use crate::exit_status::ExitStatus;
 use crate::pid::{Pid, PidMap, PidSet};
@@ -517,13 +518,8 @@ fn is_refusal(error: &Error) -> bool {
 }
 
 /// Sends a signal without /proc: as PID 1 to every process in the namespace, because the kernel leaves PID 1 itself out
-/// (`kill(2)`). Elsewhere `kill(-1)` would take the whole machine down, and main's group has to do: only while main is not
-/// reaped, because its number may then be another group's.
-pub(super) fn signal_blindly(me: Pid, main: Option<Pid>, signal: Signal) {
+/// (`kill(2)`). Elsewhere `kill(-1)` would take the whole machine down, and main's group has to do.
+pub(super) fn signal_blindly(me: Pid, main: &Main, signal: Signal) {
     // ESRCH: no process is there; EPERM: none that this process may signal. Neither leaves anything to do.
-    let _ = match (me, main) {
-        (Pid::INIT, _) => sys::kill_everyone(signal),
-        (_, Some(main)) => sys::kill_group(main, signal),
-        (_, None) => Ok(()),
-    };
+    let _ = if me == Pid::INIT { sys::kill_everyone(signal) } else { main.signal_group(signal) };
 }

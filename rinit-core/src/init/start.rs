@@ -111,8 +111,7 @@ impl Supervisor {
             Progress::Started => {
                 self.starting = None;
                 sys::give_back_free_memory();
-                self.oom.begin();
-                self.observers.emit(Event::Spawned { pid: self.main.pid });
+                self.main_runs();
             }
             Progress::Failed(failure) => {
                 let error = starting.spec.explain_start(&starting.child, failure);

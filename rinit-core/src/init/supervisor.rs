@@ -15,13 +15,17 @@ use crate::error::Error;
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
 use crate::policy::shutdown::{Shutdown, ShutdownAction, ShutdownConfig, ShutdownInput, StopStep};
+use crate::procfs;
+use crate::procfs::reader::Reader;
 use crate::reaper::wait::Waiter;
 use crate::report::Report;
 use crate::signal::Signal;
 use crate::signal::received::ReceivedSignal;
 use crate::signal::set::SignalSet;
 use crate::sys;
+use rustix::process::{PidfdFlags, pidfd_open};
 use std::collections::VecDeque;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 /// The program that runs under this init.
@@ -30,11 +34,31 @@ pub(super) struct Main {
     pub(super) pid: Pid,
     /// `None` until it is reaped. From then on the kernel may give its number to another process.
     pub(super) status: Option<ExitStatus>,
+    /// Names main's group for good, also when main is reaped. Held only if the group is all that can be found.
+    pidfd: Option<OwnedFd>,
 }
 
 impl Main {
     pub(super) const fn is_alive(&self) -> bool {
         self.status.is_none()
+    }
+
+    /// Holds on to main's group if /proc shows no descendants: without them, and if this process is not PID 1, the group is
+    /// all that a stop can reach.
+    fn hold_group(&mut self, me: Pid) {
+        if me != Pid::INIT && procfs::verify(&mut Reader::new()).is_err() {
+            self.pidfd = pidfd_open(self.pid.rustix(), PidfdFlags::empty()).ok();
+        }
+    }
+
+    /// Sends a signal to main's group. Once main is reaped the number may be another group's, and only the pidfd will do
+    /// (Linux 6.9).
+    pub(super) fn signal_group(&self, signal: Signal) -> std::io::Result<()> {
+        match &self.pidfd {
+            _ if self.is_alive() => sys::kill_group(self.pid, signal),
+            Some(pidfd) => sys::pidfd_signal_group(pidfd.as_fd(), signal),
+            None => Ok(()),
+        }
     }
 
     /// The pid, while it cannot be another process's.
@@ -102,7 +126,7 @@ impl Supervisor {
     ) -> Self {
         Self {
             me,
-            main: Main { pid: main, status: None },
+            main: Main { pid: main, status: None, pidfd: None },
             shutdown: Shutdown::new(shutdown),
             inputs: VecDeque::new(),
             descendants: Descendants::new(me),
@@ -138,8 +162,7 @@ impl Supervisor {
     /// Only if main could not become its program.
     pub(super) fn run(mut self) -> Result<Report, Error> {
         if self.starting.is_none() {
-            self.oom.begin();
-            self.observers.emit(Event::Spawned { pid: self.main.pid });
+            self.main_runs();
         }
         while !self.shutdown.is_done() {
             match self.wait() {
@@ -162,6 +185,13 @@ impl Supervisor {
             }
         }
         Ok(self.report())
+    }
+
+    /// Main is its program: what is needed only later is prepared now, beside its first steps.
+    pub(super) fn main_runs(&mut self) {
+        self.main.hold_group(self.me);
+        self.oom.begin();
+        self.observers.emit(Event::Spawned { pid: self.main.pid });
     }
 
     fn now(&self) -> Duration {
@@ -277,7 +307,7 @@ impl Supervisor {
         if ask(&mut self.descendants, &mut self.observers).is_err() && !self.asked_blindly {
             // Once: without /proc no process can be told from one that was asked before.
             self.asked_blindly = true;
-            signal_blindly(self.me, self.main.living(), Signal::TERM);
+            signal_blindly(self.me, &self.main, Signal::TERM);
         }
         self.stop_waiting_in_vain();
     }
@@ -294,7 +324,7 @@ impl Supervisor {
             None => descendants.kill(stage, observers),
         };
         if result.is_err() {
-            signal_blindly(self.me, self.main.living(), Signal::KILL);
+            signal_blindly(self.me, &self.main, Signal::KILL);
         }
     }
 
@@ -396,13 +426,14 @@ impl Round {
         if self.taken.is_empty() {
             return Ok(None);
         }
+        // Over, unless another signal is taken: also by an error, which must not leave the signals of this round out for ever.
+        let taken = std::mem::replace(&mut self.taken, SignalSet::empty());
         for set in [self.urgent, SignalSet::all()] {
-            let left = set.difference(self.taken);
-            if let Some(info) = sys::sigtimedwait(left, Some(Duration::ZERO))? {
+            if let Some(info) = sys::sigtimedwait(set.difference(taken), Some(Duration::ZERO))? {
+                self.taken = taken;
                 return Ok(Some(self.take(info)));
             }
         }
-        self.taken = SignalSet::empty();
         Ok(None)
     }
 

@@ -171,12 +171,14 @@ pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, Failure> {
 /// All signals are blocked around the fork, and the child unblocks them last: one that arrives between fork and exec
 /// stays pending and meets the program as it would have met it without us, never this process's handlers.
 pub(crate) fn start(plan: &mut Plan<'_>) -> Result<Starting, Failure> {
-    let new_pipe = || {
+    let (report, write) = pipe().map_err(Failure::here(Stage::Pipe))?;
+    let write = plan.passed.out_of_the_way(write).map_err(Failure::here(Stage::Pipe))?;
+    let new_gate = || -> io::Result<_> {
         let (read, write) = pipe()?;
         Ok((plan.passed.out_of_the_way(read)?, plan.passed.out_of_the_way(write)?))
     };
-    let (report, write) = new_pipe().map_err(Failure::here(Stage::Pipe))?;
-    let gate = if plan.is_gated { Some(new_pipe().map_err(Failure::here(Stage::Pipe))?) } else { None };
+    // Without a descriptor left the child does not wait: better a main that is early than none.
+    let gate = if plan.is_gated { new_gate().ok() } else { None };
     let mask = block(SignalSet::all()).map_err(Failure::here(Stage::Mask))?;
     // SAFETY: the child calls only `child`, which makes async-signal-safe calls and ends in execve or _exit.
     let forked = unsafe { libc::fork() };
