@@ -9,4 +9,5 @@ fuzz_target!(|bytes: &[u8]| {
     fuzzing::status(bytes);
     fuzzing::cmdline(bytes);
     fuzzing::children(bytes);
+    fuzzing::kernel_files(bytes);
 });

@@ -112,6 +112,16 @@ pub fn cmdline(bytes: &[u8]) {
     let _ = procfs::cmdline::program_name(bytes);
 }
 
+/// Parses any bytes as the files of `/proc` in which the kernel alone writes.
+pub fn kernel_files(bytes: &[u8]) {
+    let cgroups = procfs::cgroup::Cgroups::parse(bytes);
+    let _ = cgroups.contains(&cgroups);
+    let _ = procfs::cgroup::Hierarchy::that_freeze(bytes).iter().filter_map(|one| one.state_file(&cgroups)).count();
+    let _ = procfs::cgroup::says_frozen(bytes);
+    let _ = procfs::syscall::parse(bytes);
+    let _ = procfs::fdinfo::parse(bytes);
+}
+
 /// Parses any bytes as `/proc/pid/task/tid/children`.
 pub fn children(bytes: &[u8]) {
     let _ = procfs::children::parse(bytes).count();

@@ -1,8 +1,8 @@
 //! Which processes make up a container: those that share its mount namespace, or its control group where that is hidden.
 //!
 //! In a PID namespace of its own a container's first process is PID 1. Where several containers share one (pods with
-//! `shareProcessNamespace`, `docker run --pid=container:NAME`, `--pid=host`) it is another number, and PID 1 belongs to somebody
-//! else. Container engines give each container its own mount namespace and its own control group.
+//! `shareProcessNamespace`, `docker run --pid=container:NAME`, `--pid=host`) it is another number, and PID 1 belongs to another
+//! container. Container engines give each container its own mount namespace and its own control group.
 
 use crate::pid::{Pid, PidMap};
 use crate::process::Process;

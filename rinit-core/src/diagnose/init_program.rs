@@ -2,8 +2,10 @@
 
 use crate::procfs::cmdline;
 use crate::procfs::fact::Fact;
+use crate::procfs::status::Signals;
 use crate::signal::Signal;
 use crate::signal::rewrite::Rewrite;
+use crate::signal::set::SignalSet;
 use std::time::Duration;
 
 /// An init that forwards SIGTERM to its main child and exits when that has exited.
@@ -57,10 +59,18 @@ const INITS: &[Known] = &[
 
 impl InitProgram {
     /// `None` for a program that is not known. `arguments` and `environment` have a NUL after each entry.
-    pub(super) fn of(comm: &[u8], arguments: &Fact<Vec<u8>>, environment: &Fact<Vec<u8>>) -> Option<Self> {
+    ///
+    /// A link to rinit may have another init's name, and then asks the others and waits for them as rinit does. `signals`
+    /// are how the first thread treats its signals, which differs.
+    pub(super) fn of(
+        comm: &[u8],
+        signals: Signals,
+        arguments: &Fact<Vec<u8>>,
+        environment: &Fact<Vec<u8>>,
+    ) -> Option<Self> {
         let known = INITS.iter().find(|known| known.names.contains(&comm))?;
         let mut init = Self {
-            is_rinit: comm == b"rinit",
+            is_rinit: !is_original(comm, signals),
             pauses: false,
             signal: Some(Signal::TERM),
             // dumb-init signals the whole group unless it is asked not to.
@@ -157,6 +167,19 @@ impl InitProgram {
     }
 }
 
+/// True where the process treats its signals as the program of that name does: tini ignores TTIN and TTOU, dumb-init has
+/// handlers, catatonit reads from a signalfd.
+fn is_original(comm: &[u8], signals: Signals) -> bool {
+    match comm {
+        b"tini" | b"docker-init" | b"tini-static" => {
+            signals.ignored.is_superset(SignalSet::only(Signal::TTIN).with(Signal::TTOU))
+        }
+        b"dumb-init" => signals.caught.contains(Signal::TERM),
+        b"catatonit" => signals.blocked.contains(Signal::TERM),
+        _ => false,
+    }
+}
+
 /// A duration of one unit, as `rinit --grace` takes it: `500ms`, `10s`, `2m`, `1h`, or a number of seconds.
 fn seconds(text: &str) -> Option<Duration> {
     let (number, factor) = match text {
@@ -175,11 +198,27 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// What all of the originals do.
+    fn originals() -> Signals {
+        let ignored = SignalSet::only(Signal::TTIN).with(Signal::TTOU);
+        let term = SignalSet::only(Signal::TERM);
+        Signals { ignored, caught: term, blocked: term, ..Signals::default() }
+    }
+
+    #[test]
+    fn a_link_to_rinit_is_rinit() {
+        let none = Fact::Known(Vec::new());
+        for comm in [&b"tini"[..], b"docker-init", b"dumb-init", b"catatonit"] {
+            let is_rinit = |signals| InitProgram::of(comm, signals, &none, &none).unwrap().is_rinit;
+            assert!(!is_rinit(originals()) && is_rinit(Signals::default()), "{}", comm.escape_ascii());
+        }
+    }
+
     fn of(words: &str, environment: &str) -> InitProgram {
         let nul =
             |text: &str| Fact::Known(text.split(' ').flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect());
         let comm = words.split(' ').next().unwrap();
-        InitProgram::of(comm.as_bytes(), &nul(words), &nul(environment)).expect("an init")
+        InitProgram::of(comm.as_bytes(), originals(), &nul(words), &nul(environment)).expect("an init")
     }
 
     #[test]
@@ -224,9 +263,9 @@ mod tests {
     fn what_is_not_known_is_unclear() {
         assert!(of("rinit --stop-delay 3 x", "").is_unclear);
         assert!(of("rinit x", "RINIT_STOP_DELAY=3").is_unclear);
-        let without = |environment| InitProgram::of(b"rinit", &Fact::NotThere, &environment).unwrap();
+        let without = |environment| InitProgram::of(b"rinit", originals(), &Fact::NotThere, &environment).unwrap();
         assert!(without(Fact::NotPermitted).is_unclear);
-        assert_eq!(InitProgram::of(b"nginx", &Fact::NotThere, &Fact::NotThere), None);
+        assert_eq!(InitProgram::of(b"nginx", originals(), &Fact::NotThere, &Fact::NotThere), None);
     }
 
     proptest! {

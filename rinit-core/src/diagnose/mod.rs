@@ -260,7 +260,8 @@ impl Scan {
         self.members.get(&first.pid).filter(|member| takes(&member.judgement.reason))?;
         let arguments = gatherer.arguments(first.pid, false);
         let environment = gatherer.bounded.read(format!("/proc/{}/environ", first.pid), 256 << 10);
-        InitProgram::of(&first.comm, &arguments, &environment)
+        let signals = gatherer.reader.status(first.pid).ok().flatten().and_then(|status| status.signals)?;
+        InitProgram::of(&first.comm, signals, &arguments, &environment)
     }
 
     /// The diagnosis, of what both scans have seen.
