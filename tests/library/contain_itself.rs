@@ -8,7 +8,7 @@ use rinit_core::child::Resource;
 use rinit_core::contain::{ContainSpec, ContainmentError};
 use rinit_core::{ChildSpec, Error, ExitStatus, Signal, Stdio};
 use rustix::event::{PollFd, PollFlags, poll};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -132,8 +132,10 @@ fn a_job_that_stops_its_rinit_is_killed() {
 fn a_job_that_traces_its_rinit_is_killed() {
     let mark = Mark::new();
     let this = std::env::current_exe().expect("this program");
-    let spec = mark.on(ChildSpec::new(this)).env("RINIT_TEST_ROLE", "tracer").stdout(Stdio::piped());
-    let mut job = contained(spec).start().expect("the job starts");
+    let spec = mark.on(ChildSpec::new(this)).env("RINIT_TEST_ROLE", "tracer");
+    let mut job = contained(spec.stdin(Stdio::piped()).stdout(Stdio::piped())).start().expect("the job starts");
+    // Not before the rinit has answered: one that is traced earlier is a start that fails in time.
+    writeln!(job.take_stdin().expect("a pipe")).expect("a line");
     let mut line = String::new();
     BufReader::new(job.take_stdout().expect("a pipe")).read_line(&mut line).expect("a line");
     if line != "traces\n" {
@@ -147,6 +149,7 @@ fn a_job_that_traces_its_rinit_is_killed() {
 
 /// Attaches to the rinit above, and keeps it stopped.
 pub(crate) fn tracer() {
+    std::io::stdin().read_line(&mut String::new()).expect("a line");
     let rinit = rustix::process::getppid().expect("a parent").as_raw_pid();
     let none = std::ptr::null_mut::<libc::c_void>();
     // SAFETY: PTRACE_ATTACH takes no memory of this process.
