@@ -201,7 +201,7 @@ impl Starts {
     }
 }
 
-static STARTS: Starts = Starts::new(6);
+static STARTS: Starts = Starts::new(10);
 
 /// Runs each row with each of its inits.
 pub(crate) fn run(rows: &[Row], progress: Progress) -> Survey {
@@ -216,7 +216,7 @@ pub(crate) fn run(rows: &[Row], progress: Progress) -> Survey {
         }
     }
     let image = cases.iter().any(|case| case.space.is_docker()).then(Image::make);
-    let jobs = std::env::var("RINIT_SURVEY_JOBS").ok().and_then(|text| text.parse().ok()).unwrap_or(24);
+    let jobs = std::env::var("RINIT_SURVEY_JOBS").ok().and_then(|text| text.parse().ok()).unwrap_or(32);
     let outcomes: Vec<Mutex<Option<Outcome>>> = cases.iter().map(|_| Mutex::new(None)).collect();
     // The heavy ones wait for each other, and let the rest pass.
     let (heavy, light): (Vec<usize>, Vec<usize>) = (0..cases.len()).partition(|at| cases[*at].row.heavy);
