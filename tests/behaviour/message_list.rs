@@ -30,7 +30,7 @@ fn literals(source: &str) -> BTreeSet<String> {
 }
 
 /// Those that are sentences: with several words.
-fn is_sentence(text: &String) -> bool {
+fn is_sentence(text: &str) -> bool {
     text.split(' ').count() >= 3 && text.len() > 12
 }
 
