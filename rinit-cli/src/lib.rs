@@ -9,5 +9,6 @@ mod messages;
 mod output;
 mod persona;
 mod run;
+mod streams;
 
 pub use run::run;

@@ -1,10 +1,13 @@
 //! What the program does, from its first instruction to its exit status.
 
 use crate::args::contained::Contained;
-use crate::args::help::{HELP, LICENSE, VERSION};
-use crate::args::{Command, Options, Page, Stream};
+use crate::args::help::{HELP, HELP_ALL, LICENSE, VERSION};
+use crate::args::{Command, LogFormat, Options, Page, Stream};
+use crate::messages::{self, Observer};
 use crate::output::{put, say};
 use crate::persona::{self, Invocation, Persona};
+use crate::streams::Streams;
+use rinit_core::init::Event;
 use rinit_core::{ChildSpec, Error, Inherited, Init, Pid, ProcessGroup, User};
 use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, Write};
@@ -24,7 +27,7 @@ pub fn run(inherited: Result<Inherited, Error>, arguments: Vec<OsString>) -> u8 
     let is_init = rustix::process::getpid().is_init();
     let around = Invocation { variable: &|name| std::env::var_os(name), is_init };
     match persona.parse(arguments, &around) {
-        Command::Help => print(HELP),
+        Command::Help { all } => print(if all { HELP_ALL } else { HELP }),
         Command::Version => print(VERSION),
         Command::License => print(LICENSE),
         Command::Print(Page { text, to: Stream::Output, status }) => status.max(print(&text)),
@@ -33,23 +36,50 @@ pub fn run(inherited: Result<Inherited, Error>, arguments: Vec<OsString>) -> u8 
             status
         }
         Command::Diagnose { json, pid } => {
-            diagnose(json, pid).unwrap_or_else(|error| persona.failed(&Options::default(), &error))
+            diagnose(json, pid).unwrap_or_else(|error| failed(persona, &Options::default(), &error))
         }
         Command::Pause(options) => {
             let paused = inherited.and_then(|inherited| {
                 watch_parent(&options, &inherited)?;
                 rinit_core::init::run_pause(&inherited).map(|_| 0)
             });
-            paused.unwrap_or_else(|error| persona.failed(&options, &error))
+            paused.unwrap_or_else(|error| failed(persona, &options, &error))
         }
         Command::Run(mut options) => {
             let ran = inherited.and_then(|inherited| {
                 watch_parent(&options, &inherited)?;
                 run_main(&mut options, persona, inherited)
             });
-            ran.unwrap_or_else(|error| persona.failed(&options, &error))
+            ran.unwrap_or_else(|error| failed(persona, &options, &error))
         }
     }
+}
+
+/// Prints why rinit failed, or main was not started; returns the exit status.
+fn failed(persona: &dyn Persona, options: &Options, error: &Error) -> u8 {
+    let status = persona.exit_status(error);
+    match options.log_format {
+        LogFormat::Text => persona.failed(options, error),
+        LogFormat::Json => messages::failure(error, status).write(LogFormat::Json),
+    }
+    status
+}
+
+/// Prints what is worth it of the events of a run.
+fn observer(persona: &dyn Persona, options: &Options) -> Box<dyn FnMut(&Event)> {
+    if options.log_format == LogFormat::Json {
+        let mut observer = Observer::new(options, persona.verbosity(options));
+        return Box::new(move |event| observer.observe(event));
+    }
+    let mut observe = persona.observer(options);
+    if !options.quiet {
+        return observe;
+    }
+    Box::new(move |event| {
+        if !messages::warning(event) || matches!(event, Event::Error { .. }) {
+            observe(event);
+        }
+    })
 }
 
 fn watch_parent(options: &Options, inherited: &Inherited) -> Result<(), Error> {
@@ -59,8 +89,13 @@ fn watch_parent(options: &Options, inherited: &Inherited) -> Result<(), Error> {
 // Never inlined, as the two below: what they need for a moment would lie on the stack for as long as main lives.
 #[inline(never)]
 fn run_main(options: &mut Options, persona: &dyn Persona, inherited: Inherited) -> Result<u8, Error> {
-    let report = init(options, persona, inherited)?.run()?;
-    persona.ended(options, &report);
+    let user = options.user.as_deref().map(User::resolve).transpose()?;
+    let streams = user.as_ref().map(Streams::give_to);
+    let report = init(options, user, persona, inherited)?.run()?;
+    drop(streams);
+    if options.log_format == LogFormat::Text {
+        persona.ended(options, &report);
+    }
     let code = report.exit_code();
     if options.ok_codes.contains(&code) {
         return Ok(0);
@@ -72,7 +107,7 @@ fn run_main(options: &mut Options, persona: &dyn Persona, inherited: Inherited) 
 }
 
 #[inline(never)]
-fn init(options: &mut Options, persona: &dyn Persona, inherited: Inherited) -> Result<Init, Error> {
+fn init(options: &mut Options, user: Option<User>, persona: &dyn Persona, inherited: Inherited) -> Result<Init, Error> {
     let arguments = std::mem::take(&mut options.arguments);
     let mut main = ChildSpec::new(&options.program).args(arguments).inherit_signals(&inherited);
     if options.session {
@@ -80,8 +115,14 @@ fn init(options: &mut Options, persona: &dyn Persona, inherited: Inherited) -> R
     } else if options.same_group {
         main = main.process_group(ProcessGroup::Inherit);
     }
-    if let Some(user) = &options.user {
-        main = main.user(User::resolve(user)?);
+    if let Some(user) = user {
+        main = main.user(user);
+    }
+    for limit in &options.limits {
+        main = main.rlimit(limit.resource, limit.soft, limit.hard);
+    }
+    if let Some(mask) = options.umask {
+        main = main.umask(mask);
     }
     if let Some(directory) = &options.workdir {
         main = main.current_dir(directory);
@@ -97,7 +138,7 @@ fn init(options: &mut Options, persona: &dyn Persona, inherited: Inherited) -> R
         .on_main_exit(options.on_main_exit.unwrap_or_default())
         .stop_along(options.stop_along)
         .forward_alarm(options.forward_alarm)
-        .observe(persona.observer(options));
+        .observe(observer(persona, options));
     for signal in &options.stop_signals {
         init = init.add_stop_signal(*signal);
     }

@@ -114,6 +114,8 @@ pub mod embedding {}
 pub use child::Child;
 pub use child::spec::stdio::Stdio;
 pub use child::spec::{ChildSpec, ProcessGroup};
+#[doc(hidden)]
+pub use diagnose::json::Json as __Json;
 pub use error::Error;
 pub use exit_status::{ExitStatus, NotExited, WaitStatus};
 pub use forwarder::{Recipient, SignalForwarder};

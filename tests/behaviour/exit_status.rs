@@ -191,3 +191,53 @@ fn a_closed_or_full_standard_error_breaks_nothing() {
     assert_eq!(Running::start_bare(command).wait(), 7);
     drop(reader);
 }
+
+/// rinit has moved to `/` when main's execve fails; the cause must be found all the same.
+#[test]
+fn the_cause_is_found_for_a_relative_path() {
+    let directory = tempfile::tempdir().expect("a directory");
+    script(directory.path(), "#!/no/such/interpreter\n", "755");
+    let mut command = rinit(["./script"]);
+    command.current_dir(directory.path());
+    let finished = run(command);
+    assert_eq!(finished.code, 126, "{finished:?}");
+    assert!(finished.err.join("").contains("its interpreter /no/such/interpreter is missing"), "{finished:?}");
+}
+
+/// The kernel refuses these, and a shell would run them as if the line were not there.
+#[test]
+fn a_first_line_without_an_interpreter_is_explained() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for line in ["#!".to_owned(), format!("#!/{}", "x".repeat(300))] {
+        let path = script(directory.path(), &format!("{line}\necho started\n"), "755");
+        everywhere(Rinit::new().program(&[&path]), |finished| {
+            assert_eq!((finished.code, finished.out.len()), (126, 0), "{finished:?}");
+            let [line] = &finished.err[..] else { panic!("{finished:?}") };
+            assert!(line.contains("names no interpreter, or one whose name is too long"), "{line}");
+        });
+    }
+}
+
+#[test]
+fn a_loop_of_links_in_path_is_passed_over() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let looped = directory.path().join("loop");
+    std::os::unix::fs::symlink(&looped, &looped).expect("a link");
+    let looped = looped.to_str().expect("UTF-8");
+    let path = |rest: &str| format!("PATH={looped}:{rest}");
+    let found = run(rinit(["--env", &path("/usr/bin:/bin"), "sh", "-c", "exit 7"]));
+    assert_eq!((found.code, found.err.len()), (7, 0), "{found:?}");
+    let missing = run(rinit(["--env", &path("/usr/bin:/bin"), "no-such-program"]));
+    assert_eq!(missing.code, 127);
+    assert!(missing.err.join("").contains("no-such-program: not found in PATH"), "{missing:?}");
+}
+
+/// `docker run IMAGE "npm start"`
+#[test]
+fn a_command_line_in_one_word_gets_a_hint() {
+    everywhere(Rinit::new().program(&["npm start"]), |finished| {
+        assert_eq!(finished.code, 127);
+        let [line] = &finished.err[..] else { panic!("{finished:?}") };
+        assert!(line.contains("there is a space in that name") && line.ends_with("([\"npm\", \"start\"])"), "{line}");
+    });
+}

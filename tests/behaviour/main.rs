@@ -1,6 +1,8 @@
 //! What rinit does, as its documentation says: one rinit, as PID 1 and as a subreaper, on the machine as it is.
 #![allow(missing_docs)]
 
+// The completions of three shells.
+mod completions;
 // `--diagnose`: the report on a container.
 mod diagnose;
 // The exit status of rinit.
@@ -13,8 +15,14 @@ mod inherited;
 mod job_control;
 // The page of messages, held to the source.
 mod message_list;
+// `--rlimit` and `--umask`.
+mod limits;
+// `--quiet`, `--log-format json`, and what is said without options.
+mod log;
 // Messages, and what standard error may be.
 mod messages;
+// `NOTIFY_SOCKET`.
+mod notify;
 // `-p`: rinit's parent exits.
 mod parent_death;
 // rinit holds no descriptor and no directory.
@@ -29,6 +37,10 @@ mod start;
 mod stop;
 // The order of a stop, and which processes are not waited for.
 mod stop_order;
+// Files, streams and devices as standard error.
+mod standard_error;
+// Standard streams under `--user`.
+mod streams;
 // The foreground of a terminal.
 mod terminal;
 // `--user`, `--workdir`, `--env`.

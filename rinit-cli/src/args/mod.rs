@@ -3,6 +3,7 @@
 pub(crate) mod contained;
 pub(crate) mod duration;
 pub(crate) mod help;
+mod limits;
 
 use lexopt::{Arg, Parser, ValueExt};
 use rinit_core::policy::{ForwardFilter, ForwardTo, OnMainExit};
@@ -12,6 +13,8 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use limits::Limit;
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +31,10 @@ pub enum Command {
         pid: Option<Pid>,
     },
     /// Print the help text.
-    Help,
+    Help {
+        /// With every option.
+        all: bool,
+    },
     /// Print the version.
     Version,
     /// Print the licence.
@@ -104,12 +110,30 @@ pub struct Options {
     pub mirror_signal: bool,
     /// `-v`, up to three times.
     pub verbosity: u8,
-    /// Say each orphan.
+    /// Print nothing but errors.
+    pub quiet: bool,
+    /// How rinit's own lines are written.
+    pub log_format: LogFormat,
+    /// Resource limits of main.
+    pub limits: Vec<Limit>,
+    /// The file mode creation mask of main.
+    pub umask: Option<u32>,
+    /// Print each orphan.
     pub warn_on_reap: bool,
     /// An alarm that rinit inherited is main's. Only personas ask for it.
     pub forward_alarm: bool,
     /// Say each step of a stop at once, not only a slow one.
     pub report_at_once: bool,
+}
+
+/// How rinit's own lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object in each line.
+    Json,
 }
 
 /// The line that says what is wrong with the command line, and what would be right.
@@ -128,26 +152,52 @@ impl Display for BadUsage {
 ///
 /// [`BadUsage`]: nothing was started.
 pub fn parse(arguments: Vec<OsString>, variable: impl Fn(&str) -> Option<OsString>) -> Result<Command, BadUsage> {
-    let mut options = from_environment(variable)?;
-    let stop_signals_from_environment = std::mem::take(&mut options.stop_signals);
+    parse_into(&mut Options::default(), arguments, variable)
+}
+
+/// The flags that were given, of those that have a variable.
+#[derive(Default)]
+struct Given {
+    names: Vec<String>,
+    /// Rules of `--rewrite`. They come after those of the variable, because the last rule for a signal counts.
+    rules: Vec<String>,
+}
+
+/// Does the same, and leaves in `options` what was read before an error.
+pub(crate) fn parse_into(
+    options: &mut Options,
+    arguments: Vec<OsString>,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Command, BadUsage> {
+    // Errors are logged in this format too. A wrong value is an error below.
+    let _ = set_variable(options, &variable, ("RINIT_LOG_FORMAT", "log-format"));
+    let mut given = Given::default();
     let mut parser = Parser::from_iter(arguments);
     let (mut pause, mut diagnose, mut json, mut pid) = (false, false, false, None);
     while let Some(argument) = parser.next().map_err(bad)? {
         match argument {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Short('h') => return Ok(Command::Help { all: false }),
+            Arg::Long("help") => return help(parser.optional_value()),
             Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
             Arg::Short('l' | 'L') | Arg::Long("license") => return Ok(Command::License),
             Arg::Short('P') | Arg::Long("pause") => pause = true,
             Arg::Long("diagnose") => diagnose = true,
             Arg::Long("json") => json = true,
             Arg::Long("pid") => pid = Some(process_id(&parser.value().map_err(bad)?)?),
-            Arg::Short('g') => options.to = ForwardTo::Group,
-            Arg::Short('c') | Arg::Long("single-child") => options.to = ForwardTo::Main,
+            Arg::Short('g') => given.set("to", || options.to = ForwardTo::Group),
+            Arg::Short('c') | Arg::Long("single-child") => given.set("to", || options.to = ForwardTo::Main),
             Arg::Short('s') | Arg::Long("subreaper") => options.subreaper = Some(true),
             Arg::Long("no-subreaper") => options.subreaper = Some(false),
             Arg::Long("session") => options.session = true,
             Arg::Long("mirror-signal") => options.mirror_signal = true,
-            Arg::Short('v') | Arg::Long("verbose") => options.verbosity = options.verbosity.saturating_add(1).min(3),
+            Arg::Short('v') | Arg::Long("verbose") => given.set("loudness", || {
+                options.verbosity = options.verbosity.saturating_add(1).min(3);
+                options.quiet = false;
+            }),
+            Arg::Short('q') | Arg::Long("quiet") => given.set("loudness", || {
+                options.verbosity = 0;
+                options.quiet = true;
+            }),
             Arg::Short('w') | Arg::Long("warn-on-reap") => options.warn_on_reap = true,
             Arg::Short(short @ ('r' | 'p' | 'e')) => {
                 let value = parser.value().map_err(bad)?;
@@ -156,12 +206,14 @@ pub fn parse(arguments: Vec<OsString>, variable: impl Fn(&str) -> Option<OsStrin
                     'p' => "parent-death-signal",
                     _ => "ok-exit",
                 };
-                set(&mut options, long, value).map_err(|BadUsage(why)| BadUsage(format!("-{short}: {why}")))?;
+                given.note(long, &value);
+                set(options, long, value).map_err(|BadUsage(why)| BadUsage(format!("-{short}: {why}")))?;
             }
             Arg::Long(long) if takes_value(long) => {
                 let long = long.to_owned();
                 let value = parser.value().map_err(bad)?;
-                set(&mut options, &long, value).map_err(|BadUsage(why)| BadUsage(format!("--{long}: {why}")))?;
+                given.note(&long, &value);
+                set(options, &long, value).map_err(|BadUsage(why)| BadUsage(format!("--{long}: {why}")))?;
             }
             Arg::Value(program) => {
                 options.program = program;
@@ -172,8 +224,9 @@ pub fn parse(arguments: Vec<OsString>, variable: impl Fn(&str) -> Option<OsStrin
             Arg::Short(_) | Arg::Long(_) => return Err(bad(argument.unexpected())),
         }
     }
-    if options.stop_signals.is_empty() {
-        options.stop_signals = stop_signals_from_environment;
+    let starts = !diagnose;
+    if starts {
+        set_variables(options, variable, &given)?;
     }
     options.report_at_once = options.verbosity > 0;
     let has_program = !options.program.is_empty();
@@ -187,24 +240,81 @@ pub fn parse(arguments: Vec<OsString>, variable: impl Fn(&str) -> Option<OsStrin
             let name = if pause { "--pause" } else { "--diagnose" };
             Err(BadUsage(format!("{name} takes no program")))
         }
-        (true, false) => Ok(Command::Pause(Box::new(options))),
+        (true, false) => Ok(Command::Pause(Box::new(std::mem::take(options)))),
         (false, true) => Ok(Command::Diagnose { json, pid }),
         (false, false) if !has_program => {
             Err(BadUsage("no program given; usage: rinit [OPTIONS] [--] PROGRAM [ARGS...] (see rinit --help)".into()))
         }
-        (false, false) => Ok(Command::Run(Box::new(options))),
+        (false, false) => Ok(Command::Run(Box::new(std::mem::take(options)))),
+    }
+}
+
+fn help(value: Option<OsString>) -> Result<Command, BadUsage> {
+    match value {
+        None => Ok(Command::Help { all: false }),
+        Some(value) if value == "all" => Ok(Command::Help { all: true }),
+        Some(value) => Err(quoted(&value.to_string_lossy(), "give --help or --help=all")),
+    }
+}
+
+impl Given {
+    fn set(&mut self, name: &str, set: impl FnOnce()) {
+        self.names.push(name.to_owned());
+        set();
+    }
+
+    fn note(&mut self, name: &str, value: &OsStr) {
+        if name == "rewrite" {
+            self.rules.push(value.to_string_lossy().into_owned());
+        } else {
+            self.names.push(name.to_owned());
+        }
+    }
+
+    fn has(&self, option: &str) -> bool {
+        let name = if matches!(option, "verbose" | "quiet") { "loudness" } else { option };
+        self.names.iter().any(|given| given == name)
+    }
+}
+
+/// Sets what the variables ask for and no flag does. A flag wins, so that a variable with a wrong value does no harm then.
+fn set_variables(
+    options: &mut Options,
+    variable: impl Fn(&str) -> Option<OsString>,
+    given: &Given,
+) -> Result<(), BadUsage> {
+    options.rewrite = Rewrite::default();
+    for &(name, option) in VARIABLES {
+        if !given.has(option) {
+            set_variable(options, &variable, (name, option))?;
+        }
+    }
+    // They have been read without an error before.
+    given.rules.iter().try_for_each(|rule| add_rule(&mut options.rewrite, rule))
+}
+
+fn set_variable(
+    options: &mut Options,
+    variable: impl Fn(&str) -> Option<OsString>,
+    (name, option): (&str, &str),
+) -> Result<(), BadUsage> {
+    // Set to nothing is not set, as compose files and Helm charts write it.
+    let Some(value) = variable(name).filter(|value| !value.is_empty()) else { return Ok(()) };
+    let set = |value: OsString| set(options, option, value).map_err(|BadUsage(why)| BadUsage(format!("{name}: {why}")));
+    match option {
+        // A list: a variable cannot be given twice.
+        "rewrite" | "rlimit" => {
+            let text = value.to_string_lossy().into_owned();
+            text.split([',', ' ']).filter(|part| !part.is_empty()).map(OsString::from).try_for_each(set)
+        }
+        _ => std::iter::once(value).try_for_each(set),
     }
 }
 
 /// The options that the variables `RINIT_…` ask for.
 pub(crate) fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> Result<Options, BadUsage> {
     let mut options = Options::default();
-    for (name, option) in VARIABLES {
-        // Set to nothing is not set, as compose files and Helm charts write it.
-        if let Some(value) = variable(name).filter(|value| !value.is_empty()) {
-            set(&mut options, option, value).map_err(|BadUsage(why)| BadUsage(format!("{name}: {why}")))?;
-        }
-    }
+    set_variables(&mut options, variable, &Given::default())?;
     Ok(options)
 }
 
@@ -225,6 +335,8 @@ pub const OPTIONS: &[(&str, &str, bool)] = &[
     ("", "user", true),
     ("", "workdir", true),
     ("", "env", true),
+    ("", "rlimit", true),
+    ("", "umask", true),
     ("", "session", false),
     ("p", "parent-death-signal", true),
     ("s", "subreaper", false),
@@ -232,7 +344,9 @@ pub const OPTIONS: &[(&str, &str, bool)] = &[
     ("e", "", true),
     ("", "mirror-signal", false),
     ("v", "verbose", false),
+    ("q", "quiet", false),
     ("w", "warn-on-reap", false),
+    ("", "log-format", true),
     ("P", "pause", false),
     ("", "diagnose", false),
     ("", "json", false),
@@ -256,6 +370,12 @@ const VARIABLES: &[(&str, &str)] = &[
     ("RINIT_LAST_CALL", "last-call"),
     ("RINIT_DRAIN", "drain"),
     ("RINIT_ON_MAIN_EXIT", "on-main-exit"),
+    ("RINIT_REWRITE", "rewrite"),
+    ("RINIT_RLIMIT", "rlimit"),
+    ("RINIT_UMASK", "umask"),
+    ("RINIT_VERBOSE", "verbose"),
+    ("RINIT_QUIET", "quiet"),
+    ("RINIT_LOG_FORMAT", "log-format"),
 ];
 
 /// Sets one option from its value.
@@ -271,7 +391,12 @@ fn set(options: &mut Options, name: &str, value: OsString) -> Result<(), BadUsag
 
 fn set_text(options: &mut Options, name: &str, text: &str) -> Result<(), BadUsage> {
     match name {
-        "rewrite" => options.rewrite.add(text).map_err(|error| quoted(text, error))?,
+        "rewrite" => add_rule(&mut options.rewrite, text)?,
+        "rlimit" => options.limits.push(Limit::parse(text).map_err(|why| quoted(text, why))?),
+        "umask" => options.umask = Some(limits::mask(text).map_err(|why| quoted(text, why))?),
+        "log-format" => options.log_format = one_of(text, &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
+        "verbose" => options.verbosity = one_of(text, &[("0", 0), ("1", 1), ("2", 2), ("3", 3)])?,
+        "quiet" => options.quiet = one_of(text, &[("1", true), ("0", false)])?,
         "to" => {
             options.to =
                 one_of(text, &[("main", ForwardTo::Main), ("group", ForwardTo::Group), ("all", ForwardTo::All)])?
@@ -290,7 +415,7 @@ fn set_text(options: &mut Options, name: &str, text: &str) -> Result<(), BadUsag
         }
         "stop-signal" => {
             for name in text.split(',') {
-                options.stop_signals.push(signal(name)?);
+                options.stop_signals.push(catchable(name)?);
             }
         }
         "stop-delay" => options.stop_delay = Some(duration::parse(text).map_err(BadUsage)?),
@@ -313,6 +438,24 @@ fn process_id(value: &OsStr) -> Result<Pid, BadUsage> {
     let text = value.to_string_lossy();
     let pid = text.parse().ok().and_then(Pid::new);
     pid.ok_or_else(|| BadUsage(format!("--pid: '{text}': not a process id: give a number from 1 up")))
+}
+
+/// A rule for a signal that rinit forwards.
+fn add_rule(rewrite: &mut Rewrite, rule: &str) -> Result<(), BadUsage> {
+    let from = rule.split(['=', ':']).next().unwrap_or_default();
+    if from.parse() == Ok(Signal::CHLD) {
+        return Err(quoted(rule, "rinit needs SIGCHLD for itself and never forwards it"));
+    }
+    rewrite.add(rule).map_err(|error| quoted(rule, error))
+}
+
+/// A signal that rinit can be sent by another process and act on.
+fn catchable(text: &str) -> Result<Signal, BadUsage> {
+    match signal(text)? {
+        Signal::KILL | Signal::STOP => Err(quoted(text, "no process can catch this signal")),
+        Signal::CHLD => Err(quoted(text, "rinit needs SIGCHLD for itself")),
+        signal => Ok(signal),
+    }
 }
 
 fn signal(text: &str) -> Result<Signal, BadUsage> {

@@ -1,6 +1,7 @@
 use super::*;
-use crate::args::help::HELP;
+use crate::args::help::{HELP, HELP_ALL};
 use proptest::prelude::*;
+use rinit_core::child::Resource;
 
 fn parse_with(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Command, String> {
     let arguments = std::iter::once("rinit").chain(arguments.iter().copied()).map(OsString::from).collect();
@@ -56,6 +57,11 @@ fn every_flag() {
         "--env",
         "A=b=c",
         "--env=D=",
+        "--rlimit",
+        "nofile=64:128",
+        "--rlimit=core=unlimited",
+        "--umask=027",
+        "--log-format=json",
         "--session",
         "-e143",
         "-e",
@@ -76,7 +82,16 @@ fn every_flag() {
     assert_eq!(run.on_main_exit, Some(OnMainExit::Wait));
     assert_eq!((run.user.as_deref(), run.workdir), (Some("www:adm"), Some(PathBuf::from("/srv"))));
     assert_eq!(run.env, [("A".into(), "b=c".into()), ("D".into(), OsString::new())]);
+    let limit = |resource, soft, hard| Limit { resource, soft, hard };
+    assert_eq!(run.limits, [limit(Resource::OpenFiles, Some(64), Some(128)), limit(Resource::Core, None, None)]);
+    assert_eq!((run.umask, run.log_format), (Some(0o27), LogFormat::Json));
     assert!(run.session && run.mirror_signal);
+    let loudness = |flags: &[&str]| {
+        let run = options(&[flags, &["p"]].concat());
+        (run.verbosity, run.quiet)
+    };
+    assert_eq!(loudness(&["-q"]), (0, true));
+    assert_eq!((loudness(&["-vvq"]), loudness(&["--quiet", "-v"])), ((0, true), (1, false)));
     assert_eq!(run.ok_codes, [143, 7]);
     assert_eq!(options(&["--to", "all", "p"]).to, ForwardTo::All);
     assert_eq!(options(&["--to", "all", "-c", "p"]).to, ForwardTo::Main);
@@ -87,8 +102,9 @@ fn every_flag() {
 #[test]
 fn commands_without_a_program() {
     for (flag, command) in [
-        ("-h", Command::Help),
-        ("--help", Command::Help),
+        ("-h", Command::Help { all: false }),
+        ("--help", Command::Help { all: false }),
+        ("--help=all", Command::Help { all: true }),
         ("-V", Command::Version),
         ("--version", Command::Version),
         ("-l", Command::License),
@@ -119,6 +135,16 @@ fn bad_usage_says_what_is_wrong_and_what_is_accepted() {
         (&["-r", "TERM", "p"], &["-r", "'TERM'", "FROM=TO"]),
         (&["-r", "NOPE=TERM", "p"], &["NOPE=TERM", "RTMIN+n"]),
         (&["-r", "KILL=TERM", "p"], &["cannot be caught"]),
+        (&["-r", "CHLD=TERM", "p"], &["'CHLD=TERM'", "SIGCHLD"]),
+        (&["-r", "17:0", "p"], &["SIGCHLD"]),
+        (&["--stop-signal", "KILL", "p"], &["'KILL'", "catch"]),
+        (&["--stop-signal=USR1,19", "p"], &["'19'", "catch"]),
+        (&["--stop-signal=SIGCHLD", "p"], &["SIGCHLD", "itself"]),
+        (&["--rlimit", "nofiles=1", "p"], &["--rlimit: 'nofiles=1'", "nofile"]),
+        (&["--rlimit", "nofile", "p"], &["NAME=SOFT"]),
+        (&["--umask", "9", "p"], &["--umask: '9'", "octal"]),
+        (&["--log-format", "xml", "p"], &["text or json"]),
+        (&["--help=me"], &["--help=all"]),
         (&["--stop-signal", "X", "p"], &["--stop-signal", "'X'", "SIGTERM"]),
         (&["-p", "65", "p"], &["-p", "'65'", "1 to 64"]),
         (&["-e", "256", "p"], &["-e", "'256'", "0 to 255"]),
@@ -174,6 +200,48 @@ fn variables_stand_for_flags_and_flags_win() {
 }
 
 #[test]
+fn a_wrong_variable_does_no_harm_where_its_flag_is_given_or_nothing_is_started() {
+    let wrong: Vec<_> = VARIABLES.iter().map(|(name, _)| (*name, "?")).collect();
+    for (name, option) in VARIABLES {
+        let error = parse_with(&["p"], &[(name, "?")]).expect_err(name);
+        assert!(error.starts_with(&format!("{name}: '?'")), "{error}");
+        let flag = match *option {
+            "to" => "-g",
+            "forward" => "--forward=all",
+            "stop-signal" => "--stop-signal=HUP",
+            "on-main-exit" => "--on-main-exit=exit",
+            "umask" => "--umask=0",
+            "log-format" => "--log-format=text",
+            "verbose" => "-v",
+            "quiet" => "-q",
+            "rewrite" | "rlimit" => continue,
+            option => &format!("--{option}=3"),
+        };
+        assert!(parse_with(&[flag, "p"], &[(name, "?")]).is_ok(), "{name}");
+    }
+    for flag in ["-V", "-h", "-l", "--diagnose"] {
+        assert!(parse_with(&[flag], &wrong).is_ok(), "{flag}");
+    }
+}
+
+#[test]
+fn variables_of_lists() {
+    let variables = [("RINIT_REWRITE", "TERM=QUIT, HUP="), ("RINIT_RLIMIT", "nofile=64 core=0")];
+    let Ok(Command::Run(run)) = parse_with(&["-r", "HUP=USR1", "--rlimit=nproc=5", "p"], &variables) else { panic!() };
+    assert_eq!(run.rewrite.apply(Signal::TERM), Some(Signal::QUIT));
+    assert_eq!(run.rewrite.apply(Signal::HUP), Some(Signal::USR1), "the last rule for a signal counts");
+    let limited = |run: &Options| run.limits.iter().map(|limit| limit.resource).collect::<Vec<_>>();
+    assert_eq!(limited(&run), [Resource::Processes]);
+    let Ok(Command::Run(run)) = parse_with(&["p"], &variables) else { panic!() };
+    assert_eq!((run.rewrite.apply(Signal::HUP), limited(&run)), (None, vec![Resource::OpenFiles, Resource::Core]));
+    let loud = [("RINIT_VERBOSE", "2"), ("RINIT_QUIET", "0"), ("RINIT_LOG_FORMAT", "json"), ("RINIT_UMASK", "077")];
+    let Ok(Command::Run(run)) = parse_with(&["p"], &loud) else { panic!() };
+    assert_eq!((run.verbosity, run.quiet, run.log_format, run.umask), (2, false, LogFormat::Json, Some(0o77)));
+    let Ok(Command::Run(run)) = parse_with(&["-v", "p"], &[("RINIT_QUIET", "1")]) else { panic!() };
+    assert_eq!((run.verbosity, run.quiet), (1, false));
+}
+
+#[test]
 fn the_list_of_options_is_what_the_parser_takes() {
     let unknown = |flag: &str| error(&[flag]).contains("invalid option");
     for (shorts, long, value) in OPTIONS {
@@ -211,7 +279,7 @@ fn assert_names_all(what: &str, text: &str, short: impl Fn(char) -> String, long
 #[test]
 fn help_manual_page_and_completions_name_every_option() {
     let dashes = |name: &str| format!("--{name}");
-    assert_names_all("help", HELP, |letter| format!("-{letter}"), dashes);
+    assert_names_all("help", HELP_ALL, |letter| format!("-{letter}"), dashes);
     let roff = |name: &str| format!("\\-\\-{}", name.replace('-', "\\-"));
     assert_names_all("rinit.1", include_str!("../../../docs/rinit.1"), |letter| format!("\\-{letter}"), roff);
     let bash = include_str!("../../../docs/completions/rinit.bash").replace('\n', " ");
@@ -227,9 +295,13 @@ fn help_manual_page_and_completions_name_every_option() {
         after.map(|rest| rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect()).collect()
     };
     let own_manual = include_str!("../../../docs/rinit.1").replace("\\-", "-");
-    for (what, text, mark) in
-        [("help", HELP, "--"), ("fish", fish, " -l "), ("zsh", zsh, "--"), ("man", &*own_manual, "--")]
-    {
+    for (what, text, mark) in [
+        ("help", HELP, "--"),
+        ("help", HELP_ALL, "--"),
+        ("fish", fish, " -l "),
+        ("zsh", zsh, "--"),
+        ("man", &*own_manual, "--"),
+    ] {
         for name in words(text, mark).iter().filter(|name| !name.is_empty()) {
             assert!(known(name), "{what} names --{name}, which the parser does not know");
         }
@@ -238,11 +310,16 @@ fn help_manual_page_and_completions_name_every_option() {
 
 #[test]
 fn the_help_fits_and_names_every_variable() {
+    let manual = include_str!("../../../docs/rinit.1");
     for (variable, _) in VARIABLES {
-        assert!(HELP.contains(variable), "{variable}");
+        assert!(HELP_ALL.contains(variable), "{variable}");
+        assert!(manual.contains(variable), "{variable}");
     }
-    assert!(HELP.lines().count() <= 40);
-    assert!(HELP.lines().all(|line| line.len() <= 80), "{:?}", HELP.lines().find(|line| line.len() > 80));
+    // The prompt after it needs a line too.
+    assert!(HELP.lines().count() <= 23);
+    for help in [HELP, HELP_ALL] {
+        assert!(help.lines().all(|line| line.len() <= 80), "{:?}", help.lines().find(|line| line.len() > 80));
+    }
 }
 
 proptest! {

@@ -68,13 +68,16 @@ impl Persona for Catatonit {
         })
     }
 
-    fn failed(&self, _: &Options, error: &Error) -> u8 {
+    fn failed(&self, _: &Options, error: &Error) {
         match not_started(error) {
             Some(failure) => {
                 log("ERROR", format_args!("failed to exec pid1: {}{}", failure.text, failure.cause));
             }
             None => log("ERROR", format_args!("{error}")),
         }
+    }
+
+    fn exit_status(&self, _: &Error) -> u8 {
         FAILED
     }
 

@@ -96,13 +96,17 @@ impl Persona for DumbInit {
         })
     }
 
-    fn failed(&self, options: &Options, error: &Error) -> u8 {
-        let Some(failure) = not_started(error) else {
-            say(format_args!("{error}"));
-            return FAILED;
-        };
-        say(format_args!("{}: {}{}", options.program.to_string_lossy(), failure.text, failure.cause));
-        NOT_EXECUTED
+    fn failed(&self, options: &Options, error: &Error) {
+        match not_started(error) {
+            Some(failure) => {
+                say(format_args!("{}: {}{}", options.program.to_string_lossy(), failure.text, failure.cause));
+            }
+            None => say(format_args!("{error}")),
+        }
+    }
+
+    fn exit_status(&self, error: &Error) -> u8 {
+        if not_started(error).is_some() { NOT_EXECUTED } else { FAILED }
     }
 
     fn ended(&self, options: &Options, report: &Report) {

@@ -14,6 +14,7 @@ mod tini;
 pub(crate) use rinit::FAILED;
 
 use crate::args::{BadUsage, Command, Options, Page, Stream, from_environment};
+use crate::messages::remedy_of;
 use crate::output::visible;
 use rinit_core::init::Event;
 use rinit_core::policy::OnMainExit;
@@ -38,8 +39,16 @@ pub(crate) trait Persona {
     /// Says what is worth saying of the events of a run, which is about to begin.
     fn observer(&self, options: &Options) -> Box<dyn FnMut(&Event)>;
 
-    /// Says why nothing was started, or why pausing failed; returns the exit status.
-    fn failed(&self, options: &Options, error: &Error) -> u8;
+    /// Prints why nothing was started, or why pausing failed.
+    fn failed(&self, options: &Options, error: &Error);
+
+    /// The exit status for that.
+    fn exit_status(&self, error: &Error) -> u8;
+
+    /// How often `-v` was given, where the original counts it otherwise.
+    fn verbosity(&self, _options: &Options) -> u8 {
+        0
+    }
 
     /// Says how the run has ended.
     fn ended(&self, _options: &Options, _report: &Report) {}
@@ -79,9 +88,11 @@ fn page(to: Stream, status: u8, text: impl Into<String>) -> Command {
 
 /// The options to start with: rinit's own variables, so that what the originals have no flag for can be set.
 fn options(around: &Invocation<'_>, bad_usage: u8) -> Result<Options, Command> {
-    from_environment(around.variable)
-        .map(|options| Options { forward_alarm: true, ..options })
-        .map_err(|BadUsage(why)| page(Stream::Error, bad_usage, format!("rinit: {}\n", visible(why.as_ref()))))
+    let options = from_environment(around.variable);
+    let options = options
+        .map_err(|BadUsage(why)| page(Stream::Error, bad_usage, format!("rinit: {}\n", visible(why.as_ref()))))?;
+    // The originals have flags and variables of their own for that.
+    Ok(Options { verbosity: 0, report_at_once: false, forward_alarm: true, ..options })
 }
 
 /// Outside PID 1 an original that is no subreaper leaves alone what is not main's: for example a virtual machine that
@@ -138,7 +149,10 @@ fn not_started(error: &Error) -> Option<NotStarted> {
     let text = source.to_string();
     // std adds the number.
     let text = text.split(" (os error").next().unwrap_or_default().to_owned();
-    let cause = if cause.is_empty() || cause == "no such file" { String::new() } else { format!(" ({cause})") };
+    let cause = if cause == "no such file" { String::new() } else { cause };
+    let parts = [Some(cause), remedy_of(error)].into_iter().flatten().filter(|part| !part.is_empty());
+    let cause = parts.collect::<Vec<_>>().join("; ");
+    let cause = if cause.is_empty() { cause } else { format!(" ({cause})") };
     Some(NotStarted { errno, text, cause })
 }
 

@@ -55,7 +55,7 @@ impl Persona for Pidunu {
         })
     }
 
-    fn failed(&self, options: &Options, error: &Error) -> u8 {
+    fn failed(&self, options: &Options, error: &Error) {
         match not_started(error) {
             Some(failure) => {
                 let program = options.program.to_string_lossy();
@@ -64,6 +64,9 @@ impl Persona for Pidunu {
             }
             None => say(format_args!("{error}")),
         }
+    }
+
+    fn exit_status(&self, _: &Error) -> u8 {
         FAILED
     }
 }

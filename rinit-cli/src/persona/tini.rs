@@ -125,13 +125,17 @@ impl Persona for Tini {
         Box::new(move |event| observe(verbosity, orphans, &program, event))
     }
 
-    fn failed(&self, options: &Options, error: &Error) -> u8 {
+    fn failed(&self, options: &Options, error: &Error) {
         let Some(failure) = not_started(error) else {
             log(options.verbosity, FATAL, format_args!("{error}"));
-            return FAILED;
+            return;
         };
         let program = options.program.to_string_lossy();
         log(options.verbosity, FATAL, format_args!("exec {program} failed: {}{}", failure.text, failure.cause));
+    }
+
+    fn exit_status(&self, error: &Error) -> u8 {
+        let Some(failure) = not_started(error) else { return FAILED };
         match error.exit_code() {
             // In the original 127 is ENOENT and 126 EACCES; whatever else it was is 1. What rinit refuses to give to the
             // shell, a damaged program, is 126 here too.

@@ -4,24 +4,31 @@ use std::fmt::{self, Write as _};
 
 /// A value; its `Display` is JSON on one line.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Json {
+pub enum Json {
+    /// `null`
     Null,
+    /// `true` or `false`
     Bool(bool),
+    /// A whole number.
     Integer(i64),
     /// Seconds, to a hundredth.
     Seconds(std::time::Duration),
+    /// A string.
     Text(String),
+    /// Values in order.
     Array(Vec<Json>),
+    /// Members in order.
     Object(Vec<(&'static str, Json)>),
 }
 
 impl Json {
-    pub(crate) fn text(text: impl fmt::Display) -> Self {
+    /// A string, from anything that can be displayed.
+    pub fn text(text: impl fmt::Display) -> Self {
         Self::Text(text.to_string())
     }
 
     /// The value, or null.
-    pub(crate) fn or_null<T>(value: Option<T>, to_json: impl FnOnce(T) -> Self) -> Self {
+    pub fn or_null<T>(value: Option<T>, to_json: impl FnOnce(T) -> Self) -> Self {
         value.map_or(Self::Null, to_json)
     }
 }

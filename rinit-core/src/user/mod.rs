@@ -74,7 +74,7 @@ impl User {
     /// # Errors
     ///
     /// [`Error::UnknownUser`] if there is no such user or group, if a number is not a valid id, or if a database exists but
-    /// cannot be read: the user's groups are unknown then.
+    /// cannot be read, unless both are numbers: the user's groups are unknown then.
     ///
     /// ```
     /// # fn main() -> Result<(), rinit_core::Error> {
@@ -85,8 +85,12 @@ impl User {
     /// # }
     /// ```
     pub fn resolve(spec: &str) -> Result<Self, Error> {
-        let read = |path: &str| {
-            database::read(Path::new(path)).map_err(|error| unknown(spec, format!("cannot read {path}: {error}")))
+        // UID:GID needs neither file. An entry would only give it a home and a name.
+        let is_number = |text: &str| database::number(text).is_some();
+        let numbers = spec.split_once(':').is_some_and(|(user, group)| is_number(user) && is_number(group));
+        let read = |path: &str| match database::read(Path::new(path)) {
+            Err(_) if numbers => Ok(Vec::new()),
+            read => read.map_err(|error| unknown(spec, format!("cannot read {path}: {error}"))),
         };
         resolve(spec, &read("/etc/passwd")?, &read("/etc/group")?, rustix::process::getgid().as_raw())
     }

@@ -33,7 +33,7 @@ pub(crate) fn explain(program: &OsStr, candidates: &[PathBuf], searched_path: bo
     let nowhere = match errno {
         Some(Errno::NOENT | Errno::NOTDIR) => existing.is_empty(),
         // In a search a directory that may not be passed is as good as one without the program.
-        Some(Errno::ACCESS) => searched_path && existing.is_empty(),
+        Some(Errno::ACCESS | Errno::LOOP | Errno::NAMETOOLONG) => searched_path && existing.is_empty(),
         _ => candidates.is_empty(),
     };
     if nowhere {
@@ -85,7 +85,7 @@ fn where_it_is_not(program: &OsStr, candidates: &[PathBuf], searched_path: bool)
             format!(" in PATH ({})", printable(&directories.join(OsStr::new(":"))))
         };
     }
-    let path = Path::new(program);
+    let path = candidates.first().map_or(Path::new(program), PathBuf::as_path);
     if let Ok(target) = std::fs::read_link(path) {
         return format!(": it is a link to {}, which is missing", printable(target.as_os_str()));
     }

@@ -27,10 +27,22 @@ pub enum Resource {
     AddressSpace,
     /// Signals queued for the child's user (`RLIMIT_SIGPENDING`).
     PendingSignals,
+    /// Bytes in POSIX message queues of the child's user (`RLIMIT_MSGQUEUE`).
+    MessageQueues,
+    /// How far the nice value may be lowered: to 20 minus this (`RLIMIT_NICE`).
+    Nice,
+    /// Highest real-time priority (`RLIMIT_RTPRIO`).
+    RealTimePriority,
+    /// Processor time under a real-time policy without a blocking system call, in microseconds (`RLIMIT_RTTIME`).
+    RealTime,
+    /// File locks; no effect since Linux 2.4.25 (`RLIMIT_LOCKS`).
+    Locks,
+    /// Resident memory, in bytes; no effect since Linux 2.4.30 (`RLIMIT_RSS`).
+    ResidentMemory,
 }
 
 impl Resource {
-    const ALL: [(Self, Kernel); 10] = [
+    const ALL: [(Self, Kernel); 16] = [
         (Self::Cpu, Kernel::Cpu),
         (Self::FileSize, Kernel::Fsize),
         (Self::Data, Kernel::Data),
@@ -41,6 +53,12 @@ impl Resource {
         (Self::LockedMemory, Kernel::Memlock),
         (Self::AddressSpace, Kernel::As),
         (Self::PendingSignals, Kernel::Sigpending),
+        (Self::MessageQueues, Kernel::Msgqueue),
+        (Self::Nice, Kernel::Nice),
+        (Self::RealTimePriority, Kernel::Rtprio),
+        (Self::RealTime, Kernel::Rttime),
+        (Self::Locks, Kernel::Locks),
+        (Self::ResidentMemory, Kernel::Rss),
     ];
 }
 

@@ -37,6 +37,9 @@ pub(crate) struct Starting {
     pub(crate) child: sys::Starting,
     /// The files that it tries in turn.
     candidates: Vec<PathBuf>,
+    /// The working directory of this process at that time, where a relative path starts from it. This process may have moved
+    /// to `/` when the child fails.
+    directory: PathBuf,
 }
 
 impl ChildSpec {
@@ -50,12 +53,14 @@ impl ChildSpec {
     /// closed its descriptors. Nothing reads its pipes, if it has any.
     pub(crate) fn begin(&self, terminal: TerminalUse<'_>, is_gated: bool) -> Result<Starting, Error> {
         let (child, candidates, _) = self.run_plan(terminal, is_gated, sys::start)?;
-        Ok(Starting { child, candidates })
+        let paths = candidates.iter().map(PathBuf::as_path).chain(self.directory.as_deref());
+        let directory = if paths.clone().all(Path::is_absolute) { None } else { std::env::current_dir().ok() };
+        Ok(Starting { child, candidates, directory: directory.unwrap_or_default() })
     }
 
     /// Why a child that has begun to start failed.
     pub(crate) fn explain_start(&self, starting: &Starting, failure: Failure) -> Error {
-        self.explain(failure, &starting.candidates)
+        self.explain(failure, &starting.candidates, &starting.directory)
     }
 
     /// Prepares all that the child needs, because nothing may be allocated after the fork, and runs it.
@@ -103,10 +108,10 @@ impl ChildSpec {
         };
         let result = run(&mut plan);
         drop(plan);
-        Ok((result.map_err(|failure| self.explain(failure, &candidates))?, candidates, pipes))
+        Ok((result.map_err(|failure| self.explain(failure, &candidates, Path::new("")))?, candidates, pipes))
     }
 
-    fn explain(&self, Failure { stage, number, source }: Failure, candidates: &[PathBuf]) -> Error {
+    fn explain(&self, Failure { stage, number, source }: Failure, candidates: &[PathBuf], from: &Path) -> Error {
         match stage {
             Stage::Fork => Error::Fork(source),
             Stage::Pipe => Error::Pipe(source),
@@ -123,7 +128,7 @@ impl ChildSpec {
             Stage::Descriptor => Error::Descriptor { number, source },
             Stage::Exec => {
                 // A relative path was looked up by the child, in its own directory.
-                let directory = self.directory.as_deref().unwrap_or(Path::new(""));
+                let directory = from.join(self.directory.as_deref().unwrap_or(Path::new("")));
                 let tried: Vec<_> = candidates.iter().map(|candidate| directory.join(candidate)).collect();
                 exec_failure::explain(&self.program, &tried, !path_search::is_path(&self.program), source)
             }

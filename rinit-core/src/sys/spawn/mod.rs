@@ -424,6 +424,8 @@ fn become_user(ids: &Ids) -> Result<(), (Stage, Errno)> {
 }
 
 /// Tries the candidates in turn, as `execvp(3)` does: goes on where a file is not there, remembers that one was refused.
+///
+/// It also goes on where a directory of PATH is a loop of links or has too long a name, as shells do: no program is there.
 fn exec(plan: &mut Plan<'_>) -> Errno {
     let mut refused = None;
     let mut last = Errno::NOENT;
@@ -431,7 +433,7 @@ fn exec(plan: &mut Plan<'_>) -> Errno {
         let file = plan.candidates.pointers()[index];
         last = execve(file, plan.arguments.as_ptr(), plan.environment.as_ptr());
         match last {
-            Errno::NOEXEC if !is_elf(file) => {
+            Errno::NOEXEC if is_for_shell(file) => {
                 // A script without `#!`: execvp gives it to the shell, and users of the peers rely on that.
                 let place = plan.shell_arguments.swap(1, file);
                 let shell = plan.shell_arguments.pointers()[0];
@@ -440,6 +442,7 @@ fn exec(plan: &mut Plan<'_>) -> Errno {
                 return if error == Errno::NOENT { Errno::NOEXEC } else { error };
             }
             Errno::ACCESS => refused = Some(last),
+            Errno::LOOP | Errno::NAMETOOLONG => refused = refused.or(Some(last)),
             Errno::NOENT | Errno::NOTDIR | Errno::STALE | Errno::NODEV | Errno::TIMEDOUT => {}
             _ => return last,
         }
@@ -447,15 +450,15 @@ fn exec(plan: &mut Plan<'_>) -> Errno {
     refused.unwrap_or(last)
 }
 
-/// True for a program that the kernel would not take, for example another machine's: as a script it would only give the
-/// shell's complaint about a syntax error.
-fn is_elf(file: *const c_char) -> bool {
+/// False for a file that the shell cannot run either, and would only complain about in its own words: a program that the kernel
+/// does not take, for example another machine's, and a script whose first line, `#!`, names no interpreter that it takes.
+fn is_for_shell(file: *const c_char) -> bool {
     // SAFETY: the file is a NUL-terminated string owned by the plan.
     let path = unsafe { CStr::from_ptr(file) };
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
     let mut magic = [0_u8; 4];
     let read = rustix::fs::open(path, flags, Mode::empty()).and_then(|fd| rustix::io::read(&fd, &mut magic[..]));
-    read.is_ok() && magic == *b"\x7fELF"
+    read.is_err() || magic != *b"\x7fELF" && !magic.starts_with(b"#!")
 }
 
 fn execve(file: *const c_char, arguments: *const *const c_char, environment: *const *const c_char) -> Errno {

@@ -1,0 +1,351 @@
+//! Which events become lines, and which lines.
+
+pub(crate) mod record;
+
+use crate::args::{LogFormat, Options};
+use record::{Level, Record};
+use rinit_core::diagnose::Survivor;
+use rinit_core::init::{Event, NextStep, WithheldReason};
+use rinit_core::policy::ForwardTo;
+use rinit_core::{Error, ExitStatus, Pid, Signal, SignalSet};
+use std::fmt::Arguments;
+use std::time::Duration;
+
+/// Prints what the user wants to see of a run.
+#[derive(Debug)]
+pub(crate) struct Observer {
+    verbosity: u8,
+    orphans: bool,
+    lowest: Level,
+    format: LogFormat,
+    stop_delay: Duration,
+    main: Option<Pid>,
+    /// Signals that main has got from rinit or from its terminal.
+    sent: SignalSet,
+    /// Main was killed, which the next event may explain.
+    unexplained: Option<Record>,
+}
+
+impl Observer {
+    pub(crate) fn new(options: &Options, verbosity: u8) -> Self {
+        Self {
+            verbosity,
+            orphans: options.warn_on_reap,
+            lowest: if options.quiet { Level::Error } else { Level::Debug },
+            format: options.log_format,
+            stop_delay: options.stop_delay.unwrap_or_default(),
+            main: None,
+            sent: SignalSet::empty(),
+            unexplained: None,
+        }
+    }
+
+    pub(crate) fn observe(&mut self, event: &Event) {
+        match event {
+            Event::OutOfMemory { main: true, .. } => self.unexplained = None,
+            _ => self.write_unexplained(),
+        }
+        self.note(event);
+        if warning(event) {
+            describe(event, &mut |record| self.write(&record));
+            return;
+        }
+        match event {
+            Event::Reaped { pid, status, main: true } => self.main_reaped(*pid, *status),
+            Event::Withheld { signal, why: WithheldReason::Delayed } if !self.stop_delay.is_zero() => {
+                let seconds = self.stop_delay.as_secs_f32();
+                // Once.
+                let delay = std::mem::take(&mut self.stop_delay);
+                let message =
+                    format!("holding {signal} back for {seconds} s (--stop-delay); a second one ends the delay");
+                let record = Record::new(Level::Info, "stop-delayed", message);
+                self.write(&record.signal(*signal).seconds("delay", delay));
+            }
+            _ if self.verbosity >= self.needed(event) => describe(event, &mut |record| self.write(&record)),
+            _ => {}
+        }
+    }
+
+    /// How often `-v` has to be given for this event.
+    const fn needed(&self, event: &Event) -> u8 {
+        match event {
+            Event::Reaped { main: false, .. } if self.orphans => 0,
+            Event::Spawned { .. } | Event::Killed { .. } => 1,
+            Event::Forwarded { .. } | Event::Withheld { .. } | Event::Terminated { .. } => 2,
+            _ => 3,
+        }
+    }
+
+    /// Notes what main has been sent.
+    fn note(&mut self, event: &Event) {
+        let sent = match event {
+            Event::Spawned { pid } => {
+                self.main = Some(*pid);
+                return;
+            }
+            Event::Forwarded { signal, .. } | Event::Withheld { signal, why: WithheldReason::SentByTerminal } => {
+                *signal
+            }
+            Event::Terminated { pid, signal } if self.main == Some(*pid) => *signal,
+            Event::Killed { pid } if self.main == Some(*pid) => Signal::KILL,
+            _ => return,
+        };
+        self.sent = self.sent.with(sent);
+    }
+
+    fn main_reaped(&mut self, pid: Pid, status: ExitStatus) {
+        let record = |level, message| Record::new(level, "main-exited", message).pid("pid", pid).status(status);
+        match status.signal() {
+            // A terminal sends INT to main's group without rinit, and the reader of a pipe that goes away is no fault.
+            Some(signal) if !self.sent.contains(signal) && !matches!(signal, Signal::INT | Signal::PIPE) => {
+                let message = format!("main (pid {pid}) {}; rinit did not send that signal", exited(status));
+                let record = record(Level::Warning, message).flag("sent_by_rinit", false);
+                if signal == Signal::KILL {
+                    self.unexplained = Some(record);
+                } else {
+                    self.write(&record);
+                }
+            }
+            _ if self.verbosity >= 1 => {
+                self.write(&record(Level::Info, format!("main (pid {pid}) {}", exited(status))))
+            }
+            _ => {}
+        }
+    }
+
+    fn write_unexplained(&mut self) {
+        if let Some(record) = self.unexplained.take() {
+            self.write(&record);
+        }
+    }
+
+    fn write(&self, record: &Record) {
+        if record.level >= self.lowest {
+            record.write(self.format);
+        }
+    }
+}
+
+/// The run is over, and no event has explained main's KILL.
+impl Drop for Observer {
+    fn drop(&mut self) {
+        self.write_unexplained();
+    }
+}
+
+/// True if the event says that something is slow or wrong.
+pub(crate) const fn warning(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Remaining { .. }
+            | Event::NotPermitted { .. }
+            | Event::OutOfMemory { .. }
+            | Event::Frozen { .. }
+            | Event::Error { .. }
+    )
+}
+
+/// Prints the event if something is slow or wrong; false if it is not that kind of event.
+pub(crate) fn warn(event: &Event, print: &mut dyn FnMut(Arguments<'_>)) -> bool {
+    let is_warning = warning(event);
+    if is_warning {
+        describe(event, &mut |record| print(format_args!("{}", record.message)));
+    }
+    is_warning
+}
+
+/// The lines for an event: the one place that gives it words and fields.
+fn describe(event: &Event, write: &mut dyn FnMut(Record)) {
+    let record = |level, name, message| Record::new(level, name, message);
+    write(match event {
+        Event::Remaining { next, main, kill_in, survivors, more } => {
+            remaining(*next, *main, *kill_in, survivors, *more, write);
+            return;
+        }
+        Event::NotPermitted { pid, signal, uid } => {
+            let user = uid.map_or(String::from("another user"), |uid| format!("uid {uid}"));
+            let message = format!(
+                "may not send {signal} to pid {pid}: it runs as {user}, and rinit does not have the capability CAP_KILL"
+            );
+            let record = record(Level::Warning, "not-permitted", message).pid("pid", *pid).signal(*signal);
+            let record = if let Some(uid) = uid { record.number("uid", *uid) } else { record };
+            record.text("remedy", "give the container the capability CAP_KILL")
+        }
+        Event::OutOfMemory { pid, main, kills } => {
+            let which = if *main { "main" } else { "an orphan" };
+            let count = processes(usize::try_from(*kills).unwrap_or(usize::MAX));
+            let message = format!(
+                "{which} (pid {pid}) was killed, and not by rinit: out of memory (OOM), the kernel has killed {count} in this \
+                 container"
+            );
+            let record = record(Level::Warning, "out-of-memory", message).pid("pid", *pid).flag("main", *main);
+            record.number("kills", *kills).text("remedy", "raise the container's memory limit, or use less memory")
+        }
+        Event::Frozen { time } => {
+            let seconds = time.as_secs_f32();
+            let message = format!("the container was frozen for {seconds:.1} s: the times of the stop stood still");
+            record(Level::Warning, "frozen", message).seconds("time_frozen", *time)
+        }
+        Event::Error { what } => record(Level::Error, "error", what.clone()),
+        Event::Reaped { pid, status, main: false } => {
+            let message = format!("reaped orphan pid {pid}, which {}", exited(*status));
+            record(Level::Info, "orphan-reaped", message).pid("pid", *pid).status(*status)
+        }
+        Event::Spawned { pid } => {
+            record(Level::Info, "main-started", format!("started main as pid {pid}")).pid("pid", *pid)
+        }
+        Event::Received(received) => {
+            let signal = received.signal();
+            let name = "signal-received";
+            match received.sender() {
+                Some(pid) => record(Level::Debug, name, format!("received {signal} from pid {pid}"))
+                    .signal(signal)
+                    .pid("sender", pid),
+                None => record(Level::Debug, name, format!("received {signal}")).signal(signal),
+            }
+        }
+        Event::Forwarded { signal, to } => {
+            let to = recipient(*to);
+            let message = format!("forwarded {signal} to {to}");
+            record(Level::Debug, "signal-forwarded", message).signal(*signal).text("to", to)
+        }
+        Event::Withheld { signal, why } => {
+            let why = reason(*why);
+            let message = format!("did not forward {signal}: {why}");
+            record(Level::Debug, "signal-not-forwarded", message).signal(*signal).text("reason", why)
+        }
+        Event::Terminated { pid, signal } => {
+            record(Level::Debug, "signal-sent", format!("sent {signal} to pid {pid}")).pid("pid", *pid).signal(*signal)
+        }
+        Event::Killed { pid } => record(Level::Info, "signal-sent", format!("sent SIGKILL to pid {pid}"))
+            .pid("pid", *pid)
+            .signal(Signal::KILL),
+        _ => return,
+    });
+}
+
+fn remaining(
+    next: NextStep,
+    main: Option<ExitStatus>,
+    kill_in: Option<Duration>,
+    survivors: &[Survivor],
+    more: usize,
+    write: &mut dyn FnMut(Record),
+) {
+    let count = survivors.len() + more;
+    let step = match next {
+        NextStep::Terminate => "terminate",
+        NextStep::LastCall => "last-call",
+        NextStep::Kill => "kill",
+        NextStep::Leave => "leave",
+        _ => "wait",
+    };
+    let heading = Record::new(Level::Warning, "remaining", heading(next, main, kill_in, count));
+    let heading = heading.text("step", step).number("processes", count);
+    let heading = if let Some(time) = kill_in { heading.seconds("kill_in", time) } else { heading };
+    write(if let Some(status) = main { heading.number("main_exit_status", status.exit_code()) } else { heading });
+    for survivor in survivors {
+        let record = Record::new(Level::Warning, "survivor", format!("  {survivor}")).pid("pid", survivor.pid);
+        let record = record.number("ppid", survivor.ppid.map_or(0, Pid::get)).text("command", &survivor.command);
+        let record = record.text("state", survivor.state).seconds("age", survivor.age);
+        let record = record.text("reason", survivor.reason.code()).text("reason_text", &survivor.reason);
+        let record = if let Some(uid) = survivor.uid { record.number("uid", uid) } else { record };
+        write(if let Some(remedy) = survivor.remedy() { record.text("remedy", remedy) } else { record });
+    }
+    if more > 0 {
+        write(Record::new(Level::Warning, "more-survivors", format!("  and {more} more")).number("processes", more));
+    }
+}
+
+/// Why rinit failed, or main was not started.
+pub(crate) fn failure(error: &Error, exit_status: u8) -> Record {
+    let remedy = remedy_of(error);
+    let message = remedy.as_ref().map_or_else(|| error.to_string(), |remedy| format!("{error}; {remedy}"));
+    let record = Record::new(Level::Error, "failed", message).number("exit_status", exit_status);
+    if let Some(remedy) = remedy { record.text("remedy", remedy) } else { record }
+}
+
+/// What helps where main's name is a whole command line: `docker run IMAGE "npm start"`.
+pub(crate) fn remedy_of(error: &Error) -> Option<String> {
+    let Error::NotFound { program, .. } = error else { return None };
+    let words: Vec<&str> = program.split(' ').collect();
+    let is_command_line = words.len() > 1 && words.first().is_some_and(|word| !word.is_empty());
+    is_command_line.then(|| {
+        let list = words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
+        format!("there is a space in that name: give the program and its arguments as separate words ([{list}])")
+    })
+}
+
+/// As the verb of a sentence.
+fn exited(status: ExitStatus) -> String {
+    if status.signal().is_some() { format!("was {status}") } else { status.to_string() }
+}
+
+fn processes(count: usize) -> String {
+    if count == 1 { "1 process".to_owned() } else { format!("{count} processes") }
+}
+
+/// What happened before, how many processes are left, and what becomes of them.
+fn heading(next: NextStep, main: Option<ExitStatus>, kill_in: Option<Duration>, count: usize) -> String {
+    let before = match main {
+        Some(status) => format!("main {}; ", exited(status)),
+        None => String::new(),
+    };
+    let those = processes(count);
+    let are = if count == 1 { "is" } else { "are" };
+    let running = format!("{before}{those} {are} still running");
+    let limit = match kill_in {
+        Some(time) => format!("SIGKILL follows in {:.0} s (--grace, --drain)", time.as_secs_f32().ceil()),
+        None => "no SIGKILL follows without --grace".to_owned(),
+    };
+    match next {
+        NextStep::Terminate => format!("{running}, asked to stop (SIGTERM, from the top); {limit}:"),
+        NextStep::LastCall => format!("{running} after the last call (SIGTERM to all, --last-call); {limit}:"),
+        NextStep::Kill => format!("{before}time is up (--grace, --drain), killing (SIGKILL) {those}:"),
+        NextStep::Leave => format!("{before}leaving {those} that rinit cannot terminate:"),
+        _ if main.is_none() => format!(
+            "still waiting for {those}; {limit}; if main stops on another signal than it got, rewrite it (-r TERM=INT):"
+        ),
+        _ => format!("{before}still waiting for {those}; {limit}:"),
+    }
+}
+
+fn recipient(to: ForwardTo) -> &'static str {
+    match to {
+        ForwardTo::Main => "main",
+        ForwardTo::Group => "main's process group",
+        _ => "all descendants",
+    }
+}
+
+fn reason(why: WithheldReason) -> &'static str {
+    match why {
+        WithheldReason::Dropped => "a --rewrite rule drops it",
+        WithheldReason::Unhandled => "main does not handle it (--forward handled)",
+        WithheldReason::SentByTerminal => "the terminal has already sent it to main",
+        WithheldReason::Delayed => "held back for --stop-delay",
+        _ => "no process is left",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_as_a_name_gets_a_hint() {
+        let error = |program: &str| Error::NotFound {
+            program: program.to_owned(),
+            searched: " in PATH (/bin)".to_owned(),
+            source: std::io::ErrorKind::NotFound.into(),
+        };
+        assert_eq!(
+            failure(&error("npm start"), 127).message,
+            "npm start: not found in PATH (/bin); there is a space in that name: give the program and its arguments as \
+             separate words ([\"npm\", \"start\"])"
+        );
+        for name in ["npm", "", " npm"] {
+            assert_eq!(remedy_of(&error(name)), None, "{name:?}");
+        }
+    }
+}
