@@ -28,14 +28,9 @@ function __rinit_before_program
     not set -q words[1]; and not contains -- -- (commandline -opc)
 end
 
-# The program's own completions: those of a command line without rinit.
+# The program and its own completions: those of a command line without rinit.
 function __rinit_arguments
-    set --local words (__rinit_program)
-    if set -q words[1]
-        complete -C (string join ' ' -- (string escape -- $words) (commandline -ct))
-    else
-        __fish_complete_subcommand
-    end
+    complete -C (string join ' ' -- (string escape -- (__rinit_program)) (commandline -ct))
 end
 
 function __rinit_signals
