@@ -70,19 +70,19 @@ pub struct Options {
     pub program: OsString,
     /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// Signals passed on as others.
+    /// Signals forwarded as others.
     pub rewrite: Rewrite,
-    /// Who gets signals.
+    /// Which processes get signals.
     pub to: ForwardTo,
-    /// Which signals are passed on.
+    /// Which signals are forwarded.
     pub forward: ForwardFilter,
     /// Further signals that request a stop.
     pub stop_signals: Vec<Signal>,
     /// How long the first stop signal is held back.
     pub stop_delay: Option<Duration>,
-    /// From telling main to killing.
+    /// From the stop request to KILL.
     pub grace: Option<Duration>,
-    /// From main's end to killing.
+    /// From main's exit to KILL.
     pub drain: Option<Duration>,
     /// From the stop request to TERM for all that were not asked yet.
     pub last_call: Option<Duration>,
@@ -100,13 +100,13 @@ pub struct Options {
     pub same_group: bool,
     /// rinit stops itself whenever it gets a stop signal of the terminal. Only personas ask for it.
     pub stop_along: bool,
-    /// What rinit gets when its parent ends.
+    /// The signal that rinit gets when its parent exits.
     pub parent_death_signal: Option<Signal>,
     /// `-s`, `--no-subreaper`, or neither.
     pub subreaper: Option<bool>,
     /// Exit codes reported as 0.
     pub ok_codes: Vec<u8>,
-    /// Die by main's signal.
+    /// Terminate by the signal that terminated main.
     pub mirror_signal: bool,
     /// `-v`, up to three times.
     pub verbosity: u8,
@@ -122,7 +122,7 @@ pub struct Options {
     pub warn_on_reap: bool,
     /// An alarm that rinit inherited is main's. Only personas ask for it.
     pub forward_alarm: bool,
-    /// Say each step of a stop at once, not only a slow one.
+    /// Print each step of a stop at once, not only a slow one.
     pub report_at_once: bool,
 }
 

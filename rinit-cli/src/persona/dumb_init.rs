@@ -168,7 +168,7 @@ fn read(arguments: Vec<OsString>, around: &Invocation<'_>) -> Result<Command, Co
     let leaves = if options.session { OnMainExit::TerminateGroup } else { OnMainExit::Exit };
     leave_alone(&mut options, around, leaves);
     if around.is_init {
-        // Elsewhere these end the original and leave its child alone; there they are passed on.
+        // Elsewhere these terminate the original and leave its child alone; there rinit forwards them.
         drop_signals(&mut options.rewrite, kept_by_glibc());
     }
     if options.session {

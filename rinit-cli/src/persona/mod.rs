@@ -36,7 +36,7 @@ pub(crate) trait Persona {
     /// Reads the command line, the program's own name first.
     fn parse(&self, arguments: Vec<OsString>, around: &Invocation<'_>) -> Command;
 
-    /// Says what is worth saying of the events of a run, which is about to begin.
+    /// Prints what is worth it of the events of a run, which is about to begin.
     fn observer(&self, options: &Options) -> Box<dyn FnMut(&Event)>;
 
     /// Prints why nothing was started, or why pausing failed.
@@ -50,11 +50,11 @@ pub(crate) trait Persona {
         0
     }
 
-    /// Says how the run has ended.
+    /// Prints how the run has finished.
     fn ended(&self, _options: &Options, _report: &Report) {}
 }
 
-/// The persona for the name, a path as in `argv[0]`; rinit itself for every name that is nobody else's.
+/// The persona for the name, a path as in `argv[0]`; rinit itself for every other name.
 ///
 /// Beside the programs' own names there are those under which their authors publish them (`tini-static-amd64`,
 /// `dumb-init_1.2.5_x86_64`, `catatonit.x86_64`), and that under which Podman mounts catatonit.
@@ -115,7 +115,7 @@ fn set_program(options: &mut Options, operands: Vec<OsString>) -> bool {
     given
 }
 
-/// Drops signals that the original does not pass on.
+/// Drops signals that the original does not forward.
 fn drop_signals(rewrite: &mut Rewrite, signals: impl IntoIterator<Item = Signal>) {
     for signal in signals {
         rewrite.set(signal, None);

@@ -43,7 +43,7 @@ impl Persona for Pidunu {
         }
         leave_alone(&mut options, around, OnMainExit::Exit);
         if around.is_init {
-            // Elsewhere these end the original and leave its child alone; there they are passed on.
+            // Elsewhere these terminate the original and leave its child alone; there rinit forwards them.
             drop_signals(&mut options.rewrite, Signal::all().skip(31));
         }
         Command::Run(Box::new(options))

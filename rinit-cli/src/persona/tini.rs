@@ -205,7 +205,7 @@ fn read(arguments: Vec<OsString>, around: &Invocation<'_>) -> Result<Command, Co
     leave_alone(&mut options, around, OnMainExit::Exit);
     drop_signals(&mut options.rewrite, [Signal::TTIN, Signal::TTOU]);
     if around.is_init {
-        // Elsewhere these end the original and leave its child alone; there they are passed on.
+        // Elsewhere these terminate the original and leave its child alone; there rinit forwards them.
         drop_signals(&mut options.rewrite, FAULTS.into_iter().chain(kept_by_glibc()));
     }
     Ok(Command::Run(Box::new(options)))
