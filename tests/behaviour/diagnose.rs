@@ -176,7 +176,7 @@ fn a_container_is_diagnosed_from_outside_by_a_pid() {
     require(namespace::available());
     let script = format!(
         "unshare --pid --fork --kill-child --mount-proc -- {0} -- sleep 1000 &
-         until pid=$(pgrep -x rinit); do sleep 0.05; done
+         until pid=$(pgrep -P $! -x rinit); do sleep 0.05; done
          {0} --diagnose --json --pid $pid; echo $?; {0} --diagnose --pid 999999; echo $?; kill %1",
         rinit()
     );

@@ -207,13 +207,15 @@ fn forward_handled_forwards_what_main_handles_ignores_or_blocks() {
 #[test]
 fn a_signal_to_a_main_that_is_gone_is_silence() {
     require(namespace::available());
-    // The helper has been sent SIGTERM, and stays until the second one.
+    // The helper was sent SIGTERM when main exited, and stays until the second one. The first stop request does not ask it again:
+    // to many programs a second SIGTERM means to give up their work. Further ones are forwarded.
     let mut running = Rinit::new().probe(&["with-helper", "--at-once", "5", "signals"]).as_pid_1().start();
     running.out.wait("got 15 ");
     for signal in [1, 10, 12, 34] {
         running.signal(signal);
         running.out.wait(&format!("got {signal} "));
     }
+    running.signal(2);
     running.signal(15);
     let finished = running.finished();
     assert_eq!(finished.code, 5);
