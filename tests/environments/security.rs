@@ -246,7 +246,6 @@ fn no_variable_changes_the_user() {
         "RINIT_MIRROR_SIGNAL",
         "RINIT_PAUSE",
         "RINIT_DIAGNOSE",
-        "RINIT_REWRITE",
         "RINIT_E",
         "TINI_USER",
         "DUMB_INIT_USER",

@@ -15,8 +15,6 @@ use crate::error::Error;
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
 use crate::policy::shutdown::{Shutdown, ShutdownAction, ShutdownConfig, ShutdownInput, StopStep};
-use crate::procfs;
-use crate::procfs::reader::Reader;
 use crate::reaper::wait::Waiter;
 use crate::report::Report;
 use crate::signal::Signal;
@@ -34,7 +32,7 @@ pub(super) struct Main {
     pub(super) pid: Pid,
     /// `None` until it is reaped. From then on the kernel may give its number to another process.
     pub(super) status: Option<ExitStatus>,
-    /// Names main's group for good, also when main is reaped. Held only if the group is all that can be found.
+    /// Names main's group for good, also when main is reaped. PID 1 does not need it.
     pidfd: Option<OwnedFd>,
 }
 
@@ -43,10 +41,10 @@ impl Main {
         self.status.is_none()
     }
 
-    /// Holds on to main's group if /proc shows no descendants: without them, and if this process is not PID 1, the group is
-    /// all that a stop can reach.
+    /// Holds on to main's group: where /proc shows no descendants, and this process is not PID 1, the group is all that a stop can
+    /// reach. Whether /proc will show them is not known yet, and one descriptor costs less than to ask.
     fn hold_group(&mut self, me: Pid) {
-        if me != Pid::INIT && procfs::verify(&mut Reader::new()).is_err() {
+        if me != Pid::INIT {
             self.pidfd = pidfd_open(self.pid.rustix(), PidfdFlags::empty()).ok();
         }
     }
