@@ -224,6 +224,8 @@ impl Supervisor {
             }
             Err(error) => {
                 self.errors.failed("waiting for signals", &error, &mut self.observers);
+                // While no signal can be received, only a check tells of an exit.
+                self.waiter.child_changed(None);
                 Wake::Children
             }
         }

@@ -160,6 +160,8 @@ impl Reaper {
         while let Some(received) = self.fd.read().map_err(Error::SignalWait)? {
             waiter.child_changed(received.child);
         }
+        // Also without a signal: a thread that does not block SIGCHLD may have taken it.
+        waiter.child_changed(None);
         let mut children = registry::lock();
         loop {
             // No walk is put off: the descriptor could not become readable when it is due.
