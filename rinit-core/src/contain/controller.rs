@@ -139,7 +139,7 @@ impl Controller {
 
     /// Closes everything that keeps another process from an end of file, except the channel.
     pub(crate) fn release_all_but_socket(&self) {
-        sys::close_all_but(3, self.channel.as_raw_fd());
+        sys::close_all_but(3, &[self.channel.as_raw_fd()]);
         let _ = rustix::process::chdir("/");
     }
 

@@ -13,12 +13,16 @@ pub(crate) fn close_from(first: i32) {
     close(first, i32::MAX);
 }
 
-/// Closes every descriptor from `first` up except one, which must not be below `first`.
-pub(crate) fn close_all_but(first: i32, kept: i32) {
-    if first < kept {
-        close(first, kept - 1);
+/// Closes every descriptor from `first` up except those, which must be in order and not below `first`.
+pub(crate) fn close_all_but(first: i32, kept: &[i32]) {
+    let mut from = first;
+    for kept in kept {
+        if from < *kept {
+            close(from, kept - 1);
+        }
+        from = kept + 1;
     }
-    close(kept + 1, i32::MAX);
+    close(from, i32::MAX);
 }
 
 fn close(first: i32, last: i32) {
@@ -44,6 +48,10 @@ fn close_one_by_one(first: i32, last: i32) {
 }
 
 fn open_descriptors() -> io::Result<Vec<i32>> {
-    let names = fs::read_dir("/proc/self/fd")?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    Ok(names.filter_map(|name| name.parse().ok()).collect())
+    let mut descriptors = Vec::new();
+    for entry in fs::read_dir("/proc/self/fd")? {
+        // A list that breaks off would leave descriptors open.
+        descriptors.extend(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
+    }
+    Ok(descriptors)
 }

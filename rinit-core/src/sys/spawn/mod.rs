@@ -23,7 +23,7 @@ use crate::sys::signal::send::kill;
 use c_strings::CStrings;
 use report::{read_report, wait_for_report};
 use rustix::event::PollFlags;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::process::{Gid, Resource, Rlimit};
 use std::ffi::CStr;
 use std::io;
@@ -160,9 +160,11 @@ impl Starting {
 
     /// Closes every descriptor from `first` up but for the report, which lets the child go on.
     pub(crate) fn close_from(&mut self, first: RawFd) {
-        // Closed below, and not a second time by its owner.
-        let _ = self.gate.take().map(IntoRawFd::into_raw_fd);
-        close_all_but(first, self.report.as_raw_fd());
+        let mut kept = [self.report.as_raw_fd(), self.gate.as_ref().map_or(-1, AsRawFd::as_raw_fd)];
+        kept.sort_unstable();
+        close_all_but(first, kept.strip_prefix(&[-1]).unwrap_or(&kept));
+        // Last and by itself: a list of descriptors that cannot be read must not keep the child waiting for ever.
+        self.gate = None;
     }
 
     pub(crate) fn progress(&self) -> Progress {
