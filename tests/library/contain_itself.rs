@@ -200,8 +200,11 @@ fn is_empty(parent: &Path) -> bool {
 fn a_job_that_kills_its_rinit_leaves_nothing_in_a_cgroup() {
     let parent = Parent(require(cgroup_parent()));
     let mark = Mark::new();
-    let script = "setsid sleep 1000 & kill -KILL $PPID; sleep 1000";
-    let mut job = contained(mark.on(shell(script))).cgroup(&parent.0).start().expect("the job starts");
+    // Not before the start has been answered: killed earlier, it would be no rinit at all.
+    let script = "read go; setsid sleep 1000 & kill -KILL $PPID; sleep 1000";
+    let spec = contained(mark.on(shell(script).stdin(Stdio::piped()))).cgroup(&parent.0);
+    let mut job = spec.start().expect("the job starts");
+    job.take_stdin().expect("a pipe").write_all(b"go\n").expect("write");
     let error = job.wait().expect_err("its rinit was killed");
     assert!(matches!(error, Error::JobLost { .. }), "{error}");
     mark.assert_nothing_is_left();
