@@ -46,7 +46,9 @@ pub fn build(package: &str, what: &[&str]) -> PathBuf {
 /// An example of rinit-core as a static program.
 #[track_caller]
 pub fn example(name: &str) -> PathBuf {
-    build("rinit-core", &["--example", name]).join("examples").join(name)
+    // Only where the example needs it: the others are measured without.
+    let features: &[&str] = if name.starts_with("tokio") { &["--features", "tokio"] } else { &[] };
+    build("rinit-core", &[features, &["--example", name]].concat()).join("examples").join(name)
 }
 
 /// The triple of this machine, as `rustc -vV` says it.
