@@ -48,7 +48,7 @@ pub enum Error {
         /// The answer of `execve(2)`.
         source: io::Error,
     },
-    /// A string for the new process holds a NUL byte, which `execve(2)` cannot pass on.
+    /// A string for the new process holds a NUL byte, which `execve(2)` cannot take.
     #[error("{what} holds a NUL byte")]
     NulByte {
         /// Which string.

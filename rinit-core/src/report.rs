@@ -29,7 +29,7 @@ pub struct Report {
     /// Children reaped, main included.
     pub reaped: u64,
     /// Number of processes asked to stop, besides main.
-    pub told: u64,
+    pub asked: u64,
     /// Processes that were sent KILL, at most the first thousand, as they were then.
     pub killed: Vec<Survivor>,
     /// Processes that remained when rinit exited, at most the first thousand.

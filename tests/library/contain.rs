@@ -430,7 +430,7 @@ fn a_stop_is_orderly_and_the_report_names_killed_processes() {
     assert_eq!((report.main, report.stop_signal), (Some(ExitStatus::Code(6)), Some(Signal::TERM)));
     let killed: Vec<_> = report.killed.iter().map(|one| (one.command.as_str(), one.reason.clone())).collect();
     assert_eq!(killed, [("sleep 1000", Reason::Ignores(Signal::TERM))]);
-    assert!(report.stop_took.is_some() && report.told >= 1);
+    assert!(report.stop_took.is_some() && report.asked >= 1);
     mark.assert_nothing_is_left();
 }
 

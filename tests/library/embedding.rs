@@ -88,7 +88,7 @@ fn a_slow_reader_of_events_stops_nothing() {
 fn the_report_names_killed_processes() {
     let report = run(init(STUBBORN_HELPER).drain(Duration::from_millis(200)));
     assert_eq!(report.main, Some(ExitStatus::Code(4)));
-    assert_eq!((report.told, report.killed.len(), report.left_behind.len()), (1, 1, 0));
+    assert_eq!((report.asked, report.killed.len(), report.left_behind.len()), (1, 1, 0));
     let killed = &report.killed[0];
     assert_eq!((killed.reason.clone(), killed.command.as_str()), (Reason::Ignores(Signal::TERM), "sleep 1000"));
 }

@@ -107,7 +107,7 @@ impl Record {
     }
 }
 
-/// The start of the text that JSON writes in at most so many bytes.
+/// The start of the text that JSON writes in at most that many bytes.
 fn shortened(text: &str, longest: usize) -> String {
     let mut length = 0;
     let mut shown = String::new();

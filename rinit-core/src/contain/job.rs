@@ -68,7 +68,7 @@ pub struct Job {
 #[derive(Debug)]
 struct State {
     connection: Connection,
-    /// When the job should be dead, if it was told to be.
+    /// When the job should be dead, if it was killed.
     kill_at: Option<Instant>,
     /// When this process last helped to kill it.
     helped: Option<Instant>,
@@ -391,7 +391,7 @@ impl Job {
         Ok(true)
     }
 
-    /// When this process has to help to kill the job again, without an event to wait for; `None` while it was not told to die.
+    /// When this process has to help to kill the job again, without an event to wait for; `None` while it was not killed.
     pub(crate) fn next_help(&self) -> Option<Instant> {
         let state = self.lock();
         let kill_at = state.kill_at?;

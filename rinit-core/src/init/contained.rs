@@ -40,7 +40,7 @@ pub fn init() {
     let Some(Arguments { channel, program, arguments }) = entry::arguments() else { return };
     // Not the "exe" of the path by which it was started.
     let _ = rustix::thread::set_name(c"rinit");
-    // A thread that a constructor has started could not be told of the signals that are blocked here. The controlling process
+    // A thread that a constructor has started would not block the signals that are blocked here. The controlling process
     // sees that there was no answer.
     let code = match sys::only_thread() {
         Ok(_) => Inherited::__capture_first()

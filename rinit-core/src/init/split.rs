@@ -137,14 +137,14 @@ impl Init<ThisProcess> {
     ///
     /// The service has: the mask, the disposition of SIGCHLD and all handlers that this process had; a process group of its
     /// own, in the foreground of the terminal if and only if this process was; every descriptor, mapping and value; a
-    /// `LISTEN_PID` that names it where it named this process (`sd_listen_fds(3)`). What `fork(2)` does not pass on is not
-    /// passed on: record locks, timers, memory locks, the parent-death signal. The subreaper attribute stays with the init.
+    /// `LISTEN_PID` that names it where it named this process (`sd_listen_fds(3)`). It lacks what `fork(2)`
+    /// does not copy: record locks, timers, memory locks, the parent-death signal. The subreaper attribute stays with the init.
     ///
     /// The init closes every descriptor from 3 up, so that the service alone decides when a socket or a pipe is closed, and
-    /// changes to `/`. Nothing that owns one of them is used in it again: it runs no code of the caller, drops no value,
-    /// runs no exit handler and flushes no buffer, so that what the service had buffered is written once. When the service
-    /// has ended and nobody is left it exits with the same code, or dies by the same signal; PID 1, which no signal ends,
-    /// exits with 128 + n.
+    /// changes to `/`. It uses none of their owners again: it runs no code of the caller, drops no value, runs no exit
+    /// handler and flushes no buffer, so the service's buffered output is written once. When the service has exited and no
+    /// process is left, it exits with the same code or dies by the same signal. PID 1, which no signal terminates, exits with
+    /// 128 + n.
     ///
     /// Source: `fork(2)`, `unshare(2)` (CLONE_THREAD), `_exit(2)`, `PR_SET_CHILD_SUBREAPER(2const)`.
     ///

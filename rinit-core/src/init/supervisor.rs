@@ -385,7 +385,7 @@ impl Supervisor {
             main_pid: self.main.pid,
             main: self.main.status,
             reaped: self.reaped,
-            told: self.descendants.terminated(),
+            asked: self.descendants.terminated(),
             killed: self.descendants.take_killed(),
             left_behind,
             stop_signal: self.stop_signal,

@@ -16,7 +16,7 @@ const fn known(programs: &'static [&'static str], signal: Signal, helps: &'stati
     Known { programs, signal, helps }
 }
 
-/// Programs that handle the signal and go on. Each was tried: see the tests of real programs.
+/// Programs that handle the signal and go on. docs/usage.md has the signals that servers want, each tried on the real one.
 const HANDLERS: &[Known] = &[
     known(
         &["uwsgi", "uwsgi-core"],

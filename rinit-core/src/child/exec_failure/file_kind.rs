@@ -1,4 +1,4 @@
-//! What kind of program a file is, told as the kernel tells it: by its first bytes (`execve(2)`).
+//! What kind of program a file is. The kernel decides it by the first bytes, and so does this module (`execve(2)`).
 
 use super::elf::{Elf, MAX_READ};
 use std::ffi::OsStr;

@@ -48,8 +48,8 @@ impl Stdio {
 
     /// A new pipe, whose other end the [`Child`](crate::Child) holds until it is taken from it.
     ///
-    /// A child that writes more than the pipe holds (64 KiB, `pipe(7)`) waits until somebody reads. [`Init`](crate::Init) has
-    /// nobody to give the other end to, and closes it.
+    /// A child that writes more than the pipe holds (64 KiB, `pipe(7)`) waits until the other end is read. [`Init`](crate::Init)
+    /// has no use for the other end, and closes it.
     ///
     /// ```
     /// use rinit_core::{ChildSpec, Reaper, Stdio};

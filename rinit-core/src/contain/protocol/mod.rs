@@ -173,7 +173,7 @@ impl Message for Reply {
     }
 }
 
-wire_struct!(Report { main_pid, main, reaped, told, killed, left_behind, stop_signal, stop_took });
+wire_struct!(Report { main_pid, main, reaped, asked, killed, left_behind, stop_signal, stop_took });
 
 impl Wire for Box<Report> {
     fn write(&self, to: &mut Writer) {
@@ -261,7 +261,7 @@ mod tests {
                     Some(ExitStatus::Code(number))
                 }),
                 reaped: counts.0,
-                told: counts.1,
+                asked: counts.1,
                 killed,
                 left_behind,
                 stop_signal: stop.and_then(|(number, _)| Signal::new(number)),
@@ -287,7 +287,7 @@ mod tests {
         inbox.add(&[1, 3, 0, 0, 0, 9, 9, 9]);
         assert_eq!(inbox.next(), Ok(Some(Request::OtherVersion)));
         inbox.add(&[1, 0, 0, 0, 255]);
-        assert_eq!(inbox.next::<Request>(), Err(Garbled), "a length that nobody would send");
+        assert_eq!(inbox.next::<Request>(), Err(Garbled), "a length that no rinit sends");
     }
 
     #[test]

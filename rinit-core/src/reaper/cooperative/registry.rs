@@ -91,7 +91,7 @@ impl State {
     fn publish(&mut self, orphan: Orphan) {
         self.reaped += 1;
         for handle in self.handles.values_mut() {
-            // A reaper that nobody drives must not make memory grow.
+            // A reaper that is never called must not make memory grow.
             if handle.orphans.len() >= MAX_PER_CHECK {
                 handle.orphans.pop_front();
                 self.dropped += 1;

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 
-/// The NULL-terminated array of pointers that `execve(2)` wants, and the strings of it that nobody else keeps.
+/// The NULL-terminated array of pointers that `execve(2)` wants, and the strings that this value owns.
 #[derive(Debug)]
 pub(crate) struct CStrings<'a> {
     pointers: Vec<*mut c_char>,
@@ -16,8 +16,7 @@ pub(crate) struct CStrings<'a> {
 }
 
 impl<'a> CStrings<'a> {
-    /// Copies. Lists that grow in steps would leave their former places behind, in memory that main's life long is never
-    /// used again.
+    /// Copies the strings. Vectors are sized up front: growing them would leave freed blocks in the heap for main's lifetime.
     pub(crate) fn new<S: AsRef<OsStr>>(
         strings: impl IntoIterator<Item = S>,
         what: &'static str,
@@ -32,7 +31,7 @@ impl<'a> CStrings<'a> {
         Ok(array)
     }
 
-    /// The strings as they are: those that somebody else keeps are not copied.
+    /// The strings unchanged: borrowed ones are not copied.
     pub(crate) fn of(strings: Vec<Cow<'a, CStr>>) -> Self {
         let owned = strings.iter().filter(|string| matches!(string, Cow::Owned(_))).count();
         let mut array = Self::with_capacity(strings.len(), owned);
@@ -50,7 +49,7 @@ impl<'a> CStrings<'a> {
 
     fn push(&mut self, string: Cow<'a, CStr>) {
         self.pointers.push(match string {
-            // Only strings that are owned are ever written to.
+            // Only owned strings are ever written to.
             Cow::Borrowed(string) => string.as_ptr().cast_mut(),
             Cow::Owned(string) => {
                 self.owned.push(string.into_raw());
@@ -59,7 +58,7 @@ impl<'a> CStrings<'a> {
         });
     }
 
-    /// What `sh` is called with for a script: its own name, a place for the script, and these from the second on.
+    /// The arguments of `sh` for a script: its own name, a place for the script, and these from the second on.
     pub(crate) fn for_shell(&'a self) -> Self {
         let mut array = Self::with_capacity(1 + self.pointers().len(), 0);
         array.push(Cow::Borrowed(c"/bin/sh"));

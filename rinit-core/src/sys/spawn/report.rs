@@ -103,7 +103,7 @@ pub(super) fn wait_for_report(read: &OwnedFd, pid: Pid) -> Option<PollFlags> {
         let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let stopped = rustix::process::waitid(WaitId::Pid(pid.rustix()), options).ok().flatten();
         let by = stopped.and_then(|status| status.stopping_signal());
-        // A STOP is somebody's own doing, who will continue it.
+        // A process that sent STOP did so on purpose, and will continue the child.
         if [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU].map(Some).contains(&by) {
             let _ = kill(pid, Signal::CONT);
         }
