@@ -49,6 +49,8 @@ pub(super) struct Descendants {
     me: Pid,
     /// Start time and last signal of each process that was asked. Pid and start time together name a process for good.
     asked: PidMap<(u64, Signal)>,
+    /// When the first of them was asked, in clock ticks since boot, as /proc counts the start of a process.
+    first_asked_at: Option<u64>,
     refused: PidSet,
     terminated: u64,
     killed: Vec<Survivor>,
@@ -61,6 +63,7 @@ impl Descendants {
         Self {
             me,
             asked: PidMap::default(),
+            first_asked_at: None,
             refused: PidSet::default(),
             terminated: 0,
             killed: Vec::new(),
@@ -91,13 +94,20 @@ impl Descendants {
     /// Records that a forwarded stop signal has asked a process.
     pub(super) fn mark_asked(&mut self, pid: Pid, signal: Signal) {
         if let Ok(Some(process)) = Process::read(pid) {
-            self.asked.insert(pid, (process.start_ticks, signal));
+            self.record(&process, signal);
         }
     }
 
+    /// Records that a process was asked by a signal.
+    fn record(&mut self, process: &Process, signal: Signal) {
+        self.first_asked_at.get_or_insert_with(ticks_since_boot);
+        self.asked.insert(process.pid, (process.start_ticks, signal));
+    }
+
     pub(super) fn mark_group_asked(&mut self, group: Pid, signal: Signal) {
-        let members = self.living().unwrap_or_default().into_iter().filter(|process| process.group == group.get());
-        self.asked.extend(members.map(|process| (process.pid, (process.start_ticks, signal))));
+        for process in self.living().unwrap_or_default().iter().filter(|process| process.group == group.get()) {
+            self.record(process, signal);
+        }
     }
 
     /// How many processes were sent TERM by a step of the stop.
@@ -142,10 +152,21 @@ impl Descendants {
         let mut survivor = survivor::examine_with(gatherer, process, self.asked_by(process))?;
         if survivor.reason == Reason::NotAsked {
             if let Some(parent) = survivor.ppid.filter(|parent| *parent != self.me && self.asked.contains_key(parent)) {
-                survivor.reason = Reason::LeftToParent { parent };
+                survivor.reason = match self.started_a_child_since(process.pid) {
+                    true => Reason::AskedByParent { parent },
+                    false => Reason::LeftToParent { parent },
+                };
             }
         }
         Some(survivor)
+    }
+
+    /// Whether the process has started a child since the first process was asked: then its handler is running, because its
+    /// parent has asked it.
+    fn started_a_child_since(&self, pid: Pid) -> bool {
+        let Some(asked_at) = self.first_asked_at else { return false };
+        let children = walk::children(pid, &mut Reader::new()).unwrap_or_default();
+        children.iter().any(|child| child.start_ticks > asked_at)
     }
 
     /// The processes that remain, for a report.
@@ -186,7 +207,7 @@ impl Descendants {
         for process in &living {
             self.send(process, signal, observers);
             if stop {
-                self.asked.insert(process.pid, (process.start_ticks, signal));
+                self.record(process, signal);
                 self.continue_if_stopped(process, observers);
             }
         }
@@ -309,7 +330,7 @@ impl Descendants {
     }
 
     fn terminate_one(&mut self, process: &Process, observers: &mut Observers) {
-        self.asked.insert(process.pid, (process.start_ticks, Signal::TERM));
+        self.record(process, Signal::TERM);
         if self.send(process, Signal::TERM, observers) {
             self.terminated += 1;
             observers.emit(Event::Terminated { pid: process.pid, signal: Signal::TERM });
@@ -511,6 +532,13 @@ fn is_stopped(process: &Process, reader: &mut Reader) -> bool {
 /// True if this process may not signal it.
 fn refuses(pid: Pid) -> bool {
     rustix::process::test_kill_process(pid.rustix()) == Err(Errno::PERM)
+}
+
+/// The present in the unit of [`Process::start_ticks`].
+fn ticks_since_boot() -> u64 {
+    let now = sys::since_boot();
+    let ticks = sys::ticks_per_second();
+    now.as_secs() * ticks + u64::from(now.subsec_nanos()) * ticks / 1_000_000_000
 }
 
 fn is_refusal(error: &Error) -> bool {

@@ -48,6 +48,11 @@ pub enum Reason {
         /// The parent.
         parent: Pid,
     },
+    /// Its parent has asked it to stop, and its handler is running: it has a child that is younger than the stop.
+    AskedByParent {
+        /// The parent.
+        parent: Pid,
+    },
     /// A thread of it is in uninterruptible sleep: not even SIGKILL acts before the kernel comes back.
     StuckInKernel {
         /// The kernel function it sleeps in, where the kernel says.
@@ -94,7 +99,7 @@ pub enum Reason {
 
 impl Reason {
     /// One word for programs: `ignores`, `ignored-by-default`, `blocks`, `handles`, `full-pipe`, `shell-waits`, `shell-may-wait`,
-    /// `waits`, `not-asked`, `left-to-parent`, `stuck-in-kernel`, `frozen`, `stopped`, `traced`, `dumps-core`, `pending`, `namespace-init`,
+    /// `waits`, `not-asked`, `left-to-parent`, `asked-by-parent`, `stuck-in-kernel`, `frozen`, `stopped`, `traced`, `dumps-core`, `pending`, `namespace-init`,
     /// `not-permitted`, `ending`, `zombie`, `not-readable`, `unknown`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -108,6 +113,7 @@ impl Reason {
             Self::ShellMayWait { .. } => "shell-may-wait",
             Self::NotAsked => "not-asked",
             Self::LeftToParent { .. } => "left-to-parent",
+            Self::AskedByParent { .. } => "asked-by-parent",
             Self::StuckInKernel { .. } => "stuck-in-kernel",
             Self::Frozen => "frozen",
             Self::Stopped(_) => "stopped",
@@ -144,7 +150,7 @@ impl Reason {
             // It waits for a process that holds up the stop itself, or for nothing.
             Self::ShellMayWait { .. } => 2,
             Self::Pending(_) | Self::Ending(_) => 3,
-            Self::NotAsked | Self::LeftToParent { .. } => 4,
+            Self::NotAsked | Self::LeftToParent { .. } | Self::AskedByParent { .. } => 4,
             Self::Zombie { .. } => 5,
         }
     }
@@ -172,6 +178,7 @@ impl fmt::Display for Reason {
             }
             Self::NotAsked => f.write_str("was not asked to stop"),
             Self::LeftToParent { parent } => write!(f, "not asked by rinit, left to its parent {parent}"),
+            Self::AskedByParent { parent } => write!(f, "already asked by its parent {parent}: its handler is running"),
             Self::StuckInKernel { at: Some(at) } => write!(f, "stuck in the kernel (state D, at {at})"),
             Self::StuckInKernel { at: None } => f.write_str("stuck in the kernel (state D)"),
             Self::Frozen => f.write_str("frozen with its control group: no signal acts before it is thawed"),

@@ -62,7 +62,7 @@ fn write_reason(to: &mut Writer, reason: &Reason) {
             to.u32(*our_uid);
         }
         Reason::Zombie { parent } => to.option(*parent, |to, pid| to.i32(pid.get())),
-        Reason::LeftToParent { parent } => to.i32(parent.get()),
+        Reason::LeftToParent { parent } | Reason::AskedByParent { parent } => to.i32(parent.get()),
         Reason::NotReadable { uid } => to.option(*uid, Writer::u32),
         Reason::NotAsked | Reason::Frozen | Reason::DumpsCore | Reason::Unknown => {}
     }
@@ -83,6 +83,7 @@ fn read_reason(from: &mut Reader<'_>) -> Option<Reason> {
         "shell-may-wait" => Reason::ShellMayWait { child: pid(from)?, command: from.text()? },
         "waits" => Reason::Waits(signal(from)?),
         "left-to-parent" => Reason::LeftToParent { parent: pid(from)? },
+        "asked-by-parent" => Reason::AskedByParent { parent: pid(from)? },
         "not-asked" => Reason::NotAsked,
         "frozen" => Reason::Frozen,
         "dumps-core" => Reason::DumpsCore,
@@ -122,6 +123,7 @@ pub(super) mod tests {
             (any_pid(), ".*").prop_map(|(child, command)| Reason::ShellWaits { child, command }),
             any_signal().prop_map(Reason::Waits),
             any_pid().prop_map(|parent| Reason::LeftToParent { parent }),
+            any_pid().prop_map(|parent| Reason::AskedByParent { parent }),
             any_signal().prop_map(Reason::IgnoredByDefault),
             any_signal().prop_map(Reason::FullPipe),
             (any_pid(), ".*").prop_map(|(child, command)| Reason::ShellMayWait { child, command }),
