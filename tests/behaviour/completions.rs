@@ -52,7 +52,9 @@ fn check(shell: &str, command: impl Fn(&str) -> Command) {
 fn shell(program: &str, arguments: &[&str], line: &str) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).arg(line).current_dir(in_repository("."));
-    command.env("COMPLETIONS", in_repository("docs/completions")).env("HOME", "/nonexistent");
+    // fish writes its history and variables at home, where the user's own would change what is offered.
+    let home = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("completions-home");
+    command.env("COMPLETIONS", in_repository("docs/completions")).env("HOME", home);
     command
 }
 
