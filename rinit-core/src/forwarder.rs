@@ -103,7 +103,8 @@ pub struct SignalForwarder {
 }
 
 impl SignalForwarder {
-    /// Receives the signals of the set. KILL and STOP cannot be received (`signal(7)`).
+    /// Receives the signals of the set. KILL and STOP cannot be received (`signal(7)`). CHLD is left out: the kernel sends it
+    /// for this process's own children, and a [`Reaper`](crate::Reaper) would miss what is taken from it here.
     ///
     /// # Errors
     ///
@@ -120,6 +121,7 @@ impl SignalForwarder {
     /// # }
     /// ```
     pub fn new(signals: SignalSet) -> Result<Self, Error> {
+        let signals = signals.without(Signal::CHLD);
         let before = sys::block(signals).map_err(Error::SignalMask)?;
         let blocked = signals.difference(before);
         let fd = SignalFd::new(signals).map_err(|error| {

@@ -11,7 +11,7 @@ use rinit_core::{
     Child, ChildSpec, ExitStatus, Inherited, Init, Reaper, Recipient, Report, Signal, SignalForwarder, SignalSet,
     Stdio, become_subreaper,
 };
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -167,6 +167,21 @@ fn a_status_is_kept_until_it_is_asked_for() {
     while let Some(ended) = reaper.try_next().expect("next") {
         assert!(!ended.spawned_here);
     }
+}
+
+#[test(own_process)]
+fn a_forwarder_of_all_signals_takes_no_exit_from_a_reaper() {
+    let forwarder = SignalForwarder::new(SignalSet::all()).expect("forwarder");
+    let reaper = Reaper::exclusive().expect("reaper");
+    let child = reaper.spawn(&ChildSpec::new("sh").args(["-c", "exit 4"])).expect("spawn");
+    wait_until("the exit by the reaper's descriptor", || {
+        assert_eq!(forwarder.try_next().expect("next"), None, "SIGCHLD is not to be forwarded");
+        let mut fds = [PollFd::new(&reaper, PollFlags::IN)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut fds, Some(&now)).expect("poll") == 1
+    });
+    let exited = reaper.try_next().expect("next").expect("the child");
+    assert_eq!((exited.pid, exited.status), (child.pid(), ExitStatus::Code(4)));
 }
 
 #[test(own_process)]
