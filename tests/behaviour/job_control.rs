@@ -358,6 +358,13 @@ fn drawing(file: &str) -> Vec<Drawing> {
     ]
 }
 
+/// True if the process sleeps in a read of its terminal, or in a wait for one, as far as the kernel tells.
+fn waits_for_a_key(pid: i32) -> bool {
+    let channel = std::fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
+    let waiting = ["wait_woken", "n_tty_read", "do_select", "do_sys_poll", "poll_schedule", "0"];
+    waiting.iter().any(|name| channel.starts_with(name))
+}
+
 #[test]
 fn programs_that_draw() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -382,6 +389,8 @@ fn programs_that_draw() {
         terminal.ask(&format!("TERM=xterm {}\n", line(&main)), shows);
         let main = other_foreground(&terminal, outer);
         if may_stop {
+            // less notices a TSTP only at its next key if it comes between its last check and its read.
+            wait_until("it to wait for a key", || waits_for_a_key(main));
             terminal.ask("\x1a", "Stopped");
             wait_foreground(&terminal, outer);
             terminal.ask("fg\n", shows);
