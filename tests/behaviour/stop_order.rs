@@ -47,6 +47,19 @@ fn a_reader_of_a_pipe_is_asked_after_its_writer() {
 }
 
 #[test]
+fn the_commands_of_a_shells_trap_are_left_to_it() {
+    // The second shell's exit leaves an orphan, which starts another round of asking while the first one's trap runs.
+    let shell = |cleanup: &str| format!("sh -c 'trap \"{cleanup}; exit 0\" TERM; echo ready; sleep 1000 & wait' &");
+    let script = format!("{} {} read line; exit 5", shell("sleep 1 && echo cleaned"), shell("sleep 0.3"));
+    Rinit::new().shell(&script).everywhere(|mut running| {
+        wait_until("both shells", || running.out.all().len() == 2 && sleeping(&running, 2));
+        running.close_stdin();
+        let finished = running.finished();
+        assert_eq!((finished.code, &finished.out[2..]), (5, &["cleaned".to_owned()][..]), "{finished:?}");
+    });
+}
+
+#[test]
 fn a_main_that_ignores_term_keeps_no_process_from_being_asked() {
     // Its own children would inherit that TERM is ignored: env(1) gives it its default action again.
     let script = "trap '' TERM; env --default-signal=TERM sh -c 'echo ready; exec sleep 1000'; echo status $?";
@@ -174,7 +187,11 @@ fn a_slow_step_is_reported_with_what_happened_before() {
 
 #[test]
 fn with_v_a_step_is_reported_at_once() {
-    let finished = Rinit::with(&["-v"]).shell("sleep 1000 & exit 4").run();
+    // One that saves for a while: what is gone when it is to be described is not reported.
+    let mut running = Rinit::with(&["-v"]).shell(&format!("sh -c \"{SAVER}\" & read line; exit 4")).start();
+    running.out.wait("ready");
+    running.close_stdin();
+    let finished = running.finished();
     assert_eq!(finished.code, 4);
     let said = own(&finished.err);
     assert!(said.iter().any(|line| line.contains("main exited with status 4; ")), "{said:?}");

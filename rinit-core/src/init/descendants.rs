@@ -13,6 +13,7 @@ use crate::process::walk::{self, descendants, descendants_within};
 use crate::process::{Process, kill_tree, scan};
 use crate::procfs::reader::Reader;
 use crate::procfs::stat::State;
+use crate::procfs::status::Signals;
 use crate::signal::Signal;
 use crate::survivor;
 use crate::survivor::Survivor;
@@ -43,13 +44,22 @@ pub(super) struct Stage {
     pub(super) kill_in: Option<Duration>,
 }
 
+/// What is known of a process that was asked to stop.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    start_ticks: u64,
+    signal: Signal,
+    at: u64,
+}
+
 /// The descendants of this process, and which of them were asked to stop.
 #[derive(Debug)]
 pub(super) struct Descendants {
     me: Pid,
-    /// Start time and last signal of each process that was asked. Pid and start time together name a process for good.
-    asked: PidMap<(u64, Signal)>,
-    /// When the first of them was asked, in clock ticks since boot, as /proc counts the start of a process.
+    /// Start time and last signal of each process that was asked, and when it was first asked. Pid and start time together name a
+    /// process for good. All times are in clock ticks since boot, as /proc counts the start of a process.
+    asked: PidMap<Asked>,
+    /// When the first of them was asked.
     first_asked_at: Option<u64>,
     refused: PidSet,
     terminated: u64,
@@ -86,7 +96,7 @@ impl Descendants {
         // Descendants that are reaped by their own parents would add up otherwise.
         if self.asked.len() > living.len() {
             let living: PidMap<u64> = living.iter().map(|process| (process.pid, process.start_ticks)).collect();
-            self.asked.retain(|pid, (start_ticks, _)| living.get(pid) == Some(start_ticks));
+            self.asked.retain(|pid, asked| living.get(pid) == Some(&asked.start_ticks));
             self.refused.retain(|pid| living.contains_key(pid));
         }
     }
@@ -100,8 +110,11 @@ impl Descendants {
 
     /// Records that a process was asked by a signal.
     fn record(&mut self, process: &Process, signal: Signal) {
-        self.first_asked_at.get_or_insert_with(ticks_since_boot);
-        self.asked.insert(process.pid, (process.start_ticks, signal));
+        let now = ticks_since_boot();
+        self.first_asked_at.get_or_insert(now);
+        let before = self.asked.get(&process.pid).filter(|asked| asked.start_ticks == process.start_ticks);
+        let at = before.map_or(now, |asked| asked.at);
+        self.asked.insert(process.pid, Asked { start_ticks: process.start_ticks, signal, at });
     }
 
     pub(super) fn mark_group_asked(&mut self, group: Pid, signal: Signal) {
@@ -121,8 +134,11 @@ impl Descendants {
 
     /// The last signal that asked this very process.
     fn asked_by(&self, process: &Process) -> Option<Signal> {
-        let (start_ticks, signal) = self.asked.get(&process.pid)?;
-        (*start_ticks == process.start_ticks).then_some(*signal)
+        Some(self.asked(process)?.signal)
+    }
+
+    fn asked(&self, process: &Process) -> Option<Asked> {
+        self.asked.get(&process.pid).copied().filter(|asked| asked.start_ticks == process.start_ticks)
     }
 
     /// True if it was sent TERM. A main that got INT or QUIT may treat TERM as the more urgent one, and gets it.
@@ -253,6 +269,11 @@ impl Descendants {
                 if handles || !known.can_act() { Self::living_children(process.pid, &mut reader)? } else { Vec::new() };
             let foreground_child =
                 if handles && !below.is_empty() { foreground_child_of_shell(&process) } else { None };
+            // A child that is not older than the asking runs in the shell's trap: it is part of its clean exit.
+            let foreground_child = foreground_child.filter(|child| {
+                let started = below.iter().find(|process| process.pid == *child).map(|process| process.start_ticks);
+                self.asked(&process).is_none_or(|asked| started.is_some_and(|started| started < asked.at))
+            });
             waiting.extend(below.into_iter().filter(|child| !known.can_act() || foreground_child == Some(child.pid)));
             facts.push(Facts { foreground_child, ..known });
             found.insert(process.pid, process);
@@ -491,10 +512,12 @@ fn on_term(pid: Pid, reader: &mut Reader) -> OnTerm {
     let Some(signals) = status.signals else { return OnTerm::Handles };
     // The kernel drops a signal without a handler for the first process of a PID namespace (`pid_namespaces(7)`).
     let is_init = status.namespace_pids.len() > 1 && status.namespace_pids.last() == Some(&Pid::INIT);
-    if signals.ignored.contains(Signal::TERM) {
-        OnTerm::Ignores
-    } else if signals.caught.contains(Signal::TERM) || signals.blocked.contains(Signal::TERM) {
+    if signals.caught.contains(Signal::TERM) || signals.blocked.contains(Signal::TERM) {
+        // The kernel keeps a blocked signal even if it is ignored, and the process may take it by sigwait or signalfd.
         OnTerm::Handles
+    } else if signals.ignored.contains(Signal::TERM) {
+        // While a thread is in sigwait, the signals that it waits for show as unblocked.
+        if reader.is_in_sigwait(pid) { OnTerm::Handles } else { OnTerm::Ignores }
     } else if is_init {
         OnTerm::Ignores
     } else {
@@ -504,8 +527,11 @@ fn on_term(pid: Pid, reader: &mut Reader) -> OnTerm {
 
 /// True if main ignores the signal.
 pub(super) fn ignores(pid: Pid, signal: Signal) -> bool {
-    let status = Reader::new().status(pid).ok().flatten();
-    status.and_then(|status| status.signals).is_some_and(|signals| signals.ignored.contains(signal))
+    let mut reader = Reader::new();
+    let status = reader.status(pid).ok().flatten();
+    let ignored = |signals: &Signals| signals.ignored.contains(signal) && !signals.blocked.contains(signal);
+    // A process that waits for the signal takes it, though it ignores it otherwise.
+    status.and_then(|status| status.signals).as_ref().is_some_and(ignored) && !reader.is_in_sigwait(pid)
 }
 
 fn foreground_child_of_shell(process: &Process) -> Option<Pid> {

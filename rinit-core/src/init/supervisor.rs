@@ -365,8 +365,10 @@ impl Supervisor {
     /// Leaves if none of the processes that remain may be signalled: waiting on would only make this process as unstoppable
     /// as they are. The exit of PID 1 makes the kernel kill them. If main is one of them it has its time first.
     pub(super) fn leave_if_out_of_reach(&mut self) {
-        let may_leave =
-            if self.main.is_alive() { self.main_refused && self.had_time } else { self.shutdown.is_draining() };
+        let may_leave = match self.main.is_alive() {
+            true => self.main_refused && self.had_time,
+            false => self.shutdown.is_draining() || self.shutdown.has_killed(),
+        };
         if may_leave && self.descendants.any_was_refused() && self.descendants.is_out_of_reach() {
             self.inputs.push_back(ShutdownInput::OutOfReach);
         }

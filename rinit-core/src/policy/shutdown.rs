@@ -331,6 +331,11 @@ impl Shutdown {
         (self.draining || self.main_exited) && self.give_up_at.is_none()
     }
 
+    /// True once KILL was sent.
+    pub(crate) const fn has_killed(&self) -> bool {
+        self.give_up_at.is_some()
+    }
+
     /// Takes in what happened at time `now` and says what to do. `now` never goes back.
     ///
     /// ```
