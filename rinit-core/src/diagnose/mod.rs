@@ -335,7 +335,8 @@ fn find_first(
         .collect();
     let mut members: PidMap<Option<bool>> =
         identities.iter().map(|(pid, identity)| (*pid, own.is_that_of(identity))).collect();
-    // What stands outside of the container's PID namespace started it: `unshare`, for example, is in its mount namespace, too.
+    // A process outside of the container's PID namespace is not in the container: `unshare`, for example, is in the mount
+    // namespace of its child. Every user may read the depth, and only some the namespace itself.
     let depth = nesting(gatherer, anchor);
     for (pid, is_member) in &mut members {
         if depth > 1 && nesting(gatherer, *pid) < depth {
