@@ -211,6 +211,12 @@ impl Scan {
             let signal = init.as_ref().filter(|_| main == Some(process.pid)).and_then(|init| init.signal);
             scan.add(gatherer, process, signal.unwrap_or(Signal::TERM), sender);
         }
+        if init.as_ref().is_some_and(|init| init.signal.is_none() && !init.pauses) {
+            if let Some(finding) = scan.findings.get_mut(&first) {
+                finding.process.reason = Reason::Dropped(Signal::TERM);
+                finding.remedy = remedy_of(&finding.process).map(std::borrow::Cow::into_owned);
+            }
+        }
         if let Some(member) = scan.members.get_mut(&first) {
             member.init = init;
         }
