@@ -2,6 +2,7 @@
 
 use super::init_program::InitProgram;
 use crate::pid::{Pid, PidMap, PidSet};
+use crate::signal::Signal;
 use crate::survivor::judge::{Fate, Judgement, STOP_LIMIT};
 use crate::survivor::reason::Reason;
 
@@ -105,6 +106,10 @@ fn under_init(members: &PidMap<Member>, first: Pid, init: &InitProgram) -> Outco
     // rinit lets a stopped process go on once it has sent the signal.
     let fate = match main_member.judgement.fate {
         Fate::Stays if init.is_rinit && main_member.judgement.reason.code() == "stopped" => Fate::Unknown,
+        // Main ignores what the rule makes of SIGTERM: it counts as not asked, and the last call sends it SIGTERM.
+        Fate::Stays if init.is_rinit && init.signal != Some(Signal::TERM) && ignores(&main_member.judgement.reason) => {
+            Fate::Unknown
+        }
         fate => fate,
     };
     match fate {
@@ -131,6 +136,10 @@ fn under_init(members: &PidMap<Member>, first: Pid, init: &InitProgram) -> Outco
             Outcome::stays(culprits)
         }
     }
+}
+
+fn ignores(reason: &Reason) -> bool {
+    matches!(reason, Reason::Ignores(_) | Reason::IgnoredByDefault(_))
 }
 
 /// The program that an init has started: its oldest child. All others are started by it, or by `docker exec`, later.

@@ -1,7 +1,6 @@
 //! Verdicts over made-up trees.
 
 use super::*;
-use crate::signal::Signal;
 
 const TERM: Signal = Signal::TERM;
 
@@ -75,6 +74,17 @@ fn under_an_init_main_decides() {
     is(&tree(unclear, &[(1, 0, Unknown), (2, 1, Exits)]), None, &[2]);
     let dropping = Some(InitProgram { signal: None, ..init(true) });
     is(&tree(dropping, &[(1, 0, Unknown), (2, 1, Exits)]), Some(false), &[1]);
+}
+
+/// A main that ignores the signal in place of TERM counts as not asked, and gets TERM by the last call, after 8 s.
+#[test]
+fn under_rinit_the_last_call_may_stop_what_ignores_another_signal() {
+    use Fate::{Stays, Unknown};
+    let rows = [(1, 0, Unknown), (2, 1, Stays)];
+    let with = |is_rinit, signal| tree(Some(InitProgram { signal: Some(signal), ..init(is_rinit) }), &rows);
+    is(&with(true, Signal::INT), None, &[2]);
+    is(&with(true, TERM), Some(false), &[2]);
+    is(&with(false, Signal::INT), Some(false), &[2]);
 }
 
 #[test]
