@@ -266,6 +266,26 @@ fn the_list_of_options_is_what_the_parser_takes() {
     }
 }
 
+/// `--diagnose` reads the command line of a running rinit: a value that it takes for the program hides all options after it.
+#[test]
+fn the_diagnosis_knows_every_option_that_takes_a_value() {
+    let source = include_str!("../../../rinit-core/src/diagnose/init_program.rs");
+    let known = source.split("const RINIT: Valued").nth(1).and_then(|rest| rest.split("};").next()).expect("the list");
+    let mut words = known.split('"').skip(1).step_by(2);
+    let mut letters: Vec<char> = words.next().expect("the letters").chars().collect();
+    let mut names: Vec<&str> = words.collect();
+    let valued = || OPTIONS.iter().filter(|(.., value)| *value);
+    let mut own_letters: Vec<char> = valued().flat_map(|(shorts, ..)| shorts.chars()).collect();
+    let mut own_names: Vec<&str> = valued().map(|(_, name, _)| *name).filter(|name| !name.is_empty()).collect();
+    for letters in [&mut letters, &mut own_letters] {
+        letters.sort_unstable();
+    }
+    for names in [&mut names, &mut own_names] {
+        names.sort_unstable();
+    }
+    assert_eq!((letters, names), (own_letters, own_names));
+}
+
 /// The options that a text in some notation names, by how it writes them.
 fn assert_names_all(what: &str, text: &str, short: impl Fn(char) -> String, long: impl Fn(&str) -> String) {
     for (shorts, name, _) in OPTIONS {

@@ -14,6 +14,8 @@ use crate::procfs::reader::Reader;
 /// What tells the processes of one container from those of another.
 #[derive(Debug, Clone)]
 pub(super) struct Identity {
+    /// What `/proc/pid/ns/pid` names. `unshare --pid` leaves its child in its own mount namespace and control group.
+    pub(super) pids: Fact<String>,
     /// What `/proc/pid/ns/mnt` names.
     pub(super) mounts: Fact<String>,
     /// The id of the root mount, which no two mount namespaces share. Readable where the namespace itself is not.
@@ -24,10 +26,14 @@ pub(super) struct Identity {
 impl Identity {
     /// Reads that of a process.
     pub(super) fn read(pid: Pid, reader: &mut Reader, bounded: &mut BoundedReader) -> Self {
-        let link = std::fs::read_link(format!("/proc/{pid}/ns/mnt"));
+        let namespace = |name: &str| {
+            let link = std::fs::read_link(format!("/proc/{pid}/ns/{name}"));
+            Fact::from(link).map(|link| link.to_string_lossy().into_owned())
+        };
         let mountinfo = bounded.read(format!("/proc/{pid}/mountinfo"), 4096);
         Self {
-            mounts: Fact::from(link).map(|link| link.to_string_lossy().into_owned()),
+            pids: namespace("pid"),
+            mounts: namespace("mnt"),
             root_mount: mountinfo.and_then(|text| first_number(&text)),
             cgroups: reader.cgroups(pid),
         }
@@ -35,6 +41,9 @@ impl Identity {
 
     /// Whether both are of one container; `None` where that cannot be known.
     pub(super) fn is_that_of(&self, other: &Self) -> Option<bool> {
+        if matches!((&self.pids, &other.pids), (Fact::Known(own), Fact::Known(other)) if own != other) {
+            return Some(false);
+        }
         if let (Fact::Known(own), Fact::Known(other)) = (&self.mounts, &other.mounts) {
             return Some(own == other);
         }
@@ -78,7 +87,12 @@ mod tests {
 
     fn identity(mounts: Option<&str>, cgroup: &[u8]) -> Identity {
         let mounts = mounts.map_or(Fact::NotPermitted, |name| Fact::Known(name.to_owned()));
-        Identity { mounts, root_mount: Fact::NotPermitted, cgroups: Fact::Known(Cgroups::parse(cgroup)) }
+        Identity {
+            pids: Fact::NotPermitted,
+            mounts,
+            root_mount: Fact::NotPermitted,
+            cgroups: Fact::Known(Cgroups::parse(cgroup)),
+        }
     }
 
     #[test]
@@ -86,6 +100,10 @@ mod tests {
         let own = identity(Some("mnt:[1]"), b"0::/pod/a\n");
         assert_eq!(own.is_that_of(&identity(Some("mnt:[1]"), b"0::/\n")), Some(true));
         assert_eq!(own.is_that_of(&identity(Some("mnt:[2]"), b"0::/pod/a\n")), Some(false));
+        // In one mount namespace, and started by `unshare --pid`.
+        let in_namespace = |name: &str| Identity { pids: Fact::Known(name.to_owned()), ..own.clone() };
+        assert_eq!(in_namespace("pid:[1]").is_that_of(&in_namespace("pid:[1]")), Some(true));
+        assert_eq!(in_namespace("pid:[1]").is_that_of(&in_namespace("pid:[2]")), Some(false));
         // Hidden: the control group has to do.
         assert_eq!(own.is_that_of(&identity(None, b"0::/pod/a/inner\n")), Some(true));
         assert_eq!(own.is_that_of(&identity(None, b"0::/pod/b\n")), Some(false));

@@ -25,37 +25,85 @@ pub(super) struct InitProgram {
     pub(super) is_unclear: bool,
 }
 
-/// A program and its options that take a value. All other options are flags.
-struct Known {
-    names: &'static [&'static [u8]],
+/// The programs whose command lines are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Original {
+    Tini,
+    DumbInit,
+    Catatonit,
+    Pidunu,
+    Rinit,
+}
+
+/// The options of a program that take a value. All other options are flags.
+struct Valued {
     short: &'static str,
     long: &'static [&'static str],
 }
 
-const INITS: &[Known] = &[
-    Known { names: &[b"tini", b"docker-init", b"tini-static"], short: "pe", long: &[] },
-    Known { names: &[b"dumb-init"], short: "r", long: &["rewrite"] },
-    Known { names: &[b"catatonit"], short: "", long: &[] },
-    Known {
-        names: &[b"rinit"],
-        short: "rpe",
-        long: &[
-            "rewrite",
-            "to",
-            "forward",
-            "stop-signal",
-            "stop-delay",
-            "grace",
-            "last-call",
-            "on-main-exit",
-            "drain",
-            "user",
-            "workdir",
-            "env",
-            "parent-death-signal",
-        ],
-    },
-];
+/// Those of rinit. A test of rinit-cli compares them with the options that its parser takes.
+const RINIT: Valued = Valued {
+    short: "rpe",
+    long: &[
+        "rewrite",
+        "to",
+        "forward",
+        "stop-signal",
+        "stop-delay",
+        "grace",
+        "last-call",
+        "on-main-exit",
+        "drain",
+        "user",
+        "workdir",
+        "env",
+        "rlimit",
+        "umask",
+        "parent-death-signal",
+        "log-format",
+        "pid",
+    ],
+};
+
+impl Original {
+    /// By the name of the file, or its first 15 bytes. Authors publish their programs under longer names, and rinit takes the same
+    /// ones for theirs.
+    fn named(name: &[u8]) -> Option<Self> {
+        match name {
+            b"tini" | b"docker-init" => Some(Self::Tini),
+            b"dumb-init" => Some(Self::DumbInit),
+            b"catatonit" | b"podman-init" => Some(Self::Catatonit),
+            b"pidunu" => Some(Self::Pidunu),
+            b"rinit" => Some(Self::Rinit),
+            _ if name.starts_with(b"tini-") => Some(Self::Tini),
+            _ if name.starts_with(b"dumb-init_") => Some(Self::DumbInit),
+            _ if name.starts_with(b"catatonit.") => Some(Self::Catatonit),
+            _ => None,
+        }
+    }
+
+    /// `None` for a program without options: its first argument is the program.
+    fn valued(self) -> Option<Valued> {
+        match self {
+            Self::Tini => Some(Valued { short: "pe", long: &[] }),
+            Self::DumbInit => Some(Valued { short: "r", long: &["rewrite"] }),
+            Self::Catatonit => Some(Valued { short: "", long: &[] }),
+            Self::Pidunu => None,
+            Self::Rinit => Some(RINIT),
+        }
+    }
+
+    /// True where the process treats its signals as the program does: tini ignores TTIN and TTOU, dumb-init and pidunu have
+    /// handlers, catatonit reads from a signalfd.
+    fn treats_signals_so(self, signals: Signals) -> bool {
+        match self {
+            Self::Tini => signals.ignored.is_superset(SignalSet::only(Signal::TTIN).with(Signal::TTOU)),
+            Self::DumbInit | Self::Pidunu => signals.caught.contains(Signal::TERM),
+            Self::Catatonit => signals.blocked.contains(Signal::TERM),
+            Self::Rinit => false,
+        }
+    }
+}
 
 impl InitProgram {
     /// `None` for a program that is not known. `arguments` and `environment` have a NUL after each entry.
@@ -68,53 +116,58 @@ impl InitProgram {
         arguments: &Fact<Vec<u8>>,
         environment: &Fact<Vec<u8>>,
     ) -> Option<Self> {
-        let known = INITS.iter().find(|known| known.names.contains(&comm))?;
+        let original = Original::named(comm)?;
         let mut init = Self {
-            is_rinit: !is_original(comm, signals),
+            is_rinit: !original.treats_signals_so(signals),
             pauses: false,
             signal: Some(Signal::TERM),
             // dumb-init signals the whole group unless it is asked not to.
-            reaches_others: comm == b"dumb-init",
+            reaches_others: original == Original::DumbInit,
             kills_after: None,
             is_unclear: false,
         };
+        // The variables first: an option wins, and a rule for the same signal replaces an earlier one.
+        let mut rewrite = Rewrite::default();
+        init.environment(original, environment, &mut rewrite);
         match arguments {
             // Under another name its options are another program's: a link to rinit is called docker-init, for example.
-            Fact::Known(words) if cmdline::program_name(words) == comm => init.options(words, known),
+            Fact::Known(words) if is_named(words, comm) => {
+                if let Some(valued) = original.valued() {
+                    init.options(words, &valued, &mut rewrite);
+                }
+                init.signal = rewrite.apply(Signal::TERM);
+            }
             _ => init.is_unclear = true,
         }
-        init.environment(comm, environment);
         Some(init)
     }
 
-    fn options(&mut self, arguments: &[u8], known: &Known) {
+    fn options(&mut self, arguments: &[u8], valued: &Valued, rewrite: &mut Rewrite) {
         let text = String::from_utf8_lossy(arguments);
         let mut words = text.split_terminator('\0').skip(1);
-        let mut rewrite = Rewrite::default();
         while let Some(word) = words.next() {
             if word == "--" || !word.starts_with('-') || word == "-" {
                 break;
             }
             if let Some(option) = word.strip_prefix("--") {
                 let (name, value) = option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
-                let value = if known.long.contains(&name) { value.or_else(|| words.next()) } else { value };
-                self.option(name, value, &mut rewrite);
+                let value = if valued.long.contains(&name) { value.or_else(|| words.next()) } else { value };
+                self.option(name, value, rewrite);
                 continue;
             }
             let letters = word.get(1..).unwrap_or_default();
             for (at, letter) in letters.char_indices() {
                 let name = letter.to_string();
-                if known.short.contains(letter) {
+                if valued.short.contains(letter) {
                     let rest = letters.get(at + letter.len_utf8()..).unwrap_or_default();
                     let rest = rest.strip_prefix('=').unwrap_or(rest);
                     let value = if rest.is_empty() { words.next() } else { Some(rest) };
-                    self.option(&name, value, &mut rewrite);
+                    self.option(&name, value, rewrite);
                     break;
                 }
-                self.option(&name, None, &mut rewrite);
+                self.option(&name, None, rewrite);
             }
         }
-        self.signal = rewrite.apply(Signal::TERM);
     }
 
     fn option(&mut self, name: &str, value: Option<&str>, rewrite: &mut Rewrite) {
@@ -139,45 +192,48 @@ impl InitProgram {
         }
     }
 
-    fn environment(&mut self, comm: &[u8], environment: &Fact<Vec<u8>>) {
-        let prefix: &[u8] = match comm {
-            b"rinit" => b"RINIT_",
-            b"tini" | b"docker-init" | b"tini-static" => b"TINI_",
-            _ => return,
-        };
+    fn environment(&mut self, original: Original, environment: &Fact<Vec<u8>>, rewrite: &mut Rewrite) {
+        let is_tini = original == Original::Tini;
+        if !is_tini && !self.is_rinit {
+            return;
+        }
         let Fact::Known(entries) = environment else {
             // A variable may change what a process beside main gets, and when it is killed.
             self.reaches_others = true;
             self.is_unclear |= self.is_rinit;
             return;
         };
-        for entry in entries.split(|byte| *byte == 0).filter(|entry| entry.starts_with(prefix)) {
+        for entry in entries.split(|byte| *byte == 0) {
             let Some((name, value)) = std::str::from_utf8(entry).ok().and_then(|entry| entry.split_once('=')) else {
                 continue;
             };
-            match name {
+            match name.strip_prefix("RINIT_") {
                 _ if value.is_empty() => {}
-                "TINI_KILL_PROCESS_GROUP" => self.reaches_others = true,
-                "RINIT_TO" => self.reaches_others |= value != "main",
-                "RINIT_GRACE" if self.kills_after.is_none() => self.kills_after(value),
-                "RINIT_STOP_DELAY" | "RINIT_ON_MAIN_EXIT" | "RINIT_FORWARD" => self.is_unclear = true,
-                _ => {}
+                Some(name) if self.is_rinit => self.variable(name, value, rewrite),
+                _ => self.reaches_others |= is_tini && name == "TINI_KILL_PROCESS_GROUP",
             }
+        }
+    }
+
+    /// A variable of rinit, which counts under another init's name too.
+    fn variable(&mut self, name: &str, value: &str, rewrite: &mut Rewrite) {
+        match name {
+            "TO" => self.reaches_others |= value != "main",
+            "GRACE" => self.kills_after(value),
+            "REWRITE" => {
+                let mut rules = value.split([',', ' ']).filter(|rule| !rule.is_empty());
+                self.is_unclear |= rules.any(|rule| rewrite.add(rule).is_err());
+            }
+            "STOP_DELAY" | "ON_MAIN_EXIT" | "FORWARD" => self.is_unclear = true,
+            _ => {}
         }
     }
 }
 
-/// True where the process treats its signals as the program of that name does: tini ignores TTIN and TTOU, dumb-init has
-/// handlers, catatonit reads from a signalfd.
-fn is_original(comm: &[u8], signals: Signals) -> bool {
-    match comm {
-        b"tini" | b"docker-init" | b"tini-static" => {
-            signals.ignored.is_superset(SignalSet::only(Signal::TTIN).with(Signal::TTOU))
-        }
-        b"dumb-init" => signals.caught.contains(Signal::TERM),
-        b"catatonit" => signals.blocked.contains(Signal::TERM),
-        _ => false,
-    }
+/// `/proc/pid/comm` holds at most 15 bytes (`proc_pid_comm(5)`).
+fn is_named(arguments: &[u8], comm: &[u8]) -> bool {
+    let name = cmdline::program_name(arguments);
+    name.get(..15).unwrap_or(name) == comm
 }
 
 /// A duration of one unit, as `rinit --grace` takes it: `500ms`, `10s`, `2m`, `1h`, or a number of seconds.
@@ -208,7 +264,18 @@ mod tests {
     #[test]
     fn a_link_to_rinit_is_rinit() {
         let none = Fact::Known(Vec::new());
-        for comm in [&b"tini"[..], b"docker-init", b"dumb-init", b"catatonit"] {
+        for comm in [
+            &b"tini"[..],
+            b"docker-init",
+            b"tini-amd64",
+            b"tini-static-amd",
+            b"dumb-init",
+            b"dumb-init_1.2.5",
+            b"catatonit",
+            b"catatonit.x86_6",
+            b"podman-init",
+            b"pidunu",
+        ] {
             let is_rinit = |signals| InitProgram::of(comm, signals, &none, &none).unwrap().is_rinit;
             assert!(!is_rinit(originals()) && is_rinit(Signals::default()), "{}", comm.escape_ascii());
         }
@@ -217,8 +284,32 @@ mod tests {
     fn of(words: &str, environment: &str) -> InitProgram {
         let nul =
             |text: &str| Fact::Known(text.split(' ').flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect());
-        let comm = words.split(' ').next().unwrap();
-        InitProgram::of(comm.as_bytes(), originals(), &nul(words), &nul(environment)).expect("an init")
+        let comm = words.split(' ').next().unwrap().as_bytes();
+        InitProgram::of(comm.get(..15).unwrap_or(comm), originals(), &nul(words), &nul(environment)).expect("an init")
+    }
+
+    #[test]
+    fn a_value_is_not_the_program() {
+        for option in ["--umask 022", "--rlimit nofile=1024", "--log-format json"] {
+            assert_eq!(of(&format!("rinit {option} -r TERM= -- x"), "").signal, None, "{option}");
+        }
+    }
+
+    #[test]
+    fn the_names_under_which_inits_are_published() {
+        for words in [
+            "podman-init -- x",
+            "pidunu x",
+            "tini-amd64 -s -- x",
+            "tini-static-amd64 -- x",
+            "dumb-init_1.2.5_x86_64 -c x",
+            "catatonit.x86_64 -- x",
+        ] {
+            let init = of(words, "");
+            assert!(!init.is_rinit && !init.reaches_others && !init.is_unclear, "{words}: {init:?}");
+        }
+        // pidunu has no options: this is its program.
+        assert!(!of("pidunu -P", "").pauses);
     }
 
     #[test]
@@ -257,6 +348,9 @@ mod tests {
         assert_eq!(of("dumb-init --rewrite 15:3 x", "").signal, Some(Signal::QUIT));
         assert_eq!(of("rinit --rewrite TERM= x", "").signal, None);
         assert_eq!(of("rinit -- -r TERM=INT", "").signal, Some(Signal::TERM));
+        assert_eq!(of("rinit x", "RINIT_REWRITE=HUP=TERM,TERM=").signal, None);
+        assert_eq!(of("rinit -r TERM=INT x", "RINIT_REWRITE=TERM=").signal, Some(Signal::INT));
+        assert_eq!(of("tini x", "RINIT_REWRITE=TERM=").signal, Some(Signal::TERM));
     }
 
     #[test]

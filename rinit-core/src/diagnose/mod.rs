@@ -211,6 +211,12 @@ impl Scan {
             let signal = init.as_ref().filter(|_| main == Some(process.pid)).and_then(|init| init.signal);
             scan.add(gatherer, process, signal.unwrap_or(Signal::TERM), sender);
         }
+        if init.as_ref().is_some_and(|init| init.signal.is_none() && !init.pauses) {
+            if let Some(finding) = scan.findings.get_mut(&first) {
+                finding.process.reason = Reason::Dropped(Signal::TERM);
+                finding.remedy = remedy_of(&finding.process).map(std::borrow::Cow::into_owned);
+            }
+        }
         if let Some(member) = scan.members.get_mut(&first) {
             member.init = init;
         }
@@ -335,7 +341,8 @@ fn find_first(
         .collect();
     let mut members: PidMap<Option<bool>> =
         identities.iter().map(|(pid, identity)| (*pid, own.is_that_of(identity))).collect();
-    // What stands outside of the container's PID namespace started it: `unshare`, for example, is in its mount namespace, too.
+    // A process outside of the container's PID namespace is not in the container: `unshare`, for example, is in the mount
+    // namespace of its child. Every user may read the depth, and only some the namespace itself.
     let depth = nesting(gatherer, anchor);
     for (pid, is_member) in &mut members {
         if depth > 1 && nesting(gatherer, *pid) < depth {

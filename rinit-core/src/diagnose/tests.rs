@@ -4,7 +4,7 @@ use super::*;
 use crate::process::signal::{Delivery, signal_process};
 use crate::process::walk::descendants;
 use crate::procfs::stat::State;
-use crate::test_support::{Family, eventually};
+use crate::test_support::{Family, can_unshare, eventually};
 use std::process::Command;
 
 /// Set where this program is to print a diagnosis and not to test: to the file for the JSON.
@@ -88,6 +88,31 @@ fn what_refuses_below_a_handler_is_a_note_and_zombies_are_grouped() {
     has(&text, &["3 zombies '[sh]' (pid ", "'sleep 603' has not reaped them", "under an init"]);
     has(&json, &[r#""reason":"ignores""#, r#""reason":"stopped""#, r#""command":"sleep 603"},"count":3"#]);
     assert!(!text.contains("inside"), "{text}");
+}
+
+/// Both are in this program's mount namespace, and as deep in PID namespaces.
+#[test]
+fn of_another_process_its_own_namespace_is_judged() {
+    let start = || Family::of(Command::new("unshare").args(["--pid", "--fork", "--kill-child", "sleep", "600"]));
+    if !can_unshare() {
+        return;
+    }
+    let sleep_below = |family: &Family| {
+        let mut found = None;
+        eventually("sleep started", || {
+            let below = descendants(family.pid()).unwrap();
+            found = below.iter().find(|process| process.comm == b"sleep").map(|process| process.pid);
+            found.is_some()
+        });
+        found.unwrap()
+    };
+    let (one, other) = (start(), start());
+    for family in [&one, &other] {
+        let pid = sleep_below(family);
+        let diagnosis = diagnose_container_of(pid).unwrap();
+        assert_eq!(diagnosis.first.process.pid, pid, "{diagnosis}");
+        assert!(diagnosis.stops == Some(false) && !diagnosis.shared, "{diagnosis}");
+    }
 }
 
 fn finding(pid: i32, command: &str, reason: Reason) -> Finding {

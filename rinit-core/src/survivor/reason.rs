@@ -71,6 +71,8 @@ pub enum Reason {
     /// It is PID 1 of a PID namespace and has no handler: the kernel drops the signal (`pid_namespaces(7)`, "The namespace
     /// init process").
     NamespaceInit(Signal),
+    /// It is an init that has a rewriting rule which drops the signal, so that no process gets it.
+    Dropped(Signal),
     /// It belongs to another user, and the sender has no CAP_KILL (`kill(2)`, EPERM).
     NotPermitted {
         /// The process's real user id.
@@ -100,7 +102,7 @@ pub enum Reason {
 impl Reason {
     /// One word for programs: `ignores`, `ignored-by-default`, `blocks`, `handles`, `full-pipe`, `shell-waits`, `shell-may-wait`,
     /// `waits`, `not-asked`, `left-to-parent`, `asked-by-parent`, `stuck-in-kernel`, `frozen`, `stopped`, `traced`, `dumps-core`, `pending`, `namespace-init`,
-    /// `not-permitted`, `ending`, `zombie`, `not-readable`, `unknown`.
+    /// `dropped`, `not-permitted`, `ending`, `zombie`, `not-readable`, `unknown`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -121,6 +123,7 @@ impl Reason {
             Self::DumpsCore => "dumps-core",
             Self::Pending(_) => "pending",
             Self::NamespaceInit(_) => "namespace-init",
+            Self::Dropped(_) => "dropped",
             Self::NotPermitted { .. } => "not-permitted",
             Self::Waits(_) => "waits",
             Self::Ending(_) => "ending",
@@ -142,6 +145,7 @@ impl Reason {
             | Self::Stopped(_)
             | Self::Traced(_)
             | Self::NamespaceInit(_)
+            | Self::Dropped(_)
             | Self::NotPermitted { .. }
             | Self::DumpsCore
             | Self::FullPipe(_)
@@ -189,6 +193,7 @@ impl fmt::Display for Reason {
             Self::NamespaceInit(signal) => {
                 write!(f, "PID 1 of its PID namespace without a handler: the kernel drops {signal}")
             }
+            Self::Dropped(signal) => write!(f, "a --rewrite rule drops {signal}"),
             Self::NotPermitted { uid, our_uid } => {
                 write!(f, "runs as uid {uid}, which uid {our_uid} may not signal without CAP_KILL")
             }

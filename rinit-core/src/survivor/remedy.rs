@@ -94,6 +94,10 @@ pub(crate) fn of_reason(survivor: &Survivor) -> Option<Cow<'static, str>> {
             format!("run it under an init (docker run --init, or rinit before the program), or have it handle {signal}")
                 .into()
         }
+        Reason::Dropped(signal) => format!(
+            "remove the rule for {signal} (-r, --rewrite or RINIT_REWRITE), or name the signal that the program wants"
+        )
+        .into(),
         Reason::Ignores(signal) | Reason::IgnoredByDefault(signal) => format!(
             "have it handle {signal}, or stop it by a signal that it handles (STOPSIGNAL, or rinit -r {signal}=...)"
         )

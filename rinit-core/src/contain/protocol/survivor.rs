@@ -50,6 +50,7 @@ fn write_reason(to: &mut Writer, reason: &Reason) {
         | Reason::Traced(signal)
         | Reason::Pending(signal)
         | Reason::NamespaceInit(signal)
+        | Reason::Dropped(signal)
         | Reason::Waits(signal)
         | Reason::Ending(signal) => write_signal(to, *signal),
         Reason::ShellWaits { child, command } | Reason::ShellMayWait { child, command } => {
@@ -93,6 +94,7 @@ fn read_reason(from: &mut Reader<'_>) -> Option<Reason> {
         "traced" => Reason::Traced(signal(from)?),
         "pending" => Reason::Pending(signal(from)?),
         "namespace-init" => Reason::NamespaceInit(signal(from)?),
+        "dropped" => Reason::Dropped(signal(from)?),
         "not-permitted" => Reason::NotPermitted { uid: from.u32()?, our_uid: from.u32()? },
         "ending" => Reason::Ending(signal(from)?),
         "zombie" => Reason::Zombie { parent: from.option(pid)? },
@@ -136,6 +138,7 @@ pub(super) mod tests {
             any_signal().prop_map(Reason::Traced),
             any_signal().prop_map(Reason::Pending),
             any_signal().prop_map(Reason::NamespaceInit),
+            any_signal().prop_map(Reason::Dropped),
             any::<(u32, u32)>().prop_map(|(uid, our_uid)| Reason::NotPermitted { uid, our_uid }),
             any_signal().prop_map(Reason::Ending),
             prop::option::of(any_pid()).prop_map(|parent| Reason::Zombie { parent }),

@@ -2,7 +2,9 @@
 
 use super::init_program::InitProgram;
 use crate::pid::{Pid, PidMap, PidSet};
+use crate::signal::Signal;
 use crate::survivor::judge::{Fate, Judgement, STOP_LIMIT};
+use crate::survivor::reason::Reason;
 
 /// What is known of one process.
 #[derive(Debug, Clone)]
@@ -68,37 +70,53 @@ pub(super) fn of_container(members: &PidMap<Member>, first: Pid) -> Outcome {
     let Some(member) = members.get(&first) else { return Outcome::unknown(Vec::new()) };
     match &member.init {
         Some(init) => under_init(members, first, init),
-        None => alone(first, member.judgement.fate),
+        None => alone(members, first, member.judgement.fate),
     }
 }
 
-fn alone(pid: Pid, fate: Fate) -> Outcome {
+fn alone(members: &PidMap<Member>, pid: Pid, fate: Fate) -> Outcome {
     match fate {
         Fate::Exits => Outcome::stops(),
         Fate::Stays => Outcome::stays(vec![pid]),
-        Fate::Unknown => Outcome::unknown(vec![pid]),
+        Fate::Unknown => Outcome::unknown(frozen_first(members, pid)),
     }
+}
+
+/// A process that may wait for its children, after those of them that cannot act before they are thawed.
+fn frozen_first(members: &PidMap<Member>, pid: Pid) -> Vec<Pid> {
+    let is_frozen = |pid: &Pid| members.get(pid).is_some_and(|member| member.judgement.reason == Reason::Frozen);
+    let mut named: Vec<Pid> = below(members, pid).into_iter().filter(is_frozen).collect();
+    named.push(pid);
+    named
 }
 
 fn under_init(members: &PidMap<Member>, first: Pid, init: &InitProgram) -> Outcome {
     let Some(main) = main_of(members, first) else {
         return if init.pauses && !init.is_unclear { Outcome::stops() } else { Outcome::unknown(vec![first]) };
     };
-    if init.pauses || init.signal.is_none() {
+    if init.pauses {
         return Outcome::unknown(vec![main]);
+    }
+    if init.signal.is_none() {
+        // It drops the signal, and nothing below gets it.
+        return Outcome::stays(vec![first]);
     }
     let others = || below(members, first).into_iter().filter(|pid| *pid != main && !members[pid].has_exited);
     let main_member = &members[&main];
     // rinit lets a stopped process go on once it has sent the signal.
     let fate = match main_member.judgement.fate {
         Fate::Stays if init.is_rinit && main_member.judgement.reason.code() == "stopped" => Fate::Unknown,
+        // Main ignores what the rule makes of SIGTERM: it counts as not asked, and the last call sends it SIGTERM.
+        Fate::Stays if init.is_rinit && init.signal != Some(Signal::TERM) && ignores(&main_member.judgement.reason) => {
+            Fate::Unknown
+        }
         fate => fate,
     };
     match fate {
         _ if init.is_unclear && fate != Fate::Unknown => Outcome::unknown(vec![main]),
         Fate::Unknown => {
             // An init below: `rinit sh -c tini ...` and the like are not followed.
-            Outcome::unknown(vec![main])
+            Outcome::unknown(frozen_first(members, main))
         }
         Fate::Exits if !init.is_rinit => Outcome::stops(),
         Fate::Exits => {
@@ -118,6 +136,10 @@ fn under_init(members: &PidMap<Member>, first: Pid, init: &InitProgram) -> Outco
             Outcome::stays(culprits)
         }
     }
+}
+
+fn ignores(reason: &Reason) -> bool {
+    matches!(reason, Reason::Ignores(_) | Reason::IgnoredByDefault(_))
 }
 
 /// The program that an init has started: its oldest child. All others are started by it, or by `docker exec`, later.

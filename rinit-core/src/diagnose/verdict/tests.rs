@@ -1,8 +1,6 @@
 //! Verdicts over made-up trees.
 
 use super::*;
-use crate::signal::Signal;
-use crate::survivor::reason::Reason;
 
 const TERM: Signal = Signal::TERM;
 
@@ -23,6 +21,10 @@ fn init(is_rinit: bool) -> InitProgram {
 
 /// Processes as number, parent, and what SIGTERM does. The first one is an init, or not.
 fn tree(program: Option<InitProgram>, rows: &[(i32, i32, Fate)]) -> Outcome {
+    of_container(&members(program, rows), Pid::INIT)
+}
+
+fn members(program: Option<InitProgram>, rows: &[(i32, i32, Fate)]) -> PidMap<Member> {
     let member = |(number, parent, fate): &(i32, i32, Fate)| {
         let reason = match fate {
             Fate::Exits => Reason::Ending(TERM),
@@ -34,7 +36,7 @@ fn tree(program: Option<InitProgram>, rows: &[(i32, i32, Fate)]) -> Outcome {
         let start_ticks = (*number).try_into().unwrap();
         (pid(*number), Member { ppid: Pid::new(*parent), start_ticks, has_exited: false, judgement, init })
     };
-    of_container(&rows.iter().map(member).collect(), Pid::INIT)
+    rows.iter().map(member).collect()
 }
 
 #[track_caller]
@@ -71,7 +73,28 @@ fn under_an_init_main_decides() {
     let unclear = Some(InitProgram { is_unclear: true, ..init(false) });
     is(&tree(unclear, &[(1, 0, Unknown), (2, 1, Exits)]), None, &[2]);
     let dropping = Some(InitProgram { signal: None, ..init(true) });
-    is(&tree(dropping, &[(1, 0, Unknown), (2, 1, Exits)]), None, &[2]);
+    is(&tree(dropping, &[(1, 0, Unknown), (2, 1, Exits)]), Some(false), &[1]);
+}
+
+/// A main that ignores the signal in place of TERM counts as not asked, and gets TERM by the last call, after 8 s.
+#[test]
+fn under_rinit_the_last_call_may_stop_what_ignores_another_signal() {
+    use Fate::{Stays, Unknown};
+    let rows = [(1, 0, Unknown), (2, 1, Stays)];
+    let with = |is_rinit, signal| tree(Some(InitProgram { signal: Some(signal), ..init(is_rinit) }), &rows);
+    is(&with(true, Signal::INT), None, &[2]);
+    is(&with(true, TERM), Some(false), &[2]);
+    is(&with(false, Signal::INT), Some(false), &[2]);
+}
+
+#[test]
+fn what_is_frozen_is_named_before_the_process_that_may_wait_for_it() {
+    use Fate::{Stays, Unknown};
+    for (program, waiting) in [(None, 1), (Some(init(false)), 2), (Some(init(true)), 2)] {
+        let mut members = members(program, &[(1, 0, Unknown), (2, 1, Unknown), (3, 2, Unknown), (4, 3, Stays)]);
+        members.get_mut(&pid(4)).unwrap().judgement.reason = Reason::Frozen;
+        is(&of_container(&members, Pid::INIT), None, &[4, waiting]);
+    }
 }
 
 #[test]
