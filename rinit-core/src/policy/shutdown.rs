@@ -59,7 +59,7 @@ pub struct ShutdownConfig {
     /// stop runs under another process's clock.
     pub drain: Option<Duration>,
     /// Time from the stop request to TERM for all that were not asked yet. `None`: four fifths of the limit, or eight seconds
-    /// if the limit is not known.
+    /// if the limit is not known. Never before main was asked.
     pub last_call: Option<Duration>,
     /// What happens to the other processes when main has exited.
     pub on_main_exit: OnMainExit,
@@ -440,17 +440,31 @@ impl Shutdown {
                 self.kill_no_later_than(now.checked_add(grace));
                 self.call_no_later_than(self.last_call(now, grace));
             }
-            None => self.call_no_later_than(self.last_call(now, LAST_CALL * 5 / 4)),
+            None => {
+                // The runtime counts from the request. A delay as long as this time shows that its limit is longer than
+                // Docker's: main then has the time alone, as without a delay.
+                let within_delay = self.config.stop_delay >= LAST_CALL;
+                let at = if within_delay { now.checked_add(LAST_CALL) } else { self.since_request(LAST_CALL, now) };
+                self.call_no_later_than(match self.config.last_call {
+                    Some(time) => self.since_request(time, now),
+                    None => at.filter(|_| self.asks_others()),
+                });
+            }
         }
     }
 
     /// The last call of a time that began now and ends at a limit.
     fn last_call(&self, now: Duration, limit: Duration) -> Option<Duration> {
         match self.config.last_call {
-            Some(time) => now.checked_add(time),
+            Some(time) => self.since_request(time, now),
             None if self.asks_others() => now.checked_add(limit * 4 / 5),
             None => None,
         }
+    }
+
+    /// That time after the stop request, but not before now: main has just been asked, or has exited.
+    fn since_request(&self, time: Duration, now: Duration) -> Option<Duration> {
+        self.stop_requested.unwrap_or(now).checked_add(time).map(|at| at.max(now))
     }
 
     fn call_no_later_than(&mut self, at: Option<Duration>) {
@@ -551,8 +565,7 @@ impl Shutdown {
 
     fn limit_drain(&mut self, now: Duration, drain: Duration) {
         self.kill_no_later_than(now.checked_add(drain));
-        let called_since = if self.config.last_call.is_some() { self.began } else { now };
-        self.call_no_later_than(self.last_call(called_since, drain));
+        self.call_no_later_than(self.last_call(now, drain));
     }
 
     fn ask_from_the_top(&mut self, now: Duration, actions: &mut Vec<ShutdownAction>) {
