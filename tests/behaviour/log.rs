@@ -110,7 +110,8 @@ fn json_lines_have_their_fields() {
         "{survivors:?} {lines:#?}"
     );
     assert!(
-        select("remaining", ".step, .processes, .main_exit_status").contains(&"\"kill\",1,138".to_owned()),
+        select("remaining", ".step, .processes, .main_exit_status, .limit")
+            .contains(&"\"kill\",1,138,\"drain\"".to_owned()),
         "{lines:#?}"
     );
     assert_eq!(select("signal-sent", ".signal").last().map(String::as_str), Some("\"SIGKILL\""));

@@ -14,7 +14,7 @@ fn a_main_that_ignores_term_is_named_and_killed_when_the_grace_time_is_over() {
         let finished = running.finished();
         assert_eq!(finished.code, 137);
         let said = finished.err.join("\n");
-        let killing = said.find("killing (SIGKILL) 1 process").expect("the heading");
+        let killing = said.find("time is up (--grace), killing (SIGKILL) 1 process").expect("the heading");
         assert!(said.rfind("ignores SIGTERM").is_some_and(|at| at > killing), "{said}");
         assert!(said.contains("ignore TERM' state S"), "the command is named: {said}");
         assert_eq!(running.left().len(), 0);
@@ -151,6 +151,8 @@ fn a_refused_signal_is_reported_once_and_the_stop_goes_on() {
         let main = finished.err.iter().filter(|line| line.contains("to pid 2: it runs as uid 65534")).count();
         assert_eq!(main, 1, "said once for main: {said}");
         assert!(said.contains("CAP_KILL") && said.contains("that rinit cannot terminate"), "{said}");
+        // Main was not asked, and it got no signal that a rewrite could replace.
+        assert!(!said.contains("asked to stop (SIGTERM") && !said.contains("rewrite it"), "{said}");
         wait_until("the kernel to end the namespace", || running.left().is_empty());
     }
 }

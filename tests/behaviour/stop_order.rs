@@ -106,6 +106,8 @@ fn a_helper_that_ignores_term_does_not_cost_main_its_status() {
     let finished = running.finished();
     assert_eq!(finished.code, 143, "{:?}", finished.err);
     assert!(finished.err.iter().any(|line| line.contains("ignores SIGTERM")), "{:?}", finished.err);
+    let killing = "no process that remains can act on SIGTERM, killing (SIGKILL) 1 process:";
+    assert!(finished.err.iter().any(|line| line.contains(killing)), "{:?}", finished.err);
 }
 
 #[test]
@@ -128,6 +130,10 @@ fn helpers_that_finish_are_killed_at_an_explicit_limit() {
         running.signal(15);
         let finished = running.finished();
         assert_eq!(finished.code, 143);
+        let said = finished.err.join("\n");
+        // The helper gets TERM first, and the heading says so.
+        assert!(said.contains("time is up (--grace), asking (SIGTERM) 1 process, SIGKILL in 100 ms:"), "{said}");
+        assert!(!said.contains("killing (SIGKILL)"), "{said}");
         assert!(running.left().is_empty());
     });
 }

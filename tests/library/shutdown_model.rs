@@ -170,6 +170,7 @@ impl World {
             }
             ShutdownAction::TerminateAll => {
                 assert!(self.last_call_is_due(), "the last call comes too early");
+                assert!(!self.main_alive || self.main_asked_at.is_some(), "main goes first");
                 assert_eq!(self.killed_at, None, "asked after KILL");
                 self.others_asked = true;
             }
@@ -207,16 +208,28 @@ impl World {
         if let Some(grace) = self.config.grace {
             self.grace_due = earlier(self.grace_due, Some(at + grace));
         }
-        let limit = self.config.grace.unwrap_or(Duration::from_secs(10));
-        let time = self.config.last_call.unwrap_or(limit * 4 / 5);
-        self.last_call_due = earlier(self.last_call_due, Some(at + time));
+        let default = Duration::from_secs(8);
+        let due = match (self.config.last_call, self.config.grace) {
+            (Some(time), _) => self.since_request(time, at),
+            (None, Some(grace)) => at + grace * 4 / 5,
+            (None, None) if self.config.stop_delay < default => self.since_request(default, at),
+            (None, None) => at + default,
+        };
+        self.last_call_due = earlier(self.last_call_due, Some(due));
+    }
+
+    /// A time that is due that long after the stop request, and not before main was asked or has exited.
+    fn since_request(&self, time: Duration, at: Duration) -> Duration {
+        at.max(self.stop_came_at.unwrap_or(at) + time)
     }
 
     fn last_call_is_due(&self) -> bool {
         let drain = self.config.drain.unwrap_or(Duration::from_secs(10));
-        let of_drain = self.drain_began().map(|began| began + self.config.last_call.unwrap_or(drain * 4 / 5));
-        let since_stop = self.stop_came_at.zip(self.config.last_call).map(|(at, time)| at + time);
-        let due = [self.last_call_due, of_drain, since_stop].into_iter().flatten().min();
+        let of_drain = self.drain_began().map(|began| match self.config.last_call {
+            Some(time) => began + time,
+            None => began + drain * 4 / 5,
+        });
+        let due = earlier(self.last_call_due, of_drain);
         due.is_some_and(|due| self.now >= due)
     }
 

@@ -150,6 +150,24 @@ fn the_last_call_has_a_time_of_its_own() {
 }
 
 #[test]
+fn the_last_call_counts_from_the_stop_request() {
+    let called_at = |delay: u64, last_call: Option<Duration>| {
+        let mut run = Run::new(config(|config| (config.stop_delay, config.last_call) = (seconds(delay), last_call)));
+        assert_eq!(run.term(1).len(), 1);
+        loop {
+            let (at, actions) = run.next();
+            if actions.contains(&ShutdownAction::TerminateAll) {
+                return at;
+            }
+        }
+    };
+    assert_eq!(called_at(3, None), seconds(9), "before Docker's KILL at 11 s");
+    assert_eq!(called_at(10, None), seconds(19), "a limit beyond Docker's: main has its time alone");
+    assert_eq!(called_at(3, Some(seconds(5))), seconds(6));
+    assert_eq!(called_at(3, Some(seconds(2))), seconds(4), "never before main was asked");
+}
+
+#[test]
 fn wait_asks_no_process_until_a_stop() {
     let mut run = Run::new(config(|config| config.on_main_exit = OnMainExit::Wait));
     assert_eq!(run.reaped(true, false, 1), []);

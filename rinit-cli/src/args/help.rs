@@ -14,7 +14,7 @@ rinit: the init process for containers
 Usage: rinit [OPTIONS] [--] PROGRAM [ARGS...]
   -r, --rewrite FROM=TO  forward signal FROM as TO; FROM= drops it
   -g, --to main|group|all  -g and group: main's process group gets the signals
-      --grace TIME       kill what remains TIME after a stop was requested
+      --grace TIME       kill what remains TIME after main got the stop signal
       --drain TIME       kill what remains TIME after main's exit (default 10s)
       --stop-delay TIME  hold the first stop signal back for TIME
       --stop-signal SIG  SIG requests a stop, as TERM, INT and QUIT do
@@ -48,10 +48,10 @@ Signals
 Stopping
       --stop-signal SIG   SIG requests a stop, as TERM, INT and QUIT do
       --stop-delay TIME   hold the first stop signal back for TIME
-      --grace TIME        kill what remains TIME after the stop signal
+      --grace TIME        kill what remains TIME after main got the stop signal
       --last-call TIME    TERM to all not asked yet (default: 4/5 of limit)
       --on-main-exit HOW  drain (default): TERM to others; wait: no TERM before
-                          a stop; finish: no TERM at all; exit: leave them
+                          a stop; finish: no TERM before the limit; exit: leave
       --drain TIME        kill what remains TIME after main's exit (default 10s)
 Starting
       --user USER[:GROUP] run main as this user, permanently

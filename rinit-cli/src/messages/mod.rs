@@ -6,7 +6,7 @@ use crate::args::{LogFormat, Options};
 use record::{Level, Record};
 use rinit_core::diagnose::Survivor;
 use rinit_core::init::{Event, NextStep, WithheldReason};
-use rinit_core::policy::ForwardTo;
+use rinit_core::policy::{ForwardTo, KillLimit};
 use rinit_core::{Error, ExitStatus, Pid, Signal, SignalSet};
 use std::fmt::Arguments;
 use std::time::Duration;
@@ -158,8 +158,16 @@ pub(crate) fn warn(event: &Event, print: &mut dyn FnMut(Arguments<'_>)) -> bool 
 fn describe(event: &Event, write: &mut dyn FnMut(Record)) {
     let record = |level, name, message| Record::new(level, name, message);
     write(match event {
-        Event::Remaining { next, main, kill_in, survivors, more } => {
-            remaining(*next, *main, *kill_in, survivors, *more, write);
+        Event::Remaining { next, main, kill_in, limit, main_refused, survivors, more } => {
+            let stop = Stop {
+                next: *next,
+                main: *main,
+                main_refused: *main_refused,
+                kill_in: *kill_in,
+                limit: *limit,
+                count: survivors.len() + more,
+            };
+            remaining(stop, survivors, *more, write);
             return;
         }
         Event::NotPermitted { pid, signal, uid } => {
@@ -224,25 +232,36 @@ fn describe(event: &Event, write: &mut dyn FnMut(Record)) {
     });
 }
 
-fn remaining(
+/// Where a stop stands.
+#[derive(Debug, Clone, Copy)]
+struct Stop {
     next: NextStep,
     main: Option<ExitStatus>,
+    main_refused: bool,
     kill_in: Option<Duration>,
-    survivors: &[Survivor],
-    more: usize,
-    write: &mut dyn FnMut(Record),
-) {
-    let count = survivors.len() + more;
-    let step = match next {
+    limit: Option<KillLimit>,
+    count: usize,
+}
+
+fn remaining(stop: Stop, survivors: &[Survivor], more: usize, write: &mut dyn FnMut(Record)) {
+    let Stop { main, kill_in, limit, count, .. } = stop;
+    let step = match stop.next {
         NextStep::Terminate => "terminate",
         NextStep::LastCall => "last-call",
         NextStep::Kill => "kill",
+        NextStep::TerminateThenKill => "terminate-then-kill",
         NextStep::Leave => "leave",
         _ => "wait",
     };
-    let heading = Record::new(Level::Warning, "remaining", heading(next, main, kill_in, count));
+    let heading = Record::new(Level::Warning, "remaining", heading(stop));
     let heading = heading.text("step", step).number("processes", count);
     let heading = if let Some(time) = kill_in { heading.seconds("kill_in", time) } else { heading };
+    let heading = match limit {
+        Some(KillLimit::Grace) => heading.text("limit", "grace"),
+        Some(KillLimit::Drain) => heading.text("limit", "drain"),
+        Some(_) => heading.text("limit", "default-drain"),
+        None => heading,
+    };
     write(if let Some(status) = main { heading.number("main_exit_status", status.exit_code()) } else { heading });
     for survivor in survivors {
         let record = Record::new(Level::Warning, "survivor", format!("  {survivor}")).pid("pid", survivor.pid);
@@ -286,7 +305,8 @@ fn processes(count: usize) -> String {
 }
 
 /// What happened before, how many processes are left, and what becomes of them.
-fn heading(next: NextStep, main: Option<ExitStatus>, kill_in: Option<Duration>, count: usize) -> String {
+fn heading(stop: Stop) -> String {
+    let Stop { next, main, main_refused, kill_in, limit, count } = stop;
     let before = match main {
         Some(status) => format!("main {}; ", exited(status)),
         None => String::new(),
@@ -294,19 +314,36 @@ fn heading(next: NextStep, main: Option<ExitStatus>, kill_in: Option<Duration>, 
     let those = processes(count);
     let are = if count == 1 { "is" } else { "are" };
     let running = format!("{before}{those} {are} still running");
-    let limit = match kill_in {
-        Some(time) => format!("SIGKILL follows in {:.0} s (--grace, --drain)", time.as_secs_f32().ceil()),
+    let kill_in = kill_in.unwrap_or_default();
+    let milliseconds = kill_in.as_millis();
+    let name = match limit {
+        Some(KillLimit::Grace) => "--grace",
+        Some(KillLimit::Drain) => "--drain",
+        _ => "after 10 s, --drain",
+    };
+    let follows = match limit {
+        Some(_) => format!("SIGKILL follows in {:.0} s ({name})", kill_in.as_secs_f32().ceil()),
         None => "no SIGKILL follows without --grace".to_owned(),
     };
     match next {
-        NextStep::Terminate => format!("{running}, asked to stop (SIGTERM, from the top); {limit}:"),
-        NextStep::LastCall => format!("{running} after the last call (SIGTERM to all, --last-call); {limit}:"),
-        NextStep::Kill => format!("{before}time is up (--grace, --drain), killing (SIGKILL) {those}:"),
+        NextStep::Terminate if main_refused => format!("{running}; {follows}:"),
+        NextStep::Terminate => format!("{running}, asked to stop (SIGTERM, from the top); {follows}:"),
+        NextStep::LastCall => format!("{running} after the last call (SIGTERM to all, --last-call); {follows}:"),
+        NextStep::Kill if limit.is_none() => {
+            format!("{before}no process that remains can act on SIGTERM, killing (SIGKILL) {those}:")
+        }
+        NextStep::Kill => format!("{before}time is up ({name}), killing (SIGKILL) {those}:"),
+        NextStep::TerminateThenKill if limit.is_none() => {
+            format!("{before}asking (SIGTERM) {those}, SIGKILL in {milliseconds} ms:")
+        }
+        NextStep::TerminateThenKill => {
+            format!("{before}time is up ({name}), asking (SIGTERM) {those}, SIGKILL in {milliseconds} ms:")
+        }
         NextStep::Leave => format!("{before}leaving {those} that rinit cannot terminate:"),
-        _ if main.is_none() => format!(
-            "still waiting for {those}; {limit}; if main stops on another signal than it got, rewrite it (-r TERM=INT):"
+        _ if main.is_none() && !main_refused => format!(
+            "still waiting for {those}; {follows}; if main stops on another signal than it got, rewrite it (-r TERM=INT):"
         ),
-        _ => format!("{before}still waiting for {those}; {limit}:"),
+        _ => format!("{before}still waiting for {those}; {follows}:"),
     }
 }
 
@@ -331,6 +368,39 @@ fn reason(why: WithheldReason) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_limit_that_counts_is_named() {
+        let line = |next, limit: Option<KillLimit>| {
+            let kill_in = limit.map(|_| Duration::from_millis(1900));
+            heading(Stop { next, main: Some(ExitStatus::Code(0)), main_refused: false, kill_in, limit, count: 1 })
+        };
+        for (limit, name) in [
+            (KillLimit::Grace, "(--grace)"),
+            (KillLimit::Drain, "(--drain)"),
+            (KillLimit::DefaultDrain, "(after 10 s, --drain)"),
+        ] {
+            let follows = line(NextStep::Terminate, Some(limit));
+            assert!(follows.ends_with(&format!("; SIGKILL follows in 2 s {name}:")), "{follows}");
+            let killing = line(NextStep::Kill, Some(limit));
+            assert!(killing.ends_with(&format!("; time is up {name}, killing (SIGKILL) 1 process:")), "{killing}");
+        }
+        assert!(line(NextStep::Wait, None).ends_with("; no SIGKILL follows without --grace:"));
+        assert!(line(NextStep::Kill, None).contains("no process that remains can act on SIGTERM"));
+    }
+
+    #[test]
+    fn a_main_that_was_refused_was_not_asked() {
+        let line =
+            |next, main_refused| heading(Stop { next, main: None, main_refused, kill_in: None, limit: None, count: 2 });
+        assert!(line(NextStep::Terminate, false).contains("asked to stop"));
+        assert!(line(NextStep::Wait, false).contains("rewrite it"));
+        assert_eq!(
+            line(NextStep::Terminate, true),
+            "2 processes are still running; no SIGKILL follows without --grace:"
+        );
+        assert_eq!(line(NextStep::Wait, true), "still waiting for 2 processes; no SIGKILL follows without --grace:");
+    }
 
     #[test]
     fn a_command_line_as_a_name_gets_a_hint() {

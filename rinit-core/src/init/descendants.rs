@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::exit_status::ExitStatus;
 use crate::pid::{Pid, PidMap, PidSet};
 use crate::policy::order::{self, Facts, OnTerm};
+use crate::policy::shutdown::{KILL_AGAIN_AFTER, KillLimit};
 use crate::process::partners::Partners;
 use crate::process::signal::{Delivery, signal_process};
 use crate::process::walk::{self, descendants, descendants_within};
@@ -42,6 +43,8 @@ pub(super) struct Stage {
     pub(super) next: NextStep,
     pub(super) main: Option<ExitStatus>,
     pub(super) kill_in: Option<Duration>,
+    pub(super) limit: Option<KillLimit>,
+    pub(super) main_refused: bool,
 }
 
 /// What is known of a process that was asked to stop.
@@ -204,7 +207,7 @@ impl Descendants {
     }
 
     fn report_list(&self, stage: Stage, list: &[Process], observers: &mut Observers) {
-        let Stage { next, main, kill_in } = stage;
+        let Stage { next, main, kill_in, limit, main_refused } = stage;
         let mut gatherer = Gatherer::new();
         let describe = |process| self.describe(&mut gatherer, process);
         let mut survivors: Vec<_> = list.iter().take(DESCRIBED).filter_map(describe).collect();
@@ -212,7 +215,7 @@ impl Descendants {
         let more = list.len().saturating_sub(DESCRIBED);
         // Those that were listed may have exited before they could be described.
         if !survivors.is_empty() || more > 0 {
-            observers.emit(Event::Remaining { next, main, kill_in, survivors, more });
+            observers.emit(Event::Remaining { next, main, kill_in, limit, main_refused, survivors, more });
         }
     }
 
@@ -399,14 +402,16 @@ impl Descendants {
     /// Names the processes that remain, then kills each that was sent TERM. One that was not, because it was born since, is
     /// sent TERM now and killed by [`Descendants::kill_remaining`].
     pub(super) fn kill(&mut self, stage: Stage, observers: &mut Observers) -> Result<(), Error> {
-        let list = self.living()?;
-        self.report_list(stage, &list, observers);
-        for process in &list {
-            if self.was_sent_term(process) {
-                self.kill_one(process, observers);
-            } else {
-                self.terminate_one(process, observers);
-            }
+        let (asked, others): (Vec<_>, Vec<_>) =
+            self.living()?.into_iter().partition(|process| self.was_sent_term(process));
+        self.report_list(stage, &asked, observers);
+        let later = Stage { next: NextStep::TerminateThenKill, kill_in: Some(KILL_AGAIN_AFTER), ..stage };
+        self.report_list(later, &others, observers);
+        for process in &asked {
+            self.kill_one(process, observers);
+        }
+        for process in &others {
+            self.terminate_one(process, observers);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
 use crate::policy::forwarding::ForwardTo;
+use crate::policy::shutdown::KillLimit;
 use crate::signal::Signal;
 use crate::signal::received::ReceivedSignal;
 use crate::survivor::Survivor;
@@ -65,6 +66,10 @@ pub enum Event {
         main: Option<ExitStatus>,
         /// How long until they are killed, if they will be.
         kill_in: Option<Duration>,
+        /// The limit at which they are killed. `None` with [`NextStep::Kill`]: none of them can act on TERM.
+        limit: Option<KillLimit>,
+        /// Main remains, and may not be signalled: it was not asked.
+        main_refused: bool,
         /// The first of them, each with the reason why it is still there.
         survivors: Vec<Survivor>,
         /// How many there are beyond those.
@@ -148,6 +153,8 @@ pub enum NextStep {
     LastCall,
     /// They are killed.
     Kill,
+    /// The time is up, and they were not asked before: they get TERM now, and KILL in the next round.
+    TerminateThenKill,
     /// Nothing: rinit waits for them.
     Wait,
     /// rinit exits without them, because it cannot terminate them.

@@ -299,7 +299,13 @@ impl Supervisor {
 
     fn stage(&self, next: NextStep) -> Stage {
         let kill_in = self.shutdown.kill_at().map(|at| at.saturating_sub(self.now()));
-        Stage { next, main: self.main.status, kill_in }
+        Stage {
+            next,
+            main: self.main.status,
+            kill_in,
+            limit: self.shutdown.kill_limit(),
+            main_refused: self.main_refused && self.main.is_alive(),
+        }
     }
 
     fn terminate(&mut self, ask: fn(&mut Descendants, &mut Observers) -> Result<(), Error>) {

@@ -5,4 +5,4 @@ pub(crate) mod order;
 pub(crate) mod shutdown;
 
 pub use forwarding::{ForwardFilter, ForwardTo};
-pub use shutdown::{OnMainExit, Shutdown, ShutdownAction, ShutdownConfig, ShutdownInput, StopStep};
+pub use shutdown::{KillLimit, OnMainExit, Shutdown, ShutdownAction, ShutdownConfig, ShutdownInput, StopStep};

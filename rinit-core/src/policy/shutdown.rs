@@ -31,7 +31,8 @@ pub enum OnMainExit {
     Drain,
     /// They are waited for, and get TERM only when a stop is requested: for programs that daemonise or re-exec.
     Wait,
-    /// They are waited for without TERM, also in a stop: only main is asked. They get KILL at an explicit limit.
+    /// They are waited for without TERM before the limit, also in a stop: only main is asked. At an explicit limit they get
+    /// TERM, and KILL in the next round.
     Finish,
     /// The init exits at once; as PID 1 this makes the kernel kill them.
     Exit,
@@ -59,7 +60,7 @@ pub struct ShutdownConfig {
     /// stop runs under another process's clock.
     pub drain: Option<Duration>,
     /// Time from the stop request to TERM for all that were not asked yet. `None`: four fifths of the limit, or eight seconds
-    /// if the limit is not known.
+    /// if the limit is not known. Never before main was asked.
     pub last_call: Option<Duration>,
     /// What happens to the other processes when main has exited.
     pub on_main_exit: OnMainExit,
@@ -101,7 +102,7 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_millis(10);
 /// The longest time from an exit to asking the orphans that it left.
 const ASK_AGAIN_WITHIN: Duration = Duration::from_millis(160);
 /// From one KILL to the next, for processes born in between; doubled each time.
-const KILL_AGAIN_AFTER: Duration = Duration::from_millis(100);
+pub(crate) const KILL_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// From an exit to the next KILL, if all processes are to be killed at once.
 const CHECK_AGAIN_AFTER: Duration = Duration::from_millis(10);
 /// From the first KILL to leaving behind processes that KILL does not terminate: stuck in the kernel, or of another user.
@@ -194,6 +195,22 @@ pub enum StopStep {
     Wait,
 }
 
+/// The limit that KILL comes from.
+///
+/// ```
+/// assert_ne!(rinit_core::policy::KillLimit::Drain, rinit_core::policy::KillLimit::DefaultDrain);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KillLimit {
+    /// [`ShutdownConfig::grace`], or [`ShutdownInput::Grace`].
+    Grace,
+    /// [`ShutdownConfig::drain`].
+    Drain,
+    /// The ten seconds of a drain for which nothing is configured.
+    DefaultDrain,
+}
+
 /// The state of a shutdown.
 ///
 /// ```
@@ -219,8 +236,8 @@ pub struct Shutdown {
     draining: bool,
     /// All processes were asked.
     last_called: bool,
-    /// The time of KILL is the drain's default one, which a requested stop under the runtime's clock cancels.
-    kill_at_is_default: bool,
+    /// Where the time of KILL comes from. A requested stop under the runtime's clock cancels the drain's default.
+    kill_limit: Option<KillLimit>,
     /// No process is asked any more before KILL.
     abandoned: bool,
     done: bool,
@@ -260,7 +277,7 @@ impl Shutdown {
             main_exited: false,
             draining: false,
             last_called: false,
-            kill_at_is_default: false,
+            kill_limit: None,
             abandoned: false,
             done: false,
             held: SignalSet::empty(),
@@ -318,6 +335,13 @@ impl Shutdown {
     #[must_use]
     pub const fn kill_at(&self) -> Option<Duration> {
         self.kill_at
+    }
+
+    /// The limit that KILL is due at, or that it was sent at. `None` if there is none, also once KILL was sent because no
+    /// process that remains can act on TERM.
+    #[must_use]
+    pub const fn kill_limit(&self) -> Option<KillLimit> {
+        self.kill_limit
     }
 
     /// True once [`ShutdownAction::Exit`] was given; no action follows.
@@ -420,11 +444,11 @@ impl Shutdown {
             self.examine_after = EXAMINE_AFTER;
             self.examine_at = now.checked_add(EXAMINE_AFTER);
         }
-        if self.kill_at_is_default && self.config.runtime_has_clock {
+        if self.kill_limit == Some(KillLimit::DefaultDrain) && self.config.runtime_has_clock {
             // The drain had begun by itself; from here on the runtime limits it.
             self.kill_at = None;
             self.last_call_at = None;
-            self.kill_at_is_default = false;
+            self.kill_limit = None;
         }
         self.start_clock(now);
         if self.main_exited && !self.draining {
@@ -442,20 +466,34 @@ impl Shutdown {
         self.report_at = now.checked_add(REPORT_AFTER);
         match self.config.grace {
             Some(grace) => {
-                self.kill_no_later_than(now.checked_add(grace));
+                self.kill_no_later_than(now.checked_add(grace), KillLimit::Grace);
                 self.call_no_later_than(self.last_call(now, grace));
             }
-            None => self.call_no_later_than(self.last_call(now, LAST_CALL * 5 / 4)),
+            None => {
+                // The runtime counts from the request. A delay as long as this time shows that its limit is longer than
+                // Docker's: main then has the time alone, as without a delay.
+                let within_delay = self.config.stop_delay >= LAST_CALL;
+                let at = if within_delay { now.checked_add(LAST_CALL) } else { self.since_request(LAST_CALL, now) };
+                self.call_no_later_than(match self.config.last_call {
+                    Some(time) => self.since_request(time, now),
+                    None => at.filter(|_| self.asks_others()),
+                });
+            }
         }
     }
 
     /// The last call of a time that began now and ends at a limit.
     fn last_call(&self, now: Duration, limit: Duration) -> Option<Duration> {
         match self.config.last_call {
-            Some(time) => now.checked_add(time),
+            Some(time) => self.since_request(time, now),
             None if self.asks_others() => now.checked_add(limit * 4 / 5),
             None => None,
         }
+    }
+
+    /// That time after the stop request, but not before now: main has just been asked, or has exited.
+    fn since_request(&self, time: Duration, now: Duration) -> Option<Duration> {
+        self.stop_requested.unwrap_or(now).checked_add(time).map(|at| at.max(now))
     }
 
     fn call_no_later_than(&mut self, at: Option<Duration>) {
@@ -464,9 +502,11 @@ impl Shutdown {
         }
     }
 
-    fn kill_no_later_than(&mut self, at: Option<Duration>) {
-        if self.give_up_at.is_none() {
-            self.kill_at = earlier(self.kill_at, at);
+    fn kill_no_later_than(&mut self, at: Option<Duration>, limit: KillLimit) {
+        let sooner = at.is_some_and(|at| self.kill_at.is_none_or(|present| at < present));
+        if self.give_up_at.is_none() && sooner {
+            self.kill_at = at;
+            self.kill_limit = Some(limit);
         }
     }
 
@@ -539,13 +579,10 @@ impl Shutdown {
                     // The limit is known now.
                     self.last_call_at = None;
                 }
-                self.limit_drain(now, drain);
+                self.limit_drain(now, drain, KillLimit::Drain);
             }
             None if under_runtime_clock || !self.asks_others() => {}
-            None => {
-                self.kill_at_is_default = self.kill_at.is_none();
-                self.limit_drain(now, DRAIN);
-            }
+            None => self.limit_drain(now, DRAIN, KillLimit::DefaultDrain),
         }
         if self.asks_others() {
             self.ask_from_the_top(now, actions);
@@ -554,10 +591,9 @@ impl Shutdown {
         }
     }
 
-    fn limit_drain(&mut self, now: Duration, drain: Duration) {
-        self.kill_no_later_than(now.checked_add(drain));
-        let called_since = if self.config.last_call.is_some() { self.began } else { now };
-        self.call_no_later_than(self.last_call(called_since, drain));
+    fn limit_drain(&mut self, now: Duration, drain: Duration, limit: KillLimit) {
+        self.kill_no_later_than(now.checked_add(drain), limit);
+        self.call_no_later_than(self.last_call(now, drain));
     }
 
     fn ask_from_the_top(&mut self, now: Duration, actions: &mut Vec<ShutdownAction>) {
