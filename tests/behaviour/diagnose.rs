@@ -174,6 +174,7 @@ fn the_diagnosis_as_pid_1_is_none() {
 #[test]
 fn a_container_is_diagnosed_from_outside_by_a_pid() {
     require(namespace::available());
+    require(needs::programs(&["pgrep"]));
     let script = format!(
         "unshare --pid --fork --kill-child --mount-proc -- {0} -- sleep 1000 &
          until pid=$(pgrep -P $! -x rinit); do sleep 0.05; done

@@ -47,10 +47,11 @@ fn every_signal_arrives_once_at_a_group() {
 }
 
 #[test]
-fn real_time_signals_queue_and_come_in_order() {
+fn real_time_signals_queue_and_none_is_lost() {
     let mut running = Rinit::new().probe(&["signals"]).start();
     let main = number_in(&running.out.wait("ready"), "pid");
-    // While rinit stands still they pile up; the kernel then hands out the lowest first, and none is lost.
+    // While rinit stands still they pile up. rinit takes one of each kind in a round, so that a flood of one hides no stop; which of
+    // several kinds main takes first depends on when it gets its turn.
     running.signal(libc::SIGSTOP);
     wait_until("rinit to stand still", || procfs::read(running.pid()).is_some_and(|process| process.state == 'T'));
     for signal in [64, 40, 34, 40, 50, 34, 40] {
@@ -64,6 +65,7 @@ fn real_time_signals_queue_and_come_in_order() {
     assert_eq!(running.wait(), 0);
     let mut all = got(&running, main);
     all.retain(|signal| *signal >= 34);
+    all.sort_unstable();
     assert_eq!(all, [34, 34, 40, 40, 40, 50, 64]);
 }
 
