@@ -90,8 +90,9 @@ fn json_lines_have_their_fields() {
     let options = ["--log-format", "json", "-vvv", "--drain", "200ms"];
     let mut running = Rinit::with(&options).program(&["sh", "-c", script, support::probe_path()]).start();
     running.out.wait("ready");
-    // It terminates the shell. Its standard input stays open meanwhile: at its end the shell might exit first.
+    // It terminates the shell. Its standard input stays open until then: at its end the shell would exit by itself.
     running.signal(10);
+    running.err.wait("main-exited");
     let finished = running.finished();
     let lines = &finished.err;
     let common = "[.schema, (.time | test(\"^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\\\\.[0-9]{3}Z$\")), (.message | length > 0), \
