@@ -1,6 +1,6 @@
 //! The time in which this container could run.
 
-use std::fs;
+use crate::sys::retry::read_text;
 use std::time::{Duration, Instant};
 
 /// How often the clock is read while a deadline is pending. A freeze is measured to that precision.
@@ -65,6 +65,6 @@ impl Clock {
 /// How long this process was ready to run and did not: the second field, in nanoseconds
 /// (`Documentation/scheduler/sched-stats.rst`).
 fn waited_for_processor() -> Option<Duration> {
-    let text = fs::read_to_string("/proc/self/schedstat").ok()?;
+    let text = read_text("/proc/self/schedstat", 256).ok()?;
     text.split_ascii_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
 }

@@ -3,13 +3,12 @@
 use super::event::Event;
 use super::observer::Observers;
 use crate::pid::Pid;
-use crate::regular_file;
-use std::io::Read;
+use crate::sys::retry::read_text;
 use std::path::{Path, PathBuf};
 
 const MOUNT: &str = "/sys/fs/cgroup";
 /// More than either file holds.
-const LARGEST: u64 = 64 << 10;
+const LARGEST: usize = 64 << 10;
 
 /// Where the kernel counts for a memory cgroup: relative to the mount, and within the cgroup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,9 +80,7 @@ fn kills() -> Option<u64> {
 }
 
 fn read(path: &Path) -> Option<String> {
-    let mut text = String::new();
-    regular_file::open(path).ok()?.take(LARGEST).read_to_string(&mut text).ok()?;
-    Some(text)
+    read_text(path, LARGEST).ok()
 }
 
 /// The cgroups in `/proc/self/cgroup`, lines of `ID:CONTROLLERS:PATH`, that may count memory.

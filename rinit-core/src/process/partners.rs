@@ -5,6 +5,7 @@
 
 use super::Process;
 use crate::pid::Pid;
+use crate::sys::retry::read_text;
 use std::path::{Path, PathBuf};
 
 /// Descriptors of a process that are checked for the other end of a terminal.
@@ -68,7 +69,7 @@ fn held_terminals(pid: Pid) -> Vec<PathBuf> {
 
 /// `tty-index` in `/proc/pid/fdinfo/fd`, since Linux 4.14.
 fn terminal_of_master(pid: Pid, fd: i32) -> Option<PathBuf> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/fdinfo/{fd}")).ok()?;
+    let text = read_text(format!("/proc/{pid}/fdinfo/{fd}").as_str(), 4096).ok()?;
     let index: u32 = text.lines().find_map(|line| line.strip_prefix("tty-index:")?.trim().parse().ok())?;
     Some(Path::new("/dev/pts").join(index.to_string()))
 }

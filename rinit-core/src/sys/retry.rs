@@ -1,5 +1,6 @@
 //! Repeats system calls whose failure may be transient.
 
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::io;
 use std::time::Duration;
@@ -20,6 +21,22 @@ pub(crate) fn retry_transient<T>(mut call: impl FnMut() -> io::Result<T>) -> io:
         }
     }
     call()
+}
+
+/// Reads a file to its end, but at most about `most` bytes. std's functions repeat an interrupted call for ever, which the loop of
+/// a PID 1 must not. A FIFO or a device at the path does not block the open.
+pub(crate) fn read_text(path: impl rustix::path::Arg + Copy, most: usize) -> io::Result<String> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let file = retry_transient(|| Ok(rustix::fs::open(path, flags, Mode::empty())?))?;
+    let mut bytes = Vec::new();
+    let mut part = [0; 512];
+    while bytes.len() < most {
+        match retry_transient(|| Ok(rustix::io::read(&file, &mut part[..])?))? {
+            0 => break,
+            count => bytes.extend_from_slice(part.get(..count).unwrap_or_default()),
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
 /// Sleeps, or returns at once if the kernel refuses: std's sleep would panic then, and PID 1 must not. A signal with a handler
