@@ -10,18 +10,8 @@ use std::time::Duration;
 use support::running::{Running, run};
 use tempfile::TempDir;
 
-pub(super) const ALL: &[&Scenario] = &[
-    &CELERY,
-    &CELERY_WITHOUT_EXEC,
-    &CELERY_AND_LAST_CALL,
-    &MARIADB,
-    &TMUX,
-    &TERMINAL,
-    &CRON,
-    &SUPERVISORD,
-    &APACHE,
-    &NPM,
-];
+pub(super) const ALL: &[&Scenario] =
+    &[&CELERY, &CELERY_WITHOUT_EXEC, &MARIADB, &TMUX, &TERMINAL, &CRON, &SUPERVISORD, &APACHE, &NPM];
 
 /// A directory that other users may enter, for programs that change theirs.
 fn directory() -> TempDir {
@@ -109,16 +99,6 @@ static CELERY_WITHOUT_EXEC: Scenario = Scenario {
     right: &[],
     waits: true,
     run: |init, place| celery(init, place, 6, true),
-};
-
-static CELERY_AND_LAST_CALL: Scenario = Scenario {
-    row: "celery with a task of 8 s, `--grace 10s --last-call 9.5s`",
-    needs: has_celery,
-    options: &["--grace", "10s", "--last-call", "9.5s"],
-    places: &[Place::Pid1],
-    right: &[&["tini"]],
-    waits: true,
-    run: |init, place| celery(init, place, 8, false),
 };
 
 /// mysqld_safe ignores TERM, and waits for mariadbd.
@@ -348,7 +328,6 @@ fn speaks(init: &Init, outcome: &Outcome) -> bool {
 super::tests! {
     celery_finishes_its_task: CELERY,
     celery_without_exec_finishes_its_task: CELERY_WITHOUT_EXEC,
-    celery_finishes_a_long_task_before_a_late_last_call: CELERY_AND_LAST_CALL,
     mariadb_below_mysqld_safe_shuts_down: MARIADB,
     program_in_tmux_saves: TMUX,
     program_on_a_recorded_terminal_is_recorded: TERMINAL,
