@@ -36,7 +36,9 @@ fn children_of_a_master_are_left_to_it() {
 
 #[test]
 fn a_reader_of_a_pipe_is_asked_after_its_writer() {
-    let script = format!("sh -c \"{SAVER}\" | sed -u 's/^/log: /' | cat");
+    // It stays for a moment after its last line: a reader is asked when its writer has exited, whatever is left in the pipe.
+    let saver = SAVER.replace("echo saved; exit 0", "echo saved; sleep 0.5; exit 0");
+    let script = format!("sh -c \"{saver}\" | sed -u 's/^/log: /' | cat");
     Rinit::new().shell(&script).everywhere(|mut running| {
         running.out.wait("log: ready");
         running.signal(15);
