@@ -65,6 +65,12 @@ impl Main {
     }
 }
 
+/// Actions that take longer have read more than a few processes.
+const BRIEF_WORK: Duration = Duration::from_millis(10);
+/// How long exited children are reaped after long work, if there are any, before the next timer of the policy. By so much a storm
+/// of exits may delay a timer.
+const REAPING_AFTER_WORK: Duration = Duration::from_millis(100);
+
 /// The loop's state: one thread, one blocking wait.
 pub(super) struct Supervisor {
     pub(super) me: Pid,
@@ -89,6 +95,8 @@ pub(super) struct Supervisor {
     pub(super) stop_signal: Option<Signal>,
     /// Children may have exited that no SIGCHLD announces any more.
     pub(super) children_are_due: bool,
+    /// When the policy's actions last took long.
+    worked_until: Duration,
     clock: Clock,
     priority: Priority,
     round: Round,
@@ -143,6 +151,7 @@ impl Supervisor {
             stop_signal: None,
             // A child that exited before the first wait has left its SIGCHLD pending; the first check needs none.
             children_are_due: true,
+            worked_until: Duration::ZERO,
             clock: Clock::start(),
             priority: Priority::default(),
             asked_main_by: None,
@@ -172,10 +181,17 @@ impl Supervisor {
                 Wake::Controller => self.handle_commands(),
                 Wake::Nothing => {}
             }
-            if self.shutdown.deadline().is_some_and(|at| at <= self.now()) {
+            if self.tick_is_due() {
                 self.inputs.push_back(ShutdownInput::Tick);
             }
-            self.run_inputs();
+            if !self.inputs.is_empty() {
+                let from = self.now();
+                self.run_inputs();
+                let now = self.now();
+                if now.saturating_sub(from) > BRIEF_WORK {
+                    self.worked_until = now;
+                }
+            }
             self.check_start();
             if let Some(error) = self.start_failed.take() {
                 self.foreground.take_back_from(self.main.pid);
@@ -183,6 +199,15 @@ impl Supervisor {
             }
         }
         Ok(self.report())
+    }
+
+    /// True if a timer of the policy is due, and exited children have had their turn since the last long work. An action may read
+    /// every process in /proc, zombies among them: after a stop of thousands the next timer is due before more than a batch of them
+    /// is reaped.
+    fn tick_is_due(&self) -> bool {
+        let Some(deadline) = self.shutdown.deadline() else { return false };
+        let now = self.now();
+        deadline <= now && !(self.children_are_due && now < self.worked_until + REAPING_AFTER_WORK)
     }
 
     /// Main is its program: what is needed only later is prepared now, beside its first steps.
