@@ -243,13 +243,13 @@ mod tests {
 
     #[test]
     fn a_thread_in_sigwait_is_seen_with_and_without_its_wait_channel() {
-        let (tell, told) = std::sync::mpsc::channel();
+        let (sender, receiver) = std::sync::mpsc::channel();
         let waits = std::thread::spawn(move || {
-            tell.send(Pid::from(rustix::thread::gettid())).unwrap();
-            // Nobody sends it; blocked or not, it is waited for.
+            sender.send(Pid::from(rustix::thread::gettid())).unwrap();
+            // No process sends it. sigtimedwait waits for it, whether it is blocked or not.
             sys::sigtimedwait(SignalSet::only(Signal::RTMAX), Some(Duration::from_secs(20)))
         });
-        let (me, thread) = (Pid::from(rustix::process::getpid()), told.recv().unwrap());
+        let (me, thread) = (Pid::from(rustix::process::getpid()), receiver.recv().unwrap());
         let mut reader = Reader::new();
         let mut bounded = BoundedReader::new();
         crate::test_support::eventually("the system call", || calls_sigtimedwait(&mut bounded, me, thread).is(&true));
