@@ -48,8 +48,9 @@ fn a_process_that_refuses_below_a_handler_is_a_note_with_the_reason() {
     require(namespace::available());
     let (rinit, probe) = (rinit(), probe_path());
     let script = format!(
-        "trap 'exit 0' TERM; {probe} ignore TERM & {probe} block TERM & {probe} sleep & stopped=$!
-         until [ $(pgrep -c .) -ge 4 ]; do sleep 0.05; done; kill -STOP $stopped
+        "trap 'exit 0' TERM; {probe} ignore TERM & ignores=$!; {probe} block TERM & blocks=$!; {probe} sleep & stopped=$!
+         until grep -qs '^SigIgn:.*4...$' /proc/$ignores/status && grep -qs '^SigBlk:.*4...$' /proc/$blocks/status &&
+             grep -qs '^Name:.probe' /proc/$stopped/status; do sleep 0.05; done; kill -STOP $stopped
          {rinit} --diagnose; status=$?; {rinit} --diagnose --json; exit $status"
     );
     let finished = under_a_shell(&script);
@@ -106,7 +107,7 @@ fn a_trap_behind_a_command_in_the_foreground_is_found_in_dash() {
         let mut command = Command::new("dash");
         // The shell that is judged is PID 1. The diagnosis is started before, and waits for the child.
         let rinit = rinit();
-        let wait = "until pgrep -x sleep >/dev/null; do sleep 0.05; done";
+        let wait = "until grep -qsx sleep /proc/[0-9]*/comm; do sleep 0.05; done";
         command.args(["-c", &format!("(trap '' INT QUIT; {wait}; sleep 0.3; exec {rinit} --diagnose) & {script}")]);
         let finished = run(namespace::as_pid_1(&command));
         finished.out.join("\n")

@@ -245,13 +245,14 @@ fn the_foreground_of_a_terminal() {
 pub(crate) fn as_a_shell() {
     let tty = || OwnedFd::from(File::options().read(true).write(true).open("/dev/tty").expect("a terminal"));
     let reaper = Reaper::exclusive().expect("reaper");
+    // The third field after the name is the process group, the sixth the terminal's foreground group (proc_pid_stat(5)).
+    let fields = "set -- $(sed 's/.*) //' /proc/$$/stat);";
     // A background process's read would stop it: the job has the foreground from its first instruction.
-    let mut job = reaper
-        .spawn(&shell("test $(ps -o tpgid= -p $$) -eq $(ps -o pgid= -p $$) && exit 3").terminal(tty()))
-        .expect("spawn");
+    let foreground = format!("{fields} test $6 -eq $3 && exit 3");
+    let mut job = reaper.spawn(&shell(&foreground).terminal(tty())).expect("spawn");
     assert_eq!(job.wait().expect("wait"), ExitStatus::Code(3));
     // Without it the job is in the background.
-    let mut job = reaper.spawn(&shell("test $(ps -o tpgid= -p $$) -ne $(ps -o pgid= -p $$)")).expect("spawn");
+    let mut job = reaper.spawn(&shell(&format!("{fields} test $6 -ne $3"))).expect("spawn");
     assert_eq!(job.wait().expect("wait"), ExitStatus::Code(0));
 }
 
