@@ -119,7 +119,7 @@ impl Supervisor {
     /// Sends a signal to the target, or to all descendants if main has exited. A process that gets a signal which requests
     /// a stop counts as asked.
     pub(super) fn forward(&mut self, target: ForwardTo, signal: Signal, value: Option<usize>, stop: bool) {
-        if self.main.is_alive() && !self.routing.filter.lets_pass(signal, self.known_to_main()) {
+        if self.main.is_alive() && !self.routing.filter.lets_pass(signal, stop, || self.known_to_main()) {
             return self.observers.emit(Event::Withheld { signal, why: WithheldReason::Unhandled });
         }
         if signal == Signal::KILL {
@@ -170,9 +170,6 @@ impl Supervisor {
 
     /// The signals that main handles, ignores, or blocks to take them by `sigwait`.
     fn known_to_main(&self) -> Option<SignalSet> {
-        if self.routing.filter == ForwardFilter::All {
-            return None;
-        }
         let mut reader = Reader::new();
         let signals = reader.status(self.main.pid).ok().flatten()?.signals?;
         // While a `sigwait` waits, the signals that it waits for cannot be seen.
