@@ -1,6 +1,6 @@
 //! Delivers a signal that arrived: rewrites it, chooses the target, sends it.
 
-use super::descendants::signal_blindly;
+use super::descendants::{self, Hearing, signal_blindly};
 use super::event::{Event, WithheldReason};
 use super::supervisor::Supervisor;
 use crate::error::Error;
@@ -126,6 +126,8 @@ impl Supervisor {
             self.oom.has_killed();
         }
         let main = self.main.pid;
+        let asks_main = stop && self.main.is_alive();
+        let before = if asks_main { descendants::hearing(main, signal) } else { Hearing::Acts };
         let (target, result) = match target {
             // Main is this process's own unreaped child, so that its pid cannot be another process's.
             ForwardTo::Main if self.main.is_alive() => (target, send(main, signal, value)),
@@ -146,13 +148,16 @@ impl Supervisor {
         };
         match result {
             Ok(()) => {
-                if stop && self.main.is_alive() {
+                if asks_main {
                     self.asked_main_by = Some(signal);
                 }
                 match target {
                     ForwardTo::Main if stop => self.descendants.mark_asked(main, signal),
                     ForwardTo::Group if stop => self.descendants.mark_group_asked(main, signal),
                     _ => {}
+                }
+                if asks_main {
+                    self.descendants.mark_main(main, before);
                 }
                 self.observers.emit(Event::Forwarded { signal, to: target });
             }
@@ -162,7 +167,7 @@ impl Supervisor {
                 self.descendants.not_sent(main, signal, &error, &mut self.observers);
             }
         }
-        if stop && self.main.is_alive() && self.descendants.was_refused(main) {
+        if asks_main && self.descendants.was_refused(main) {
             self.main_refused = true;
             self.inputs.push_back(ShutdownInput::MainNotAsked);
         }
