@@ -187,6 +187,24 @@ fn forward_handled_spares_a_main_that_does_not_know_the_signal() {
 }
 
 #[test]
+fn forward_handled_never_withholds_a_stop() {
+    // Each requests a stop: kept back, it would start the clock of a stop that main knows nothing of.
+    for (options, signal) in [
+        (&["--forward", "handled"][..], 3),
+        (&["--forward", "handled", "--stop-signal", "USR1"], 10),
+        (&["--forward", "handled", "-r", "TERM=USR1"], 15),
+        (&["--forward", "handled", "--stop-delay", "50ms", "--stop-signal", "HUP"], 1),
+    ] {
+        let arrives = if signal == 15 { 10 } else { signal };
+        Rinit::with(options).probe(&["sleep"]).everywhere(|mut running| {
+            running.out.wait("ready");
+            running.signal(signal);
+            assert_eq!(running.wait(), 128 + arrives, "{options:?}");
+        });
+    }
+}
+
+#[test]
 fn forward_handled_forwards_what_main_handles_ignores_or_blocks() {
     let mut running = Rinit::with(&["--forward", "handled"]).shell("trap 'exit 9' USR1; echo ready; read line").start();
     running.out.wait("ready");

@@ -36,15 +36,93 @@ fn children_of_a_master_are_left_to_it() {
 
 #[test]
 fn a_reader_of_a_pipe_is_asked_after_its_writer() {
-    // It stays for a moment after its last line: a reader is asked when its writer has exited, whatever is left in the pipe.
-    let saver = SAVER.replace("echo saved; exit 0", "echo saved; sleep 0.5; exit 0");
-    let script = format!("sh -c \"{saver}\" | sed -u 's/^/log: /' | cat");
+    let script = format!("sh -c \"{SAVER}\" | sed -u 's/^/log: /' | cat");
     Rinit::new().shell(&script).everywhere(|mut running| {
         running.out.wait("log: ready");
         running.signal(15);
         let finished = running.finished();
         assert_eq!(finished.code, 143);
         assert_eq!(finished.out, ["log: ready", "log: saving", "log: saved"]);
+    });
+}
+
+/// Copies lines slowly. TERM terminates it.
+const SLOW_READER: &str = "echo reading >&2; while read line; do sleep 0.1; echo \"log: $line\"; done; echo end";
+
+#[test]
+fn what_a_writer_left_in_its_pipe_is_read_to_the_end() {
+    let saver = SAVER.replace("echo saved;", "for i in 1 2 3 4 5; do echo $i; done;").replace('$', "\\$");
+    let script = format!("sh -c \"{saver}\" | ({SLOW_READER})");
+    Rinit::new().shell(&script).everywhere(|mut running| {
+        running.out.wait("log: ready");
+        running.signal(15);
+        let finished = running.finished();
+        assert_eq!(finished.code, 143);
+        let lines = ["ready", "saving", "1", "2", "3", "4", "5"].map(|line| format!("log: {line}"));
+        assert_eq!(finished.out, [&lines[..], &["end".to_owned()]].concat());
+    });
+}
+
+#[test]
+fn what_was_written_before_main_exited_is_read_to_the_end() {
+    let script = format!("(echo 1; echo 2; echo 3; echo written >&2) | ({SLOW_READER}) & read go; exit 5");
+    Rinit::new().shell(&script).everywhere(|mut running| {
+        running.err.wait("written");
+        running.err.wait("reading");
+        running.close_stdin();
+        let finished = running.finished();
+        assert_eq!(
+            (finished.code, &finished.out[..]),
+            (5, &["log: 1", "log: 2", "log: 3", "end"].map(str::to_owned)[..])
+        );
+    });
+}
+
+#[test]
+fn a_reader_that_does_not_read_is_asked_all_the_same() {
+    // Of a pipe that is empty; and of one that is not, at the last call.
+    for (writer, last_call) in [("true", "1h"), ("echo unread", "1s")] {
+        let script = format!("{writer} | sleep 1000 & read go; exit 5");
+        Rinit::with(&["--drain", "1h", "--last-call", last_call]).shell(&script).everywhere(|mut running| {
+            let living = || procfs::descendants(running.pid()).iter().filter(|process| process.state != 'Z').count();
+            wait_until("the writer's exit", || sleeping(&running, 1) && living() == 2);
+            running.close_stdin();
+            assert_eq!(running.wait(), 5);
+        });
+    }
+}
+
+#[test]
+fn a_main_that_ignores_the_stop_for_a_while_is_asked_then() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let go = directory.path().join("go");
+    let script = format!(
+        "trap '' TERM; echo ready; while [ ! -e {} ]; do sleep 0.05; done; \
+         trap 'echo asked; exit 3' TERM; echo takes it now; while :; do sleep 0.05; done",
+        go.display()
+    );
+    Rinit::with(&["--last-call", "1h"]).shell(&script).everywhere(|mut running| {
+        running.out.wait("ready");
+        running.signal(15);
+        // It has looked at main and found that it ignores it.
+        running.err.wait("still waiting");
+        std::fs::write(&go, "").expect("write a file");
+        let finished = running.finished();
+        assert_eq!((finished.code, finished.out.last().map(String::as_str)), (3, Some("asked")));
+        std::fs::remove_file(&go).expect("remove the file");
+    });
+}
+
+#[test]
+fn a_process_that_ignored_term_for_a_while_is_asked_at_the_last_call() {
+    let helper = "trap '' TERM; echo ignores it; sleep 1; trap 'echo asked; exit' TERM; echo takes it now; \
+                  while :; do sleep 0.05; done";
+    let script = format!("({helper}) & read go; exit 5");
+    Rinit::with(&["--drain", "1h", "--last-call", "4s"]).shell(&script).everywhere(|mut running| {
+        running.out.wait("ignores it");
+        running.close_stdin();
+        let finished = running.finished();
+        assert_eq!((finished.code, finished.out.last().map(String::as_str)), (5, Some("asked")));
     });
 }
 

@@ -91,7 +91,7 @@ pub(crate) fn check(bytes: &[u8]) {
         if world.exited {
             break;
         }
-        match choices.below(10) {
+        match choices.below(11) {
             0 => world.request_stop(Signal::TERM),
             1 => world.request_stop(Signal::INT),
             3 if world.main_alive => world.exit(true, 0),
@@ -107,6 +107,7 @@ pub(crate) fn check(bytes: &[u8]) {
                 }
                 world.input(ShutdownInput::Grace(grace));
             }
+            10 => world.input(ShutdownInput::AskAgain),
             8 if world.alive() > 0 => {
                 world.abandoned = true;
                 world.input(ShutdownInput::Abandoned);

@@ -1,6 +1,6 @@
 //! Delivers a signal that arrived: rewrites it, chooses the target, sends it.
 
-use super::descendants::signal_blindly;
+use super::descendants::{self, Hearing, signal_blindly};
 use super::event::{Event, WithheldReason};
 use super::supervisor::Supervisor;
 use crate::error::Error;
@@ -119,13 +119,15 @@ impl Supervisor {
     /// Sends a signal to the target, or to all descendants if main has exited. A process that gets a signal which requests
     /// a stop counts as asked.
     pub(super) fn forward(&mut self, target: ForwardTo, signal: Signal, value: Option<usize>, stop: bool) {
-        if self.main.is_alive() && !self.routing.filter.lets_pass(signal, self.known_to_main()) {
+        if self.main.is_alive() && !self.routing.filter.lets_pass(signal, stop, || self.known_to_main()) {
             return self.observers.emit(Event::Withheld { signal, why: WithheldReason::Unhandled });
         }
         if signal == Signal::KILL {
             self.oom.has_killed();
         }
         let main = self.main.pid;
+        let asks_main = stop && self.main.is_alive();
+        let before = if asks_main { descendants::hearing(main, signal) } else { Hearing::Acts };
         let (target, result) = match target {
             // Main is this process's own unreaped child, so that its pid cannot be another process's.
             ForwardTo::Main if self.main.is_alive() => (target, send(main, signal, value)),
@@ -146,13 +148,16 @@ impl Supervisor {
         };
         match result {
             Ok(()) => {
-                if stop && self.main.is_alive() {
+                if asks_main {
                     self.asked_main_by = Some(signal);
                 }
                 match target {
                     ForwardTo::Main if stop => self.descendants.mark_asked(main, signal),
                     ForwardTo::Group if stop => self.descendants.mark_group_asked(main, signal),
                     _ => {}
+                }
+                if asks_main {
+                    self.descendants.mark_main(main, before);
                 }
                 self.observers.emit(Event::Forwarded { signal, to: target });
             }
@@ -162,7 +167,7 @@ impl Supervisor {
                 self.descendants.not_sent(main, signal, &error, &mut self.observers);
             }
         }
-        if stop && self.main.is_alive() && self.descendants.was_refused(main) {
+        if asks_main && self.descendants.was_refused(main) {
             self.main_refused = true;
             self.inputs.push_back(ShutdownInput::MainNotAsked);
         }
@@ -170,9 +175,6 @@ impl Supervisor {
 
     /// The signals that main handles, ignores, or blocks to take them by `sigwait`.
     fn known_to_main(&self) -> Option<SignalSet> {
-        if self.routing.filter == ForwardFilter::All {
-            return None;
-        }
         let mut reader = Reader::new();
         let signals = reader.status(self.main.pid).ok().flatten()?.signals?;
         // While a `sigwait` waits, the signals that it waits for cannot be seen.

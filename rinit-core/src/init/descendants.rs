@@ -2,11 +2,12 @@
 
 use super::event::{Event, NextStep};
 use super::observer::Observers;
+use super::readers::Readers;
 use super::supervisor::Main;
 use crate::error::Error;
 use crate::exit_status::ExitStatus;
 use crate::pid::{Pid, PidMap, PidSet};
-use crate::policy::order::{self, Facts, OnTerm};
+use crate::policy::order::{self, Facts, OnTerm, Unread};
 use crate::policy::shutdown::{KILL_AGAIN_AFTER, KillLimit};
 use crate::process::partners::Partners;
 use crate::process::signal::{Delivery, signal_process};
@@ -14,7 +15,6 @@ use crate::process::walk::{self, descendants, descendants_within};
 use crate::process::{Process, kill_tree, scan};
 use crate::procfs::reader::Reader;
 use crate::procfs::stat::State;
-use crate::procfs::status::Signals;
 use crate::signal::Signal;
 use crate::survivor;
 use crate::survivor::Survivor;
@@ -23,6 +23,7 @@ use crate::survivor::reason::Reason;
 use crate::sys;
 use rustix::io::Errno;
 use std::collections::hash_map::Entry;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// Survivors that an event describes one by one; the rest are counted. 20,000 lines help no reader.
@@ -53,6 +54,21 @@ struct Asked {
     start_ticks: u64,
     signal: Signal,
     at: u64,
+    how: How,
+}
+
+/// What a process did about the signal when it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// It may have acted on it, as far as is known.
+    Heard,
+    /// It ignored it. If it does so no longer, it has not been asked.
+    Ignored,
+    /// It ignored it and blocked it. The kernel keeps it until it is unblocked, and the process takes it or drops it then.
+    Undecided,
+    /// It is a child of this process, and the signal terminates it: nothing is left to find out. Its number stays its own until it
+    /// is reaped here.
+    Terminated,
 }
 
 /// The descendants of this process, and which of them were asked to stop.
@@ -69,6 +85,9 @@ pub(super) struct Descendants {
     killed: Vec<Survivor>,
     /// Describes processes that are about to be killed.
     hasty: Gatherer,
+    readers: Readers,
+    /// The living descendants, as they were found in this turn of the loop: one search serves all that is done in it.
+    seen: Option<Rc<[Process]>>,
 }
 
 impl Descendants {
@@ -81,7 +100,14 @@ impl Descendants {
             terminated: 0,
             killed: Vec::new(),
             hasty: Gatherer::hasty(),
+            readers: Readers::default(),
+            seen: None,
         }
+    }
+
+    /// Another turn of the loop begins: the descendants are to be found anew.
+    pub(super) fn forget_seen(&mut self) {
+        self.seen = None;
     }
 
     /// A child was reaped: its number says nothing about the process that gets it next.
@@ -104,25 +130,56 @@ impl Descendants {
         }
     }
 
-    /// Records that a forwarded stop signal has asked a process.
-    pub(super) fn mark_asked(&mut self, pid: Pid, signal: Signal) {
-        if let Ok(Some(process)) = Process::read(pid) {
-            self.record(&process, signal);
+    /// Records that a forwarded stop signal has asked main.
+    pub(super) fn mark_asked(&mut self, main: Pid, signal: Signal) {
+        if let Ok(Some(process)) = Process::read(main) {
+            self.record(&process, signal, How::Heard);
         }
     }
 
+    /// Records what main did about the signal by which it was asked, read before it was sent: a handler may ignore further ones.
+    pub(super) fn mark_main(&mut self, main: Pid, before: Hearing) {
+        let how = match before {
+            Hearing::Acts => return,
+            Hearing::Ignores => How::Ignored,
+            Hearing::IgnoresAndBlocks => How::Undecided,
+        };
+        if let Some(asked) = self.asked.get_mut(&main) {
+            asked.how = how;
+        }
+    }
+
+    /// What a main that was asked by the signal makes of it now. `None` if it has heard it.
+    pub(super) fn main_may_ignore(&mut self, main: Pid, signal: Signal) -> Option<Hearing> {
+        let asked = self.asked.get_mut(&main)?;
+        if !matches!(asked.how, How::Ignored | How::Undecided) {
+            return None;
+        }
+        let now = hearing(main, signal);
+        match (asked.how, now) {
+            // It was kept for it, and it has taken it.
+            (How::Undecided, Hearing::Acts) => {
+                asked.how = How::Heard;
+                return None;
+            }
+            (How::Undecided, Hearing::Ignores) => asked.how = How::Ignored,
+            _ => {}
+        }
+        Some(now)
+    }
+
     /// Records that a process was asked by a signal.
-    fn record(&mut self, process: &Process, signal: Signal) {
+    fn record(&mut self, process: &Process, signal: Signal, how: How) {
         let now = ticks_since_boot();
         self.first_asked_at.get_or_insert(now);
-        let before = self.asked.get(&process.pid).filter(|asked| asked.start_ticks == process.start_ticks);
-        let at = before.map_or(now, |asked| asked.at);
-        self.asked.insert(process.pid, Asked { start_ticks: process.start_ticks, signal, at });
+        let at = self.asked(process).map_or(now, |asked| asked.at);
+        self.asked.insert(process.pid, Asked { start_ticks: process.start_ticks, signal, at, how });
     }
 
     pub(super) fn mark_group_asked(&mut self, group: Pid, signal: Signal) {
-        for process in self.living().unwrap_or_default().iter().filter(|process| process.group == group.get()) {
-            self.record(process, signal);
+        let Ok(living) = self.living() else { return };
+        for process in living.iter().filter(|process| process.group == group.get()) {
+            self.record(process, signal, How::Heard);
         }
     }
 
@@ -149,9 +206,24 @@ impl Descendants {
         self.asked_by(process) == Some(Signal::TERM)
     }
 
+    /// True if it was sent TERM and did not ignore it then.
+    fn has_heard_term(&self, process: &Process) -> bool {
+        self.asked(process).is_some_and(|asked| asked.signal == Signal::TERM && asked.how != How::Ignored)
+    }
+
+    /// The descendants that have not exited, as they were found in this turn of the loop.
+    fn living(&mut self) -> Result<Rc<[Process]>, Error> {
+        if let Some(seen) = &self.seen {
+            return Ok(Rc::clone(seen));
+        }
+        let found = self.find_living()?.into();
+        self.seen = Some(Rc::clone(&found));
+        Ok(found)
+    }
+
     /// The descendants that have not exited. In a fork bomb PID 1 may not find them in time. That is an error as if /proc
     /// could not be read: then one call reaches the whole namespace.
-    fn living(&self) -> Result<Vec<Process>, Error> {
+    fn find_living(&self) -> Result<Vec<Process>, Error> {
         let mut all = match self.me {
             Pid::INIT => descendants_within(self.me, Instant::now() + SEARCH_WITHIN)?,
             _ => descendants(self.me)?,
@@ -190,7 +262,7 @@ impl Descendants {
 
     /// The processes that remain, for a report.
     pub(super) fn remaining(&self, most: usize) -> Vec<Survivor> {
-        let living = self.living().unwrap_or_default();
+        let living = self.find_living().unwrap_or_default();
         let mut gatherer = Gatherer::new();
         let describe = |process| self.describe(&mut gatherer, process);
         let mut remaining: Vec<_> = living.iter().take(most).filter_map(describe).collect();
@@ -200,7 +272,7 @@ impl Descendants {
     }
 
     /// Names the processes that remain.
-    pub(super) fn report(&self, stage: Stage, observers: &mut Observers) {
+    pub(super) fn report(&mut self, stage: Stage, observers: &mut Observers) {
         if let Ok(list) = self.living() {
             self.report_list(stage, &list, observers);
         }
@@ -223,53 +295,60 @@ impl Descendants {
     pub(super) fn forward(&mut self, signal: Signal, stop: bool, observers: &mut Observers) -> Result<(), Error> {
         let living = self.living()?;
         self.forget_all_but(&living);
-        for process in &living {
+        let mut reader = Reader::new();
+        for process in living.iter() {
             self.send(process, signal, observers);
             if stop {
-                self.record(process, signal);
-                self.continue_if_stopped(process, observers);
+                self.record(process, signal, How::Heard);
+                self.continue_if_stopped(process, &mut reader, observers);
             }
         }
         Ok(())
     }
 
-    /// Sends TERM to each process whose turn it is, again until no further one turns up.
+    /// Sends TERM to each process whose turn it is, again until no further one turns up. True if another process will have its turn
+    /// by time alone.
     ///
     /// # Errors
     ///
     /// [`Error::Proc`] if /proc cannot be read.
-    pub(super) fn terminate_next(&mut self, observers: &mut Observers) -> Result<(), Error> {
+    pub(super) fn terminate_next(&mut self, now: Duration, observers: &mut Observers) -> Result<bool, Error> {
         let from = Instant::now();
+        let mut reader = Reader::new();
         for _ in 0..PASSES {
-            let (list, facts) = self.candidates()?;
-            let due = order::ask_now(self.me, &facts);
-            if due.is_empty() || from.elapsed() > SEARCH_WITHIN {
-                break;
+            let (list, facts) = self.candidates(now, &mut reader)?;
+            let turns = order::turns(self.me, &facts);
+            if turns.now.is_empty() || from.elapsed() > SEARCH_WITHIN {
+                return Ok(turns.by_time);
             }
-            for pid in due {
-                if let Some(process) = list.get(&pid) {
-                    self.terminate_one(process, observers);
-                }
+            let on_term: PidMap<OnTerm> = facts.iter().map(|facts| (facts.pid, facts.on_term)).collect();
+            for pid in turns.now {
+                let Some(process) = list.get(&pid) else { continue };
+                let how = match on_term.get(&pid) {
+                    Some(OnTerm::Ignores) => How::Ignored,
+                    Some(OnTerm::Terminates) if process.ppid == Some(self.me) => How::Terminated,
+                    _ => How::Heard,
+                };
+                self.terminate_one(process, how, &mut reader, observers);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// The processes that may have their turn, with their facts: the children of this process, what is below those that are
     /// no masters, and all if one of them reads what another one writes.
-    fn candidates(&self) -> Result<(PidMap<Process>, Vec<Facts>), Error> {
-        let mut reader = Reader::new();
+    fn candidates(&mut self, now: Duration, reader: &mut Reader) -> Result<(PidMap<Process>, Vec<Facts>), Error> {
         let mut found = PidMap::default();
         let mut facts = Vec::new();
-        let mut waiting = Self::living_children(self.me, &mut reader)?;
+        let mut waiting = self.undecided_children(reader)?;
         while let Some(process) = waiting.pop() {
             if found.contains_key(&process.pid) {
                 continue;
             }
-            let known = self.facts(&process, &mut reader);
+            let known = self.facts(&process, reader);
             let handles = known.on_term == OnTerm::Handles;
             let below =
-                if handles || !known.can_act() { Self::living_children(process.pid, &mut reader)? } else { Vec::new() };
+                if handles || !known.can_act() { Self::living_children(process.pid, reader)? } else { Vec::new() };
             let foreground_child =
                 if handles && !below.is_empty() { foreground_child_of_shell(&process) } else { None };
             // A child that is not older than the asking runs in the shell's trap: it is part of its clean exit.
@@ -281,35 +360,64 @@ impl Descendants {
             facts.push(Facts { foreground_child, ..known });
             found.insert(process.pid, process);
         }
-        self.add_partners(&mut found, &mut facts, &mut reader);
+        self.add_partners(&mut found, &mut facts, now, reader);
         Ok((found, facts))
     }
 
-    fn add_partners(&self, found: &mut PidMap<Process>, facts: &mut Vec<Facts>, reader: &mut Reader) {
+    /// The children of this process that have not exited, without those that were terminated: thousands of them need not be read
+    /// again in each round.
+    fn undecided_children(&self, reader: &mut Reader) -> Result<Vec<Process>, Error> {
+        let is_decided = |pid: &Pid| self.asked.get(pid).is_some_and(|asked| asked.how == How::Terminated);
+        let mut children = walk::children_but(self.me, reader, is_decided)?;
+        children.retain(|process| !process.has_ended());
+        Ok(children)
+    }
+
+    fn add_partners(
+        &mut self,
+        found: &mut PidMap<Process>,
+        facts: &mut Vec<Facts>,
+        now: Duration,
+        reader: &mut Reader,
+    ) {
         let may_wait = |facts: &Facts| facts.on_term == OnTerm::Terminates && !facts.asked;
         if !facts.iter().any(may_wait) || found.len() > PARTNERS_AMONG {
             return;
         }
-        let Ok(living) = self.living() else { return };
-        if !(2..=PARTNERS_AMONG).contains(&living.len()) {
+        let Ok(living) = self.find_living() else { return };
+        if living.len() > PARTNERS_AMONG {
             return;
         }
         let partners = Partners::among(&living);
         let mut any = false;
         for facts in facts.iter_mut().filter(|facts| facts.on_term == OnTerm::Terminates) {
+            let Some(process) = found.get(&facts.pid) else { continue };
             facts.reads_from = partners.writers_to(facts.pid);
             any |= !facts.reads_from.is_empty();
+            if !facts.asked {
+                facts.unread = self.unread(process, &partners, &facts.reads_from, now);
+            }
         }
         if any {
             // Only now the others matter: a writer may be anywhere in the tree.
             for process in living {
                 if let Entry::Vacant(entry) = found.entry(process.pid) {
                     let reads_from = partners.writers_to(process.pid);
-                    facts.push(Facts { reads_from, ..self.facts(&process, reader) });
+                    let unread = self.unread(&process, &partners, &reads_from, now);
+                    facts.push(Facts { reads_from, unread, ..self.facts(&process, reader) });
                     entry.insert(process);
                 }
             }
         }
+    }
+
+    /// What is left to read for a process of which no writer is found.
+    fn unread(&mut self, process: &Process, partners: &Partners, writers: &[Pid], now: Duration) -> Option<Unread> {
+        if writers.is_empty() {
+            return self.readers.unread(process, partners, now);
+        }
+        self.readers.has_writer(process, now);
+        None
     }
 
     fn facts(&self, process: &Process, reader: &mut Reader) -> Facts {
@@ -321,27 +429,29 @@ impl Descendants {
             may_signal: !refuses(process.pid),
             foreground_child: None,
             reads_from: Vec::new(),
+            unread: None,
             asked: self.was_sent_term(process),
         }
     }
 
-    /// Sends TERM to each descendant that was not sent it yet, again until no further one turns up.
+    /// Sends TERM to each descendant that was not sent it yet, or ignored it then, again until no further one turns up.
     ///
     /// # Errors
     ///
     /// [`Error::Proc`] if /proc cannot be read; no process was sent TERM then.
     pub(super) fn terminate_all(&mut self, observers: &mut Observers) -> Result<(), Error> {
-        let mut list = self.living()?;
-        list.retain(|process| !self.was_sent_term(process));
+        let living = self.living()?;
+        let mut list: Vec<_> = living.iter().filter(|process| !self.has_heard_term(process)).cloned().collect();
+        let mut reader = Reader::new();
         let from = Instant::now();
         for _ in 0..PASSES {
             if list.is_empty() || from.elapsed() > SEARCH_WITHIN {
                 break;
             }
             for process in &list {
-                self.terminate_one(process, observers);
+                self.terminate_one(process, How::Heard, &mut reader, observers);
             }
-            list = self.living()?;
+            list = self.find_living()?;
             // What an asked process starts from now on belongs to its own stop: a shell's trap runs its commands as
             // children. If it only forks on, its own exit makes them orphans, and they are asked then.
             list.retain(|process| !self.was_sent_term(process) && !self.is_child_of_asked(process));
@@ -353,19 +463,22 @@ impl Descendants {
         process.ppid.is_some_and(|parent| self.asked.contains_key(&parent))
     }
 
-    fn terminate_one(&mut self, process: &Process, observers: &mut Observers) {
-        self.record(process, Signal::TERM);
+    fn terminate_one(&mut self, process: &Process, how: How, reader: &mut Reader, observers: &mut Observers) {
+        self.record(process, Signal::TERM, if how == How::Terminated { How::Heard } else { how });
         if self.send(process, Signal::TERM, observers) {
+            if let Some(asked) = self.asked.get_mut(&process.pid) {
+                asked.how = how;
+            }
             self.terminated += 1;
             observers.emit(Event::Terminated { pid: process.pid, signal: Signal::TERM });
-            self.continue_if_stopped(process, observers);
+            self.continue_if_stopped(process, reader, observers);
         }
     }
 
     /// Sends CONT to a process that is stopped: it acts on TERM only then (`signal(7)`), and would be killed without
     /// warning. Not to one that a debugger holds.
-    fn continue_if_stopped(&mut self, process: &Process, observers: &mut Observers) {
-        if is_stopped(process, &mut Reader::new()) {
+    fn continue_if_stopped(&mut self, process: &Process, reader: &mut Reader, observers: &mut Observers) {
+        if is_stopped(process, reader) {
             self.send(process, Signal::CONT, observers);
         }
     }
@@ -373,13 +486,14 @@ impl Descendants {
     /// Sends CONT to asked processes that are stopped, `of` the tree or of main alone: they may stop themselves later, or
     /// in their handler.
     pub(super) fn continue_stopped(&mut self, only: Option<Pid>, observers: &mut Observers) {
-        let list = match only {
+        let list: Rc<[Process]> = match only {
             Some(pid) => Process::read(pid).ok().flatten().into_iter().collect(),
             None => self.living().unwrap_or_default(),
         };
+        let mut reader = Reader::new();
         for process in list.iter().filter(|process| !process.has_ended()) {
             if self.asked_by(process).is_some() {
-                self.continue_if_stopped(process, observers);
+                self.continue_if_stopped(process, &mut reader, observers);
             }
         }
     }
@@ -393,7 +507,7 @@ impl Descendants {
         for process in scan::all_processes(&mut reader)? {
             let started = survivor::since_start(process.start_ticks, until).is_some();
             if process.group == group.get() && started && !process.has_ended() {
-                self.terminate_one(&process, observers);
+                self.terminate_one(&process, How::Heard, &mut reader, observers);
             }
         }
         Ok(())
@@ -403,25 +517,27 @@ impl Descendants {
     /// sent TERM now and killed by [`Descendants::kill_remaining`].
     pub(super) fn kill(&mut self, stage: Stage, observers: &mut Observers) -> Result<(), Error> {
         let (asked, others): (Vec<_>, Vec<_>) =
-            self.living()?.into_iter().partition(|process| self.was_sent_term(process));
+            self.find_living()?.into_iter().partition(|process| self.was_sent_term(process));
         self.report_list(stage, &asked, observers);
         let later = Stage { next: NextStep::TerminateThenKill, kill_in: Some(KILL_AGAIN_AFTER), ..stage };
         self.report_list(later, &others, observers);
         for process in &asked {
             self.kill_one(process, observers);
         }
+        let mut reader = Reader::new();
         for process in &others {
-            self.terminate_one(process, observers);
+            self.terminate_one(process, How::Heard, &mut reader, observers);
         }
         Ok(())
     }
 
     /// Kills the processes that remain.
     pub(super) fn kill_remaining(&mut self, observers: &mut Observers) -> Result<(), Error> {
-        let list = self.living()?;
+        let list = self.find_living()?;
+        let mut reader = Reader::new();
         for process in &list {
             if !self.was_sent_term(process) {
-                self.terminate_one(process, observers);
+                self.terminate_one(process, How::Heard, &mut reader, observers);
             }
             self.kill_one(process, observers);
         }
@@ -479,13 +595,13 @@ impl Descendants {
     }
 
     /// True if processes remain, and this process may signal none of them.
-    pub(super) fn is_out_of_reach(&self) -> bool {
+    pub(super) fn is_out_of_reach(&mut self) -> bool {
         // Asked of the kernel, not of what was refused before: a process out of reach may fork on and on.
         self.living().is_ok_and(|living| !living.is_empty() && living.iter().all(|process| refuses(process.pid)))
     }
 
     /// True if no process that remains can act on TERM: each ignores it or may not be signalled.
-    pub(super) fn none_can_act(&self) -> bool {
+    pub(super) fn none_can_act(&mut self) -> bool {
         let living = self.living().unwrap_or_default();
         let mut reader = Reader::new();
         let facts: Vec<_> = living.iter().map(|process| self.facts(process, &mut reader)).collect();
@@ -530,13 +646,27 @@ fn on_term(pid: Pid, reader: &mut Reader) -> OnTerm {
     }
 }
 
-/// True if main ignores the signal.
-pub(super) fn ignores(pid: Pid, signal: Signal) -> bool {
+/// What a process does about a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hearing {
+    /// It has a handler, the default action, waits for it, or nothing is known.
+    Acts,
+    Ignores,
+    IgnoresAndBlocks,
+}
+
+/// What main does about the signal at this moment.
+pub(super) fn hearing(pid: Pid, signal: Signal) -> Hearing {
     let mut reader = Reader::new();
     let status = reader.status(pid).ok().flatten();
-    let ignored = |signals: &Signals| signals.ignored.contains(signal) && !signals.blocked.contains(signal);
-    // A process that waits for the signal takes it, though it ignores it otherwise.
-    status.and_then(|status| status.signals).as_ref().is_some_and(ignored) && !reader.is_in_sigwait(pid)
+    match status.and_then(|status| status.signals) {
+        Some(signals) if !signals.ignored.contains(signal) => Hearing::Acts,
+        // A shell blocks all signals while it forks.
+        Some(signals) if signals.blocked.contains(signal) => Hearing::IgnoresAndBlocks,
+        // A process that waits for the signal takes it, though it ignores it otherwise.
+        Some(_) if !reader.is_in_sigwait(pid) => Hearing::Ignores,
+        _ => Hearing::Acts,
+    }
 }
 
 fn foreground_child_of_shell(process: &Process) -> Option<Pid> {

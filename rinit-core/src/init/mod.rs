@@ -16,6 +16,7 @@ mod observer;
 mod oom;
 mod pause;
 mod priority;
+mod readers;
 mod reaping;
 mod split;
 mod start;

@@ -3,7 +3,7 @@
 use super::clock::{Clock, HEARTBEAT};
 use super::contained::Contained;
 use super::delivery::{PendingStop, Routing};
-use super::descendants::{self, Descendants, Stage, signal_blindly};
+use super::descendants::{self, Descendants, Hearing, Stage, signal_blindly};
 use super::error_log::ErrorLog;
 use super::event::{Event, NextStep, WithheldReason};
 use super::job_control::Foreground;
@@ -14,6 +14,7 @@ use super::start::Starting;
 use crate::error::Error;
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
+use crate::policy::forwarding::ForwardTo;
 use crate::policy::shutdown::{Shutdown, ShutdownAction, ShutdownConfig, ShutdownInput, StopStep};
 use crate::reaper::wait::Waiter;
 use crate::report::Report;
@@ -192,6 +193,7 @@ impl Supervisor {
                     self.worked_until = now;
                 }
             }
+            self.descendants.forget_seen();
             self.check_start();
             if let Some(error) = self.start_failed.take() {
                 self.foreground.take_back_from(self.main.pid);
@@ -299,8 +301,13 @@ impl Supervisor {
                 self.pending_stop = None;
                 self.observers.emit(Event::Withheld { signal, why: WithheldReason::Delayed });
             }
-            ShutdownAction::TerminateNext => self.terminate(Descendants::terminate_next),
-            ShutdownAction::TerminateAll => self.terminate(Descendants::terminate_all),
+            ShutdownAction::TerminateNext => {
+                let now = self.now();
+                self.terminate(|descendants, observers| descendants.terminate_next(now, observers));
+            }
+            ShutdownAction::TerminateAll => {
+                self.terminate(|descendants, observers| descendants.terminate_all(observers).map(|()| false));
+            }
             ShutdownAction::TerminateGroup => {
                 // Without /proc no member can be told from an unrelated process: the group is left alone.
                 let _ = self.descendants.terminate_group(self.main.pid, &mut self.observers);
@@ -333,12 +340,18 @@ impl Supervisor {
         }
     }
 
-    fn terminate(&mut self, ask: fn(&mut Descendants, &mut Observers) -> Result<(), Error>) {
+    /// Asks processes; `ask` says whether another one will have its turn by time alone.
+    fn terminate(&mut self, ask: impl FnOnce(&mut Descendants, &mut Observers) -> Result<bool, Error>) {
         self.priority.raise();
-        if ask(&mut self.descendants, &mut self.observers).is_err() && !self.asked_blindly {
-            // Once: without /proc no process can be told from one that was asked before.
-            self.asked_blindly = true;
-            signal_blindly(self.me, &self.main, Signal::TERM);
+        match ask(&mut self.descendants, &mut self.observers) {
+            Ok(true) => self.inputs.push_back(ShutdownInput::AskAgain),
+            Ok(false) => {}
+            Err(_) if self.asked_blindly => {}
+            Err(_) => {
+                // Once: without /proc no process can be told from one that was asked before.
+                self.asked_blindly = true;
+                signal_blindly(self.me, &self.main, Signal::TERM);
+            }
         }
         self.stop_waiting_in_vain();
     }
@@ -359,15 +372,20 @@ impl Supervisor {
         }
     }
 
-    /// Checks whether main can act on what it was sent, and continues stopped processes.
+    /// Continues stopped processes, and checks whether main can act on a signal that it ignored when it was sent.
     fn examine(&mut self) {
-        if self.shutdown.is_draining() {
-            return self.descendants.continue_stopped(None, &mut self.observers);
+        let main = self.main.living();
+        let draining = self.shutdown.is_draining();
+        if draining || main.is_some() {
+            let only = main.filter(|_| !draining);
+            self.descendants.continue_stopped(only, &mut self.observers);
         }
-        let Some(main) = self.main.living() else { return };
-        self.descendants.continue_stopped(Some(main), &mut self.observers);
-        if self.asked_main_by.is_some_and(|signal| descendants::ignores(main, signal)) {
-            self.inputs.push_back(ShutdownInput::MainNotAsked);
+        let (Some(main), Some(signal)) = (main, self.asked_main_by) else { return };
+        match self.descendants.main_may_ignore(main, signal) {
+            // It was busy with something that a stop must not disturb, and has not been asked yet.
+            Some(Hearing::Acts) => self.forward(ForwardTo::Main, signal, None, true),
+            Some(Hearing::Ignores) if !draining => self.inputs.push_back(ShutdownInput::MainNotAsked),
+            Some(_) | None => {}
         }
     }
 

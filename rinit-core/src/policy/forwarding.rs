@@ -32,17 +32,18 @@ pub enum ForwardFilter {
     #[default]
     All,
     /// Only what main handles, ignores or blocks (to take it with `sigwait` or a signalfd): a HUP or USR1 whose default
-    /// action would end a program that does not know it stays with rinit. TERM, INT and CONT always go.
+    /// action would end a program that does not know it stays with rinit. CONT and what requests a stop always go.
     Handled,
 }
 
 impl ForwardFilter {
-    /// True if the signal is to be forwarded to a main that handles, ignores or blocks the signals of `known`; `None`
-    /// where that cannot be seen, and then everything goes.
+    /// True if the signal is to be forwarded to a main that handles, ignores or blocks the signals of `known`; `None` where that
+    /// cannot be seen, and then everything goes. A signal that requests a stop is never withheld: the time of the stop runs, and main
+    /// would know nothing of it.
     #[must_use]
-    pub(crate) fn lets_pass(self, signal: Signal, known: Option<SignalSet>) -> bool {
-        let always = [Signal::TERM, Signal::INT, Signal::CONT].contains(&signal);
-        self == Self::All || always || known.is_none_or(|known| known.contains(signal))
+    pub(crate) fn lets_pass(self, signal: Signal, stop: bool, known: impl FnOnce() -> Option<SignalSet>) -> bool {
+        let always = self == Self::All || stop || signal == Signal::CONT;
+        always || known().is_none_or(|known| known.contains(signal))
     }
 }
 
@@ -52,11 +53,18 @@ mod tests {
 
     #[test]
     fn handled_keeps_back_only_what_main_does_not_know() {
-        let known = Some(SignalSet::only(Signal::HUP));
-        assert!(ForwardFilter::Handled.lets_pass(Signal::HUP, known));
-        assert!(!ForwardFilter::Handled.lets_pass(Signal::USR1, known));
-        assert!(ForwardFilter::Handled.lets_pass(Signal::TERM, known));
-        assert!(ForwardFilter::Handled.lets_pass(Signal::USR1, None));
-        assert!(ForwardFilter::All.lets_pass(Signal::USR1, known));
+        let known = || Some(SignalSet::only(Signal::HUP));
+        assert!(ForwardFilter::Handled.lets_pass(Signal::HUP, false, known));
+        assert!(!ForwardFilter::Handled.lets_pass(Signal::USR1, false, known));
+        assert!(ForwardFilter::Handled.lets_pass(Signal::CONT, false, known));
+        assert!(ForwardFilter::Handled.lets_pass(Signal::USR1, false, || None));
+        assert!(ForwardFilter::All.lets_pass(Signal::USR1, false, known));
+    }
+
+    #[test]
+    fn a_stop_is_never_withheld() {
+        for signal in [Signal::TERM, Signal::QUIT, Signal::USR1] {
+            assert!(ForwardFilter::Handled.lets_pass(signal, true, || Some(SignalSet::empty())));
+        }
     }
 }

@@ -8,8 +8,16 @@
 //!   foreground child. In both cases the children are asked as roots are.
 //! - A process that TERM would terminate, and that reads what another one writes, is asked after that one: the writer's last
 //!   lines would be lost, or SIGPIPE would terminate it.
+//! - When its writers have exited it reads what they left, comes to the end of the file, and exits by itself. It is asked only
+//!   if it does not: what is left in the pipe, or in its hands, would be lost.
 
 use crate::pid::{Pid, PidMap, PidSet};
+use std::time::Duration;
+
+/// How long a reader that has come to the end of its pipe may take to exit by itself. One that lives on does something else.
+const AT_END: Duration = Duration::from_secs(2);
+/// How long a writer that was not found may take to exit.
+const UNKNOWN_WRITER: Duration = Duration::from_millis(200);
 
 /// What a process does on TERM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +27,17 @@ pub(crate) enum OnTerm {
     /// It has a handler, or blocks TERM and may take it later.
     Handles,
     Ignores,
+}
+
+/// What is left to read for a process of which no writer is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// Its writers have exited, and something is left.
+    Some,
+    /// Its writers have exited, and for this time nothing has been left.
+    NothingFor(Duration),
+    /// A process that is not known writes: for this time none that is known did.
+    UnknownFor(Duration),
 }
 
 /// What the order depends on.
@@ -33,6 +52,8 @@ pub(crate) struct Facts {
     pub(crate) foreground_child: Option<Pid>,
     /// The processes whose output it reads, through a pipe or a terminal.
     pub(crate) reads_from: Vec<Pid>,
+    /// It seems to be a reader, and `reads_from` is empty.
+    pub(crate) unread: Option<Unread>,
     /// It was asked before.
     pub(crate) asked: bool,
 }
@@ -42,12 +63,31 @@ impl Facts {
     pub(crate) fn can_act(&self) -> bool {
         self.may_signal && self.on_term != OnTerm::Ignores
     }
+
+    /// True if it may come to the end of what it reads, and exit by itself.
+    fn reads_on(&self) -> bool {
+        let has_time = match self.unread {
+            None => false,
+            Some(Unread::Some) => true,
+            Some(Unread::NothingFor(time)) => time < AT_END,
+            Some(Unread::UnknownFor(time)) => time < UNKNOWN_WRITER,
+        };
+        has_time && self.on_term == OnTerm::Terminates && self.may_signal
+    }
 }
 
-/// The processes to ask now, in the order of the list.
-///
-/// The list holds the children of `init` and what is below those that are no masters; more does no harm.
-pub(crate) fn ask_now(init: Pid, list: &[Facts]) -> Vec<Pid> {
+/// Whose turn it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Turns {
+    /// The processes to ask now, in the order of the list.
+    pub(crate) now: Vec<Pid>,
+    /// Another process will have its turn by time alone, without the exit of any other one.
+    pub(crate) by_time: bool,
+}
+
+/// Whose turn it is in this list, which holds the children of `init` and what is below those that are no masters; more does no
+/// harm.
+pub(crate) fn turns(init: Pid, list: &[Facts]) -> Turns {
     let order = Order::new(list);
     let mut reached = PidSet::default();
     let mut waiting: Vec<&Facts> = order.children(init).collect();
@@ -57,8 +97,9 @@ pub(crate) fn ask_now(init: Pid, list: &[Facts]) -> Vec<Pid> {
         }
         waiting.extend(order.children(facts.pid).filter(|child| order.is_asked_beside(facts, child)));
     }
-    let is_due = |facts: &&Facts| reached.contains(&facts.pid) && !facts.asked && !order.waits_for_writer(facts);
-    list.iter().filter(is_due).map(|facts| facts.pid).collect()
+    let is_next = |facts: &&Facts| reached.contains(&facts.pid) && !facts.asked && !order.waits_for_writer(facts);
+    let (later, now): (Vec<_>, Vec<_>) = list.iter().filter(is_next).partition(|facts| facts.reads_on());
+    Turns { now: now.into_iter().map(|facts| facts.pid).collect(), by_time: !later.is_empty() }
 }
 
 /// True if no process can act on TERM, so that waiting for them is useless.
@@ -160,6 +201,7 @@ mod tests {
             may_signal: true,
             foreground_child: None,
             reads_from: vec![],
+            unread: None,
             asked: false,
         }
     }
@@ -175,7 +217,7 @@ mod tests {
     }
 
     fn now(list: &[Facts]) -> Vec<i32> {
-        ask_now(Pid::INIT, list).into_iter().map(Pid::get).collect()
+        turns(Pid::INIT, list).now.into_iter().map(Pid::get).collect()
     }
 
     #[test]
@@ -222,6 +264,24 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_whose_writers_are_gone_is_asked_if_it_does_not_exit_by_itself() {
+        let one = |on_term, unread| turns(Pid::INIT, &[Facts { unread: Some(unread), ..process(6, 1, on_term) }]);
+        let now = || Turns { now: vec![pid(6)], by_time: false };
+        let later = || Turns { now: vec![], by_time: true };
+        assert_eq!(one(Terminates, Unread::Some), later());
+        for (unread, limit) in [(Unread::NothingFor as fn(_) -> _, AT_END), (Unread::UnknownFor, UNKNOWN_WRITER)] {
+            assert_eq!(one(Terminates, unread(Duration::ZERO)), later());
+            assert_eq!(one(Terminates, unread(limit - Duration::from_millis(1))), later());
+            assert_eq!(one(Terminates, unread(limit)), now());
+        }
+        // It decides itself.
+        assert_eq!(one(Handles, Unread::Some), now());
+        // Below a master that lives it has no turn at all.
+        let below = Facts { unread: Some(Unread::Some), ..process(7, 6, Terminates) };
+        assert_eq!(turns(Pid::INIT, &[process(6, 1, Handles), below]), now());
+    }
+
+    #[test]
     fn processes_that_read_from_each_other_do_not_wait() {
         assert_eq!(now(&[reads(process(5, 1, Terminates), &[6]), reads(process(6, 1, Terminates), &[5])]), [5, 6]);
         assert_eq!(now(&[reads(process(5, 1, Terminates), &[5])]), [5]);
@@ -237,13 +297,27 @@ mod tests {
     fn any_process(number: i32) -> impl Strategy<Value = Facts> {
         let on_term = prop::sample::select(vec![Handles, Ignores, Terminates]);
         let numbers = 2..12_i32;
-        let more =
-            (any::<bool>(), prop::option::of(numbers.clone()), prop::collection::vec(numbers, 0..3), any::<bool>());
-        (1..number.max(2), on_term, more).prop_map(move |(parent, on_term, (may_signal, child, from, asked))| Facts {
-            may_signal,
-            foreground_child: child.and_then(Pid::new),
-            asked,
-            ..reads(process(number, parent, on_term), &from)
+        let unread = prop::option::of(prop::sample::select(vec![
+            Unread::Some,
+            Unread::NothingFor(Duration::ZERO),
+            Unread::UnknownFor(Duration::ZERO),
+        ]));
+        let more = (
+            any::<bool>(),
+            prop::option::of(numbers.clone()),
+            prop::collection::vec(numbers, 0..3),
+            any::<bool>(),
+            unread,
+        );
+        (1..number.max(2), on_term, more).prop_map(move |(parent, on_term, more)| {
+            let (may_signal, child, from, asked, unread) = more;
+            Facts {
+                may_signal,
+                foreground_child: child.and_then(Pid::new),
+                asked,
+                unread,
+                ..reads(process(number, parent, on_term), &from)
+            }
         })
     }
 
@@ -252,16 +326,21 @@ mod tests {
     }
 
     proptest! {
-        /// Rounds in which each process that was asked and can act exits: every process has its turn, and no process that
-        /// cannot act keeps another one from it.
+        /// Rounds in which each process that was asked and can act exits: every process has its turn, and no process
+        /// that cannot act keeps another one from it.
         #[test]
         fn every_process_has_its_turn(mut list in any_tree()) {
             for round in 0..40 {
                 let asked_before: Vec<Pid> = list.iter().filter(|facts| facts.asked).map(|facts| facts.pid).collect();
-                let due = ask_now(Pid::INIT, &list);
+                let Turns { now: due, by_time } = turns(Pid::INIT, &list);
                 prop_assert!(due.iter().all(|pid| !asked_before.contains(pid)), "asked twice");
                 for facts in &mut list {
                     facts.asked |= due.contains(&facts.pid);
+                    // It reads, comes to the end, and does not exit.
+                    facts.unread = facts.unread.map(|unread| match unread {
+                        Unread::Some => Unread::NothingFor(Duration::ZERO),
+                        _ => Unread::NothingFor(AT_END),
+                    });
                 }
                 // Each that exits hands its children to the init.
                 let gone: Vec<Pid> = list.iter().filter(|f| f.asked && f.can_act()).map(|f| f.pid).collect();
@@ -271,7 +350,7 @@ mod tests {
                         facts.parent = Some(Pid::INIT);
                     }
                 }
-                if due.is_empty() && gone.is_empty() {
+                if due.is_empty() && gone.is_empty() && !by_time {
                     prop_assert!(list.iter().all(|facts| facts.asked), "round {}: {:?}", round, list);
                     prop_assert!(none_can_act(&list));
                     return Ok(());
@@ -283,7 +362,7 @@ mod tests {
         /// No reader is asked while a writer that can act remains, unless they read from each other.
         #[test]
         fn readers_go_last(list in any_tree()) {
-            let due = ask_now(Pid::INIT, &list);
+            let due = turns(Pid::INIT, &list).now;
             let order = Order::new(&list);
             for facts in list.iter().filter(|facts| due.contains(&facts.pid) && facts.on_term == Terminates && facts.may_signal) {
                 for writer in order.writers(facts).filter(|writer| writer.can_act()) {

@@ -101,6 +101,8 @@ const EXAMINE_AT_LEAST_EVERY: Duration = Duration::from_secs(4);
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(10);
 /// The longest time from an exit to asking the orphans that it left.
 const ASK_AGAIN_WITHIN: Duration = Duration::from_millis(160);
+/// From one check of a process that reads to the end of its input to the next.
+const READ_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// From one KILL to the next, for processes born in between; doubled each time.
 pub(crate) const KILL_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// From an exit to the next KILL, if all processes are to be killed at once.
@@ -135,6 +137,8 @@ pub enum ShutdownInput {
     /// None of the processes that remain can act on TERM: each ignores it or may not be signalled. Main, if it is among
     /// them, may not be signalled.
     NoneCanAct,
+    /// A process that was not asked will have its turn by time alone: it may come to the end of what it reads.
+    AskAgain,
     /// The stop that follows has this time, from asking main to KILL. A stop that is on its way has at most this much
     /// from here.
     Grace(Duration),
@@ -391,6 +395,11 @@ impl Shutdown {
                 let limited = self.kill_at.is_some() || self.give_up_at.is_some();
                 if self.draining && !limited {
                     self.kill(now, &mut actions);
+                }
+            }
+            ShutdownInput::AskAgain => {
+                if self.draining && self.give_up_at.is_none() {
+                    self.ask_next_at = earlier(self.ask_next_at, now.checked_add(READ_AGAIN_AFTER));
                 }
             }
             ShutdownInput::Grace(grace) => {

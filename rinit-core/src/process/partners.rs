@@ -1,11 +1,15 @@
 //! Which process reads what another one writes, as far as `/proc/pid/fd` shows it.
 //!
 //! Only the names of descriptors are read (`readlink(2)`), never the files: to stat a file may wait for a file system that
-//! does not answer.
+//! does not answer. A pipe without a name is the exception: it is in no file system that could keep a caller waiting.
 
 use super::Process;
 use crate::pid::Pid;
 use crate::sys::retry::read_text;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 /// Descriptors of a process that are checked for the other end of a terminal.
@@ -14,6 +18,21 @@ const MOST_DESCRIPTORS: usize = 256;
 /// The processes and their standard descriptors, each read once.
 pub(crate) struct Partners {
     writers: Vec<(Pid, PathBuf)>,
+    /// This process's own standard input. What it is a pipe of was written outside of the tree.
+    own_input: Option<PathBuf>,
+}
+
+/// What a process has at its standard input, where no writer was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// A pipe whose writers have all exited, or closed it, with so many bytes left in it.
+    AtEnd(u64),
+    /// A pipe that a process writes to which was not found: it may be exiting, and show its descriptors no longer.
+    Open,
+    /// No pipe, or one that comes from outside of the tree.
+    Other,
+    /// A pipe of which this cannot be told.
+    Unknown,
 }
 
 impl Partners {
@@ -23,7 +42,8 @@ impl Partners {
             let pid = process.pid;
             [1, 2].into_iter().filter_map(move |fd| descriptor(pid, fd)).filter(is_shared).map(move |name| (pid, name))
         };
-        Self { writers: processes.iter().flat_map(outputs).collect() }
+        let own_input = descriptor(rustix::process::getpid().into(), 0);
+        Self { writers: processes.iter().flat_map(outputs).collect(), own_input }
     }
 
     /// The processes whose output this one reads: through a pipe at its standard input, or through a terminal whose other
@@ -42,6 +62,38 @@ impl Partners {
         writers.sort_unstable();
         writers.dedup();
         writers
+    }
+
+    /// What is left to read for a process to which no other one was found to write.
+    pub(crate) fn input_of(&self, reader: Pid) -> Input {
+        match descriptor(reader, 0).filter(|name| is_pipe(name)) {
+            Some(name) if Some(&name) != self.own_input.as_ref() => {
+                left_in_pipe(reader, &name).unwrap_or(Input::Unknown)
+            }
+            _ => Input::Other,
+        }
+    }
+}
+
+/// What is left in the pipe of that name at the reader's standard input.
+///
+/// It takes nothing out of the pipe: for as long as the calls take the pipe has one more reader.
+fn left_in_pipe(reader: Pid, name: &Path) -> Result<Input, Errno> {
+    let path = format!("/proc/{reader}/fd/0");
+    // The descriptor may be another file by now, whose opening has effects of its own: it is opened by its verified handle.
+    let handle = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let handle_path = format!("/proc/self/fd/{}", handle.as_raw_fd());
+    let is_fifo = FileType::from_raw_mode(rustix::fs::fstat(&handle)?.st_mode) == FileType::Fifo;
+    if !is_fifo || std::fs::read_link(&handle_path).ok().as_deref() != Some(name) {
+        return Err(Errno::NOENT);
+    }
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let pipe = rustix::fs::open(&handle_path, flags, Mode::empty())?;
+    let mut fds = [PollFd::new(&pipe, PollFlags::IN)];
+    poll(&mut fds, Some(&Timespec::default()))?;
+    match fds.iter().any(|fd| fd.revents().contains(PollFlags::HUP)) {
+        true => Ok(Input::AtEnd(rustix::io::ioctl_fionread(&pipe)?)),
+        false => Ok(Input::Open),
     }
 }
 
@@ -77,6 +129,7 @@ fn terminal_of_master(pid: Pid, fd: i32) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_support::eventually;
     use std::process::{Child, Command, Stdio};
 
     fn seen(child: &Child) -> Process {
@@ -96,5 +149,21 @@ mod tests {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+
+    #[test]
+    fn what_is_left_in_a_pipe_whose_writer_is_gone() {
+        let (output, mut input) = std::io::pipe().unwrap();
+        let mut reader = Command::new("sleep").arg("60").stdin(output).spawn().unwrap();
+        let process = seen(&reader);
+        let partners = Partners::among(std::slice::from_ref(&process));
+        std::io::Write::write_all(&mut input, b"four").unwrap();
+        assert_eq!(partners.input_of(process.pid), Input::Open, "this test may write on");
+        drop(input);
+        // Another test's child may hold a copy until its exec.
+        eventually("the end", || partners.input_of(process.pid) == Input::AtEnd(4));
+        assert_eq!(partners.input_of(process.pid), Input::AtEnd(4), "nothing was taken out of it");
+        reader.kill().unwrap();
+        reader.wait().unwrap();
     }
 }

@@ -181,17 +181,22 @@ pub(crate) fn child_pids(reader: &mut Reader) -> Result<Vec<Pid>, Error> {
 
 /// The children of one process at one scan, zombies included.
 pub(crate) fn children(of: Pid, reader: &mut Reader) -> Result<Vec<Process>, Error> {
+    children_but(of, reader, |_| false)
+}
+
+/// The same, without those of these numbers.
+pub(crate) fn children_but(of: Pid, reader: &mut Reader, not: impl Fn(&Pid) -> bool) -> Result<Vec<Process>, Error> {
     let mut found = if is_possible(reader) {
         let mut pids = Vec::new();
         lists(of, reader, &mut Vec::new(), &mut pids)?;
-        let mut found = Vec::with_capacity(pids.len());
-        for pid in pids {
+        let mut found = Vec::new();
+        for pid in pids.into_iter().filter(|pid| !not(pid)) {
             found.extend(Process::visible(reader, pid)?);
         }
         found
     } else {
         scan::all_processes(reader)?
     };
-    found.retain(|process| process.ppid == Some(of));
+    found.retain(|process| process.ppid == Some(of) && !not(&process.pid));
     Ok(found)
 }
