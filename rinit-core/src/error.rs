@@ -2,6 +2,8 @@
 
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
+use crate::printable::Printable;
+use crate::resource::Resource;
 use crate::signal::Signal;
 use crate::signal::set::SignalSet;
 use crate::sys::{NotAlone, NulByte};
@@ -30,7 +32,7 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum Error {
     /// The program does not exist: not at its path, or in no directory of PATH.
-    #[error("{program}: not found{searched}")]
+    #[error("{}: not found{}", Printable(.program), Printable(.searched))]
     NotFound {
         /// The program as it was asked for.
         program: String,
@@ -40,7 +42,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The program was found but cannot be executed.
-    #[error("{program}: cannot execute: {reason}")]
+    #[error("{}: cannot execute: {}", Printable(.program), Printable(.reason))]
     NotExecutable {
         /// The file that was found.
         program: String,
@@ -88,7 +90,7 @@ pub enum Error {
     #[error("cannot hand over the terminal: {0}")]
     Terminal(#[source] io::Error),
     /// The working directory cannot be entered (`chdir(2)`).
-    #[error("cannot change to directory {}: {source}", .directory.display())]
+    #[error("cannot change to directory {}: {source}", Printable(.directory))]
     WorkingDirectory {
         /// The directory.
         directory: PathBuf,
@@ -98,9 +100,17 @@ pub enum Error {
     /// The new process could not become the user it should (`setgroups(2)`, `setresgid(2)`, `setresuid(2)`).
     #[error("cannot become the user: {_0}{hint}", hint = user_hint(_0))]
     User(#[source] io::Error),
-    /// A resource limit or the nice value of the new process could not be set (`setrlimit(2)`, `setpriority(2)`).
-    #[error("cannot limit the new process: {0}")]
-    Limit(#[source] io::Error),
+    /// A resource limit of the new process could not be set (`setrlimit(2)`).
+    #[error("cannot set {resource} of the new process: {source}{}", limit_hint(.source))]
+    Limit {
+        /// What was to be limited.
+        resource: Resource,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The nice value of the new process could not be set (`setpriority(2)`).
+    #[error("cannot set the nice value of the new process: {_0}{hint}", hint = nice_hint(_0))]
+    Nice(#[source] io::Error),
     /// After the change of user the new process could still become root again; it was not started.
     #[error(
         "main could become root again after the change of user, so it was not started: \
@@ -108,7 +118,7 @@ pub enum Error {
     )]
     PrivilegesRetained,
     /// No such user or group, or a user database that cannot be read.
-    #[error("{spec}: {reason}")]
+    #[error("{}: {}", Printable(.spec), Printable(.reason))]
     UnknownUser {
         /// The specification as given.
         spec: String,
@@ -201,7 +211,7 @@ pub enum Error {
         status: Option<ExitStatus>,
     },
     /// `/proc` could not be read.
-    #[error("cannot read {}: {source}", .path.display())]
+    #[error("cannot read {}: {source}", Printable(.path))]
     Proc {
         /// The file or directory.
         path: PathBuf,
@@ -209,7 +219,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The container cannot be diagnosed.
-    #[error("cannot diagnose: {why}")]
+    #[error("cannot diagnose: {}", Printable(.why))]
     Diagnosis {
         /// Why not, and what to do instead.
         why: String,
@@ -221,7 +231,7 @@ pub enum Error {
 #[non_exhaustive]
 pub enum ContainmentError {
     /// There is no `rinit` to run it under.
-    #[error("{rinit}: not found{searched}; install rinit, or name it by ContainSpec::rinit")]
+    #[error("{}: not found{}; install rinit, or name it by ContainSpec::rinit", Printable(.rinit), Printable(.searched))]
     Missing {
         /// The program that was looked for.
         rinit: String,
@@ -232,7 +242,7 @@ pub enum ContainmentError {
     #[error("{0}")]
     NotExecutable(#[source] Box<Error>),
     /// The program is not an rinit, or too old a one: it exited without an answer, or answered something else.
-    #[error("{} is not an rinit, or too old: it {}", .rinit.display(), silent(*.status))]
+    #[error("{} is not an rinit, or too old: it {}", Printable(.rinit), silent(*.status))]
     NotRinit {
         /// The program.
         rinit: PathBuf,
@@ -240,7 +250,7 @@ pub enum ContainmentError {
         status: Option<ExitStatus>,
     },
     /// The program has not answered in time: see `ContainSpec::start_timeout`.
-    #[error("{} has not answered within {} s", .rinit.display(), .within.as_secs_f32())]
+    #[error("{} has not answered within {} s", Printable(.rinit), .within.as_secs_f32())]
     Timeout {
         /// The program.
         rinit: PathBuf,
@@ -248,7 +258,7 @@ pub enum ContainmentError {
         within: Duration,
     },
     /// The rinit is of another version.
-    #[error("{} speaks version {theirs} with its host, and this program speaks version {ours}", .rinit.display())]
+    #[error("{} speaks version {theirs} with its host, and this program speaks version {ours}", Printable(.rinit))]
     WrongVersion {
         /// The program.
         rinit: PathBuf,
@@ -261,7 +271,7 @@ pub enum ContainmentError {
     #[error("this program does not call rinit_core::contain::init() as the first line of main")]
     NoEntry,
     /// The job's cgroup could not be made or used.
-    #[error("cgroup {}: {source}", .directory.display())]
+    #[error("cgroup {}: {source}", Printable(.directory))]
     Cgroup {
         /// The directory.
         directory: PathBuf,
@@ -269,7 +279,7 @@ pub enum ContainmentError {
         source: io::Error,
     },
     /// The job's rinit could not do its part.
-    #[error("{message}")]
+    #[error("{}", Printable(.message))]
     Failed {
         /// Why, in words.
         message: String,
@@ -279,6 +289,23 @@ pub enum ContainmentError {
 /// What a program that is not an rinit did, as part of a sentence.
 fn silent(status: Option<ExitStatus>) -> String {
     status.map_or_else(|| "answers differently".to_owned(), |status| format!("{status} without an answer"))
+}
+
+/// What the kernel's answer to a resource limit means, where that is one thing.
+fn limit_hint(error: &io::Error) -> &'static str {
+    match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+        Some(rustix::io::Errno::PERM) => ": a hard limit is raised by CAP_SYS_RESOURCE alone",
+        Some(rustix::io::Errno::INVAL) => ": the soft limit is above the hard one",
+        _ => "",
+    }
+}
+
+/// What the kernel's answer to a nice value means, where that is one thing.
+fn nice_hint(error: &io::Error) -> &'static str {
+    match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+        Some(rustix::io::Errno::PERM | rustix::io::Errno::ACCESS) => ": a lower one needs CAP_SYS_NICE, or RLIMIT_NICE",
+        _ => "",
+    }
 }
 
 /// What the kernel's answer to a change of user means, where that is one thing.

@@ -38,6 +38,8 @@ pub struct Report {
     pub stop_signal: Option<Signal>,
     /// Time from the stop request to the end of the run, if a stop was requested.
     pub stop_took: Option<Duration>,
+    /// True if a contained job was not over at its [time limit](crate::contain::ContainSpec::time_limit), and was stopped for it.
+    pub timed_out: bool,
 }
 
 impl Report {

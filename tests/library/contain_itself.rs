@@ -73,7 +73,7 @@ fn limits_are_mains() {
         return;
     }
     let error = contained(shell("true").nice(-20)).start().expect_err("only root may");
-    assert!(matches!(error, Error::Limit(_)), "{error}");
+    assert!(matches!(error, Error::Nice(_)), "{error}");
 }
 
 #[test(own_process)]
@@ -162,6 +162,78 @@ pub(crate) fn tracer() {
     wait_until("the rinit to be held", stopped);
     println!("traces");
     std::thread::sleep(support::deadline());
+}
+
+const LIMIT: Duration = Duration::from_millis(300);
+
+#[test(own_process)]
+fn a_job_is_stopped_at_its_time_limit() {
+    let mark = Mark::new();
+    let script = "setsid sleep 1000 & trap 'exit 9' TERM; while :; do sleep 0.01; done";
+    let started = Instant::now();
+    let mut job = contained(mark.on(shell(script))).time_limit(LIMIT).start().expect("the job starts");
+    // The rinit keeps the time, whatever the host does.
+    wait_until("the job to be over", || mark.left().is_empty());
+    let report = job.wait().expect("a report").clone();
+    assert!(started.elapsed() >= LIMIT);
+    assert!(report.timed_out);
+    assert_eq!((report.main, report.stop_signal), (Some(ExitStatus::Code(9)), Some(Signal::TERM)));
+    assert!(report.killed.is_empty(), "{report:?}");
+    // By the signal and in the time that the specification has for a stop.
+    let spec = shell("trap '' QUIT TERM; while :; do sleep 0.01; done").stop_signal(Signal::QUIT).stop_timeout(LIMIT);
+    let mut job = contained(spec).time_limit(LIMIT).start().expect("the job starts");
+    let report = job.wait().expect("a report");
+    assert_eq!((report.timed_out, report.stop_signal), (true, Some(Signal::QUIT)));
+    assert_eq!(report.main.and_then(ExitStatus::signal), Some(Signal::KILL));
+    // What main has left behind is the job, too.
+    let spec = contained(mark.on(shell("setsid sleep 1000 & exit 4"))).wait_for_descendants(true);
+    let mut job = spec.time_limit(LIMIT).start().expect("the job starts");
+    let report = job.wait().expect("a report");
+    assert_eq!((report.timed_out, report.main), (true, Some(ExitStatus::Code(4))));
+    mark.assert_nothing_is_left();
+}
+
+#[test(own_process)]
+fn a_job_that_is_over_in_time_has_not_timed_out() {
+    for limit in [Duration::from_secs(600), Duration::MAX] {
+        let mut job = contained(shell("exit 5")).time_limit(limit).start().expect("the job starts");
+        let report = job.wait().expect("a report");
+        assert_eq!((report.timed_out, report.exit_code(), report.stop_signal), (false, 5, None));
+    }
+    let spec = contained(shell("sleep 1000")).time_limit(Duration::from_secs(600));
+    let mut job = spec.start().expect("the job starts");
+    let report = job.stop().expect("a report");
+    assert_eq!((report.timed_out, report.stop_signal), (false, Some(Signal::TERM)));
+}
+
+/// A stop on its way has at most the limit and its own time, and main gets no second signal.
+#[test(own_process)]
+fn a_time_limit_shortens_a_stop() {
+    let script = "trap 'echo asked' TERM; echo ready; while :; do sleep 0.01; done";
+    let spec = shell(script).stdout(Stdio::piped()).stop_timeout(LIMIT);
+    let mut job = contained(spec).time_limit(2 * LIMIT).start().expect("the job starts");
+    let mut lines = BufReader::new(job.take_stdout().expect("a pipe")).lines();
+    assert_eq!(lines.next().expect("a line").expect("text"), "ready");
+    job.begin_stop(Duration::from_secs(3600)).expect("a stop");
+    let report = job.wait().expect("a report");
+    assert_eq!((report.timed_out, report.main.and_then(ExitStatus::signal)), (true, Some(Signal::KILL)));
+    assert_eq!(lines.map(|line| line.expect("text")).collect::<Vec<_>>(), ["asked"]);
+}
+
+/// The job holds its rinit, which then cannot keep the time: this process does, while it waits.
+#[test(own_process)]
+fn a_job_that_stops_its_rinit_has_a_time_limit() {
+    let mark = Mark::new();
+    let script = "r=$PPID; setsid sh -c 'echo loops; while kill -STOP $0; do :; done' $r & trap '' TERM; sleep 1000";
+    let spec = || mark.on(shell(script)).stdout(Stdio::piped()).stop_timeout(LIMIT);
+    let mut job = contained(spec()).time_limit(LIMIT).start().expect("the job starts");
+    let report = job.wait().expect("a report");
+    assert!(report.timed_out, "{report:?}");
+    mark.assert_nothing_is_left();
+    let job = contained(spec()).time_limit(LIMIT).start().expect("the job starts");
+    let output = job.wait_with_output().expect("an output");
+    assert_eq!((output.report.timed_out, output.stdout.as_slice()), (true, b"loops\n".as_slice()));
+    mark.assert_nothing_is_left();
 }
 
 /// A directory of a cgroup v2 file system in which this process may make others, and kill them.

@@ -18,6 +18,8 @@ mod cooperative;
 mod documentation;
 // `Init` with observers, `SignalForwarder`, `Reaper` with children.
 mod embedding;
+// What errors say.
+mod errors;
 // tokio, async-io and a poll loop.
 mod event_loops;
 // The layers of rinit-core/src, by its `use` lines.

@@ -82,6 +82,9 @@ fn a_cancelled_job_leaves_nothing_and_blocks_nothing() {
         let spec = shell("exit 5").contain().by_this_program();
         let mut job = spec.start().expect("the job starts").into_tokio().expect("a runtime");
         assert_eq!(job.wait().await.expect("a report").exit_code(), 5);
+        let spec = shell("sleep 1000").contain().by_this_program().time_limit(Duration::from_millis(100));
+        let mut job = spec.start().expect("the job starts").into_tokio().expect("a runtime");
+        assert!(job.wait().await.expect("a report").timed_out);
     });
     wait_until("the cancelled job to be gone", || mark.left().is_empty());
 }

@@ -7,7 +7,7 @@ mod limits;
 
 use lexopt::{Arg, Parser, ValueExt};
 use rinit_core::policy::{ForwardFilter, ForwardTo, OnMainExit};
-use rinit_core::signal::Rewrite;
+use rinit_core::signal::{Rewrite, UnknownSignal};
 use rinit_core::{Pid, Signal};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
@@ -446,7 +446,7 @@ fn add_rule(rewrite: &mut Rewrite, rule: &str) -> Result<(), BadUsage> {
     if from.parse() == Ok(Signal::CHLD) {
         return Err(quoted(rule, "rinit needs SIGCHLD for itself and never forwards it"));
     }
-    rewrite.add(rule).map_err(|error| quoted(rule, error))
+    rewrite.add(rule).map_err(|error| BadUsage(error.to_string()))
 }
 
 /// A signal that rinit can be sent by another process and act on.
@@ -459,7 +459,7 @@ fn catchable(text: &str) -> Result<Signal, BadUsage> {
 }
 
 fn signal(text: &str) -> Result<Signal, BadUsage> {
-    text.parse().map_err(|error| quoted(text, error))
+    text.parse().map_err(|error: UnknownSignal| BadUsage(error.to_string()))
 }
 
 fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, BadUsage> {

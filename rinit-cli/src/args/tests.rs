@@ -133,7 +133,7 @@ fn bad_usage_says_what_is_wrong_and_what_is_accepted() {
         (&["--grace", "soon", "p"], &["--grace", "'soon'", "10s"]),
         (&["--stop-delay=-1s", "p"], &["--stop-delay", "500ms"]),
         (&["-r", "TERM", "p"], &["-r", "'TERM'", "FROM=TO"]),
-        (&["-r", "NOPE=TERM", "p"], &["NOPE=TERM", "RTMIN+n"]),
+        (&["-r", "NOPE=TERM", "p"], &["-r: 'NOPE'", "RTMIN+n"]),
         (&["-r", "KILL=TERM", "p"], &["cannot be caught"]),
         (&["-r", "CHLD=TERM", "p"], &["'CHLD=TERM'", "SIGCHLD"]),
         (&["-r", "17:0", "p"], &["SIGCHLD"]),

@@ -8,9 +8,9 @@ mod signal;
 pub(crate) mod spawn_thread;
 pub(crate) mod spec;
 
+pub use crate::resource::Resource;
 pub use output::Output;
 pub use spec::ProcessGroup;
-pub use spec::limits::Resource;
 
 use crate::child::registry::{Ending, Reserved, Slot};
 use crate::child::spec::ChildSpec;

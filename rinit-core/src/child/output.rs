@@ -3,11 +3,12 @@
 use super::Child;
 use crate::error::Error;
 use crate::exit_status::ExitStatus;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
+use std::time::Instant;
 
 /// What a child has written, and how it ended: see [`Child::wait_with_output`].
 ///
@@ -105,13 +106,18 @@ impl Child {
     pub fn wait_with_output(mut self) -> Result<Output, Error> {
         drop(self.stdin.take());
         let pipes = [self.stdout.take().map(OwnedFd::from), self.stderr.take().map(OwnedFd::from)];
-        let [stdout, stderr] = read_to_end(pipes.map(|pipe| pipe.map(File::from))).map_err(Error::Output)?;
+        let [stdout, stderr] = read_to_end(pipes.map(|pipe| pipe.map(File::from)), || None).map_err(Error::Output)?;
         Ok(Output { status: self.wait()?, stdout, stderr })
     }
 }
 
 /// Reads both to their ends. One after the other would not do: the child stops where the other one is full.
-pub(crate) fn read_to_end(mut pipes: [Option<File>; 2]) -> io::Result<[Vec<u8>; 2]> {
+///
+/// `meanwhile` is called before each wait, and again at the time that it returns.
+pub(crate) fn read_to_end(
+    mut pipes: [Option<File>; 2],
+    mut meanwhile: impl FnMut() -> Option<Instant>,
+) -> io::Result<[Vec<u8>; 2]> {
     let mut read = [Vec::new(), Vec::new()];
     let mut chunk = vec![0; 64 * 1024];
     loop {
@@ -120,7 +126,9 @@ pub(crate) fn read_to_end(mut pipes: [Option<File>; 2]) -> io::Result<[Vec<u8>; 
             return Ok(read);
         }
         let mut fds: Vec<_> = pipes.iter().flatten().map(|pipe| PollFd::new(pipe, PollFlags::IN)).collect();
-        rustix::io::retry_on_intr(|| poll(&mut fds, None))?;
+        let left = meanwhile().map(|next| next.saturating_duration_since(Instant::now()));
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        rustix::io::retry_on_intr(|| poll(&mut fds, timeout.as_ref()))?;
         let ready: Vec<_> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
         for at in open.into_iter().zip(ready).filter_map(|(at, ready)| ready.then_some(at)) {
             let Some(pipe) = &mut pipes[at] else { continue };

@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Stop(Stop),
     /// KILL for everything, at once.
     Kill,
+    /// The job has had its time.
+    TimeLimit,
 }
 
 /// Sent to this process when something comes over the channel. SIGCHLD is never forwarded, and means no more than "check
@@ -119,6 +121,7 @@ impl Controller {
                 Ok(Some(Request::Signal(signal))) => Command::Signal(signal),
                 Ok(Some(Request::Stop(stop))) => Command::Stop(stop),
                 Ok(Some(Request::Kill)) => Command::Kill,
+                Ok(Some(Request::TimeLimit)) => Command::TimeLimit,
                 Ok(None) => break,
                 // A host that sends garbage is treated as gone.
                 Ok(Some(Request::Setup(_) | Request::OtherVersion)) | Err(_) => {

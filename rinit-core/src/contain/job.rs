@@ -68,7 +68,9 @@ pub struct Job {
 #[derive(Debug)]
 struct State {
     connection: Connection,
-    /// When the job should be dead, if it was killed.
+    /// When the job has to be stopped, if it has a time limit that has not passed.
+    limit_at: Option<Instant>,
+    /// When the job should be dead, if it was killed or stopped.
     kill_at: Option<Instant>,
     /// When this process last helped to kill it.
     helped: Option<Instant>,
@@ -83,6 +85,7 @@ pub(super) struct Parts {
     pub(super) stop: Stop,
     pub(super) stop_on_drop: bool,
     pub(super) start_timeout: Duration,
+    pub(super) time_limit: Option<Duration>,
     pub(super) cgroup: Option<Cgroup>,
 }
 
@@ -101,8 +104,8 @@ pub struct JobOutput {
 impl Job {
     /// Sends the rinit its setup, and waits for its answer.
     pub(super) fn begin(parts: Parts, setup: &Request) -> Result<Self, Error> {
-        let Parts { rinit, started: Started { pid, pipes }, channel, stop, stop_on_drop, start_timeout, cgroup } =
-            parts;
+        let Parts { rinit, started, channel, stop, stop_on_drop, start_timeout, time_limit, cgroup } = parts;
+        let Started { pid, pipes } = started;
         let mut connection = Connection::new(pid, channel)?;
         // Before it has its setup it starts nothing, so that nothing is outside of the cgroup.
         let placed = cgroup.as_ref().map_or(Ok(()), |cgroup| cgroup.add(pid));
@@ -113,7 +116,13 @@ impl Job {
             Ok(Answer::Started(main)) => {
                 let events = connection.as_fd().try_clone_to_owned().map_err(Error::Channel)?;
                 Ok(Self {
-                    state: Mutex::new(State { connection, kill_at: None, helped: None, cgroup }),
+                    state: Mutex::new(State {
+                        connection,
+                        limit_at: time_limit.and_then(|limit| Instant::now().checked_add(limit)),
+                        kill_at: None,
+                        helped: None,
+                        cgroup,
+                    }),
                     report: OnceLock::new(),
                     events,
                     init: pid,
@@ -126,6 +135,8 @@ impl Job {
                 })
             }
             Ok(Answer::Failed(error)) => {
+                // An rinit exits by itself now. What only answers like one may not, and would hold this start up for ever.
+                connection.kill_rinit();
                 connection.wait_for_exit()?;
                 Err(error)
             }
@@ -262,7 +273,12 @@ impl Job {
     pub fn wait_with_output(mut self) -> Result<JobOutput, Error> {
         drop(self.stdin.take());
         let pipes = [self.stdout.take().map(OwnedFd::from), self.stderr.take().map(OwnedFd::from)];
-        let [stdout, stderr] = read_to_end(pipes.map(|pipe| pipe.map(File::from))).map_err(Error::Output)?;
+        // A job that holds its rinit keeps its pipes open, too: it is helped to its end meanwhile.
+        let meanwhile = || match self.is_over(Reap::Now) {
+            Ok(false) => self.next_help(),
+            Ok(true) | Err(_) => None,
+        };
+        let [stdout, stderr] = read_to_end(pipes.map(|pipe| pipe.map(File::from)), meanwhile).map_err(Error::Output)?;
         Ok(JobOutput { report: self.wait()?.clone(), stdout, stderr })
     }
 
@@ -357,6 +373,7 @@ impl Job {
     fn is_over(&self, reap: Reap) -> Result<bool, Error> {
         let mut state = self.lock();
         self.recv(&mut state)?;
+        state.keep_time_limit(self.stop);
         state.help_to_kill(self.init);
         let over = state.connection.has_exited(reap)?;
         if over {
@@ -391,11 +408,11 @@ impl Job {
         Ok(true)
     }
 
-    /// When this process has to help to kill the job again, without an event to wait for; `None` while it was not killed.
+    /// When this process has to help to stop or kill the job again, without an event to wait for; `None` while it does not.
     pub(crate) fn next_help(&self) -> Option<Instant> {
         let state = self.lock();
-        let kill_at = state.kill_at?;
-        Some(state.helped.map_or(kill_at, |helped| helped + CONTINUE_EVERY))
+        let help = state.kill_at.map(|kill_at| state.helped.map_or(kill_at, |helped| helped + CONTINUE_EVERY));
+        [state.limit_at, help].into_iter().flatten().min()
     }
 
     fn outcome(&self) -> Result<&Report, Error> {
@@ -405,6 +422,18 @@ impl Job {
 }
 
 impl State {
+    /// At the time limit: the rinit counts by itself, but a job that has stopped it could run on.
+    fn keep_time_limit(&mut self, stop: Stop) {
+        if self.limit_at.is_none_or(|at| Instant::now() < at) {
+            return;
+        }
+        self.limit_at = None;
+        self.kill_by(Instant::now().checked_add(stop.grace));
+        self.connection.wake_up();
+        // Where the channel is full the rinit has been held for long, and is continued by the help from `kill_at` on.
+        let _ = self.connection.send(&Request::TimeLimit);
+    }
+
     fn kill_by(&mut self, time: Option<Instant>) {
         self.kill_at = [self.kill_at, time].into_iter().flatten().min();
     }

@@ -8,6 +8,7 @@ use crate::child::path_search;
 use crate::child::spec::ChildSpec;
 use crate::child::spec::start::TerminalUse;
 use crate::error::{ContainmentError, Error, from_errno};
+use crate::printable::Printable;
 use crate::signal::Signal;
 use crate::sys;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -63,6 +64,7 @@ pub struct ContainSpec {
     wait: bool,
     stop_on_drop: bool,
     start_timeout: Duration,
+    time_limit: Option<Duration>,
     cgroup: Option<PathBuf>,
 }
 
@@ -83,6 +85,7 @@ impl ContainSpec {
             wait: false,
             stop_on_drop: false,
             start_timeout: START_TIMEOUT,
+            time_limit: None,
             cgroup: None,
         }
     }
@@ -178,6 +181,30 @@ impl ContainSpec {
         self
     }
 
+    /// The time that the whole job has, from main's start until no process of it is left. A job that is not over then is stopped
+    /// as by [`Job::stop`]: by [`ChildSpec::stop_signal`], with KILL for everything after [`ChildSpec::stop_timeout`].
+    /// [`Report::timed_out`](crate::Report::timed_out) tells. No limit by default.
+    ///
+    /// The job's rinit keeps the time, so that the limit holds also while this process does something else, or is stopped. Time
+    /// in which the job is stopped or frozen counts.
+    ///
+    /// ```no_run
+    /// use rinit_core::ChildSpec;
+    /// use std::time::Duration;
+    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// let spec = ChildSpec::new("make").arg("test").stop_timeout(Duration::from_secs(2));
+    /// let mut job = spec.contain().time_limit(Duration::from_secs(600)).start()?;
+    /// let report = job.wait()?;
+    /// println!("{}{}", report.exit_code(), if report.timed_out { ", after ten minutes" } else { "" });
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = Some(limit);
+        self
+    }
+
     /// Runs the job, its rinit included, in a new cgroup below this one: a directory in a cgroup v2 file system that this
     /// process may write to, such as one that systemd has delegated.
     ///
@@ -245,6 +272,7 @@ impl ContainSpec {
             stop,
             stop_on_drop: self.stop_on_drop,
             start_timeout: self.start_timeout,
+            time_limit: self.time_limit,
             cgroup,
         };
         Job::begin(parts, &self.setup(stop, terminal))
@@ -267,6 +295,7 @@ impl ContainSpec {
             drain: self.drain,
             wait: self.wait,
             stop: self.stop_on_drop.then_some(stop),
+            time_limit: self.time_limit.map(|limit| (limit, stop)),
         })
     }
 
@@ -292,7 +321,7 @@ impl ContainSpec {
         let executable = |path: &Path| path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
         candidates.into_iter().find(|path| executable(path)).ok_or_else(|| ContainmentError::Missing {
             rinit: "rinit".to_owned(),
-            searched: format!(" in PATH ({})", path.as_deref().unwrap_or(OsStr::new("not set")).to_string_lossy()),
+            searched: format!(" in PATH ({})", Printable(path.as_deref().unwrap_or(OsStr::new("not set")))),
         })
     }
 }

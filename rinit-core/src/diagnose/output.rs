@@ -3,8 +3,9 @@
 use super::json::Json;
 use super::{Diagnosis, Finding, Zombies};
 use crate::pid::Pid;
+use crate::printable::Quoted;
 use crate::survivor::reason::Reason;
-use crate::survivor::{Age, Quoted, Survivor};
+use crate::survivor::{Age, Survivor};
 use std::fmt::{self, Write as _};
 
 /// The version of the JSON. It grows when a member changes its meaning or goes away, not when one is added.

@@ -22,6 +22,7 @@ use crate::user::User;
 use std::ffi::OsString;
 use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
+use std::time::{Duration, Instant};
 
 /// Becomes a job's init, if this process was started as one; else it does nothing. The first line of `main` in a program that
 /// contains jobs by itself: see [`ContainSpec::by_this_program`](crate::contain::ContainSpec::by_this_program).
@@ -98,7 +99,7 @@ pub fn __contained(
             Err(error) => return setup_failed(&controller, Error::Terminal(error.into())),
         }
     }
-    let Setup { drain, wait, limits, sigpipe_ignored, .. } = setup;
+    let Setup { drain, wait, limits, sigpipe_ignored, time_limit, .. } = setup;
     main.limits = limits;
     // As the controller's other children have it, whatever start-up code has changed here.
     let disposition = if sigpipe_ignored { &mut main.ignore } else { &mut main.default };
@@ -108,7 +109,7 @@ pub fn __contained(
     if let Some(drain) = drain {
         init = init.drain(drain);
     }
-    Ok(init.run_for(controller))
+    Ok(init.run_for(controller, time_limit))
 }
 
 /// The controlling process of a contained job.
@@ -116,16 +117,46 @@ pub(super) struct Contained {
     pub(super) controller: Controller,
     /// Main's process group, if it was made for main.
     pub(super) group: Option<Pid>,
+    time_limit: Option<TimeLimit>,
+}
+
+/// The time that the whole job has.
+///
+/// By the machine's clock, not by the time in which the job could run: the controlling process, which counts as well, cannot see
+/// for how long the job was frozen or stopped.
+struct TimeLimit {
+    /// `None` where it lies beyond what the clock can say.
+    at: Option<Instant>,
+    stop: Stop,
+    has_passed: bool,
+}
+
+impl Contained {
+    /// How long it is until the time limit; `None` without one, and once it has passed.
+    pub(super) fn time_left(&self) -> Option<Duration> {
+        let limit = self.time_limit.as_ref().filter(|limit| !limit.has_passed)?;
+        Some(limit.at?.saturating_duration_since(Instant::now()))
+    }
+
+    /// True if the job was stopped for its time limit.
+    pub(super) fn timed_out(&self) -> bool {
+        self.time_limit.as_ref().is_some_and(|limit| limit.has_passed)
+    }
 }
 
 impl Init {
     /// Runs as [`Init::run`] does, for a controlling process: until the whole job has exited, or the controlling process
     /// lets go. Returns the exit status; a failure is sent to the controlling process.
-    fn run_for(self, controller: Controller) -> u8 {
+    fn run_for(self, controller: Controller, time_limit: Option<(Duration, Stop)>) -> u8 {
         match self.start_for(&controller) {
             Ok((mut supervisor, group)) => {
                 controller.send_started(supervisor.main.pid);
-                supervisor.contained = Some(Contained { controller, group });
+                let time_limit = time_limit.map(|(time, stop)| TimeLimit {
+                    at: Instant::now().checked_add(time),
+                    stop,
+                    has_passed: false,
+                });
+                supervisor.contained = Some(Contained { controller, group, time_limit });
                 supervisor.run().map_or_else(|error| error.exit_code(), |report| report.exit_code())
             }
             Err(error) => {
@@ -176,7 +207,28 @@ impl Supervisor {
                     self.inputs.push_back(ShutdownInput::StopRequested(signal));
                 }
                 Command::Kill => self.inputs.push_back(ShutdownInput::Abandoned),
+                Command::TimeLimit => self.stop_at_time_limit(),
             }
+        }
+    }
+
+    /// Stops the job if its time has passed.
+    pub(super) fn check_time_limit(&mut self) {
+        if self.contained.as_ref().and_then(Contained::time_left) == Some(Duration::ZERO) {
+            self.stop_at_time_limit();
+        }
+    }
+
+    fn stop_at_time_limit(&mut self) {
+        let limit = self.contained.as_mut().and_then(|contained| contained.time_limit.as_mut());
+        let Some(limit) = limit.filter(|limit| !limit.has_passed) else { return };
+        limit.has_passed = true;
+        let Stop { signal, grace } = limit.stop;
+        self.inputs.push_back(ShutdownInput::Grace(grace));
+        // A stop that is on its way gets no second signal, only this time at most.
+        if self.stop_signal.is_none() {
+            self.stop_signal = Some(signal);
+            self.inputs.push_back(ShutdownInput::StopRequested(signal));
         }
     }
 }

@@ -182,6 +182,7 @@ impl Supervisor {
                 Wake::Controller => self.handle_commands(),
                 Wake::Nothing => {}
             }
+            self.check_time_limit();
             if self.tick_is_due() {
                 self.inputs.push_back(ShutdownInput::Tick);
             }
@@ -260,9 +261,11 @@ impl Supervisor {
 
     /// How long to wait. While a deadline is pending not much longer than a heartbeat, by which a freeze is noticed.
     fn time_left(&mut self) -> Option<Duration> {
-        let deadline = self.shutdown.deadline()?;
+        let limit = self.contained.as_ref().and_then(Contained::time_left);
+        let Some(deadline) = self.shutdown.deadline() else { return limit };
         self.clock.before_wait();
-        Some(deadline.saturating_sub(self.now()).min(HEARTBEAT))
+        let left = deadline.saturating_sub(self.now()).min(HEARTBEAT);
+        Some(limit.map_or(left, |limit| left.min(limit)))
     }
 
     fn notice_freeze(&mut self) {
@@ -441,6 +444,7 @@ impl Supervisor {
             left_behind,
             stop_signal: self.stop_signal,
             stop_took,
+            timed_out: self.contained.as_ref().is_some_and(Contained::timed_out),
         };
         if let Some(Contained { controller, .. }) = &self.contained {
             controller.send_report(&report);

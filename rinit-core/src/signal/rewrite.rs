@@ -1,6 +1,7 @@
 //! Rewriting rules: which signal is forwarded in place of the received one.
 
 use super::HIGHEST;
+use crate::printable::Quoted;
 use crate::signal::{Signal, UnknownSignal};
 
 /// For each signal, the one that is forwarded in its place, if any.
@@ -28,20 +29,28 @@ pub struct Rewrite {
 ///
 /// ```
 /// use rinit_core::signal::{BadRewrite, Rewrite};
-/// assert_eq!(Rewrite::default().add("TERM"), Err(BadRewrite::Form));
+/// let error = Rewrite::default().add("TERM").unwrap_err();
+/// assert!(matches!(error, BadRewrite::Form { .. }));
+/// assert!(error.to_string().starts_with("'TERM': not a rewriting rule"));
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadRewrite {
     /// There is no `=` or `:` between two signals.
-    #[error("not a rewriting rule: give FROM=TO or FROM:TO; FROM= or FROM:0 drops the signal")]
-    Form,
+    #[error("{}: not a rewriting rule: give FROM=TO or FROM:TO; FROM= or FROM:0 drops the signal", Quoted(.rule))]
+    Form {
+        /// The text.
+        rule: String,
+    },
     /// One side is not a signal.
     #[error(transparent)]
     Signal(#[from] UnknownSignal),
     /// A process never receives KILL or STOP (`signal(7)`), so a rule for them is a mistake.
-    #[error("SIGKILL and SIGSTOP cannot be caught, so they cannot be rewritten")]
-    Uncatchable,
+    #[error("{}: SIGKILL and SIGSTOP cannot be caught, so they cannot be rewritten", Quoted(.rule))]
+    Uncatchable {
+        /// The text.
+        rule: String,
+    },
 }
 
 impl Default for Rewrite {
@@ -74,10 +83,10 @@ impl Rewrite {
     /// # }
     /// ```
     pub fn add(&mut self, rule: &str) -> Result<(), BadRewrite> {
-        let (from, to) = rule.split_once(['=', ':']).ok_or(BadRewrite::Form)?;
+        let (from, to) = rule.split_once(['=', ':']).ok_or_else(|| BadRewrite::Form { rule: rule.to_owned() })?;
         let from = from.parse::<Signal>()?;
         if from == Signal::KILL || from == Signal::STOP {
-            return Err(BadRewrite::Uncatchable);
+            return Err(BadRewrite::Uncatchable { rule: rule.to_owned() });
         }
         let to = if to.is_empty() || to == "0" { None } else { Some(to.parse::<Signal>()?) };
         self.set(from, to);
@@ -148,6 +157,6 @@ mod tests {
         for text in ["", "TERM", "15", "=", "=TERM", ":3", "NOPE=TERM", "TERM=NOPE", "TERM=QUIT=HUP", "15:3:4", "0:3"] {
             assert!(rule(text).is_err(), "{text:?}");
         }
-        assert_eq!(rule("KILL=TERM"), Err(BadRewrite::Uncatchable));
+        assert!(matches!(rule("KILL=TERM"), Err(BadRewrite::Uncatchable { .. })));
     }
 }

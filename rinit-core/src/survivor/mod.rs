@@ -14,6 +14,7 @@ use reason::Reason;
 pub(crate) use facts::{Credentials, Facts};
 
 use crate::pid::{Pid, PidMap};
+use crate::printable::Quoted;
 use crate::process::Process;
 use crate::procfs::cmdline;
 use crate::procfs::stat::State;
@@ -183,15 +184,6 @@ impl fmt::Display for Age {
             () if days == 0 => write!(f, "{hours}h{:02}m", minutes % 60),
             () => write!(f, "{days}d{:02}h", hours % 24),
         }
-    }
-}
-
-/// A command in quotes. A quote in it is escaped, or a program could write the rest of the line itself.
-pub(crate) struct Quoted<'a>(pub(crate) &'a str);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "'{}'", self.0.replace('\'', "\\'"))
     }
 }
 

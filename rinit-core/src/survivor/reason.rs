@@ -1,7 +1,7 @@
 //! The reasons, in words.
 
-use super::Quoted;
 use crate::pid::Pid;
+use crate::printable::Quoted;
 use crate::signal::Signal;
 use std::fmt;
 

@@ -1,28 +1,14 @@
 //! Words for what the kernel answered.
 
 use super::file_kind::Head;
+use crate::printable::Printable;
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::path::Path;
 
-/// Longest name that is shown; names come from files that anybody may have written.
-const MAX_SHOWN: usize = 1024;
-
-/// A name fit for a terminal and a log line: control characters, which could rewrite either, are escaped.
+/// A name fit for a terminal and a log line; names come from files that anybody may have written.
 pub(super) fn printable(name: &OsStr) -> String {
-    let name = name.to_string_lossy();
-    let mut shown = String::new();
-    for character in name.chars() {
-        if shown.len() >= MAX_SHOWN {
-            shown.push('…');
-            break;
-        }
-        match character {
-            '\\' | '\'' | '"' => shown.push(character),
-            _ => shown.extend(character.escape_debug()),
-        }
-    }
-    shown
+    Printable(name).to_string()
 }
 
 /// "its interpreter /bin/x" or "its loader /lib/x".

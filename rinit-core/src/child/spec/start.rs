@@ -5,6 +5,7 @@ use super::{ChildSpec, ProcessGroup};
 use crate::child::{exec_failure, path_search};
 use crate::error::Error;
 use crate::pid::Pid;
+use crate::resource::Resource;
 use crate::sys;
 use crate::sys::{CStrings, Failure, Placement, Plan, Stage};
 use crate::user::User;
@@ -117,7 +118,11 @@ impl ChildSpec {
             Stage::Fork => Error::Fork(source),
             Stage::Pipe => Error::Pipe(source),
             Stage::Mask => Error::SignalMask(source),
-            Stage::Limit => Error::Limit(source),
+            Stage::Limit => {
+                let limit = usize::try_from(number).ok().and_then(|at| self.limits.resources.get(at));
+                Error::Limit { resource: limit.map_or(Resource::Cpu, |(resource, _)| *resource), source }
+            }
+            Stage::Nice => Error::Nice(source),
             Stage::Group => Error::ProcessGroup(source),
             Stage::Terminal => Error::Terminal(source),
             Stage::Directory => {

@@ -9,6 +9,7 @@
 use crate::child::spec::ProcessGroup;
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
+use crate::resource::Resource;
 use crate::signal::Signal;
 use crate::signal::set::SignalSet;
 use std::ffi::{OsStr, OsString};
@@ -197,6 +198,7 @@ wire!(u64, |value, to| to.u64(*value), |from| from.u64());
 wire!(Duration, |value, to| to.duration(*value), |from| from.duration());
 wire!(String, |value, to| to.bytes(value.as_bytes()), |from| from.text());
 wire!(PathBuf, |value, to| to.os(value.as_os_str()), |from| from.os().map(Self::from));
+wire!(Resource, |value, to| to.u8(value.index()), |from| Self::from_index(from.u8()?));
 wire!(Pid, |value, to| to.i32(value.get()), |from| Self::new(from.i32()?));
 wire!(Signal, |value, to| to.u8(value.number() as u8), |from| Self::new(from.u8()?.into()));
 wire!(SignalSet, |value, to| to.u64(value.bits()), |from| from.u64().map(Self::from_bits));

@@ -17,7 +17,8 @@ wire_enum!(
         10 = ParentDeathSignal(source),
         11 = Proc { path, source },
         12 = Channel(source),
-        13 = Limit(source),
+        13 = Limit { resource, source },
+        14 = Nice(source),
     }
     // What cannot happen there, or is new: in words.
     else 0, |error: &Error, to: &mut Writer| error.to_string().write(to), |from: &mut Reader<'_>| {
@@ -40,6 +41,7 @@ impl Wire for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resource::Resource;
     use std::io;
     use std::path::PathBuf;
 
@@ -69,6 +71,8 @@ mod tests {
             Error::ParentDeathSignal(io()),
             Error::Proc { path: PathBuf::from("/proc"), source: io() },
             Error::Channel(io()),
+            Error::Limit { resource: Resource::Stack, source: io() },
+            Error::Nice(io()),
         ];
         for error in &errors {
             let back = over_the_wire(error);

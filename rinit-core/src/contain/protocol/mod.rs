@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Both sides must have the same. Another version is refused by name, so that the host can say which rinit it needs.
-pub(crate) const VERSION: u16 = 2;
+pub(crate) const VERSION: u16 = 3;
 
 /// Longest frame. A report of two thousand processes, whose commands are cut to 80 characters, takes less than 2 MiB; a user
 /// in all 65536 groups takes 256 KiB.
@@ -92,9 +92,24 @@ pub(crate) struct Setup {
     pub(crate) wait: bool,
     /// When the host lets go: an orderly stop instead of KILL at once.
     pub(crate) stop: Option<Stop>,
+    /// The time that the whole job has, and how it is stopped then.
+    pub(crate) time_limit: Option<(Duration, Stop)>,
 }
 
-wire_struct!(Setup { version, user, directory, group, mask, sigpipe_ignored, limits, terminal, drain, wait, stop });
+wire_struct!(Setup {
+    version,
+    user,
+    directory,
+    group,
+    mask,
+    sigpipe_ignored,
+    limits,
+    terminal,
+    drain,
+    wait,
+    stop,
+    time_limit
+});
 
 /// How main is asked to stop, and how long the whole job has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,12 +139,14 @@ pub(crate) enum Request {
     Signal(Signal),
     Stop(Stop),
     Kill,
+    /// The time limit has passed: for an rinit that the job holds, whose own clock tells it too late.
+    TimeLimit,
     /// A setup of another version. Never sent: it stands for what was read.
     OtherVersion,
 }
 
 wire_enum!(
-    Request { 1 = Setup(setup), 2 = Signal(signal), 3 = Stop(stop), 4 = Kill }
+    Request { 1 = Setup(setup), 2 = Signal(signal), 3 = Stop(stop), 4 = Kill, 5 = TimeLimit }
     else 0, |_: &Self, _: &mut Writer| (), |_: &mut Reader<'_>| None
 );
 
@@ -173,7 +190,7 @@ impl Message for Reply {
     }
 }
 
-wire_struct!(Report { main_pid, main, reaped, asked, killed, left_behind, stop_signal, stop_took });
+wire_struct!(Report { main_pid, main, reaped, asked, killed, left_behind, stop_signal, stop_took, timed_out });
 
 impl Wire for Box<Report> {
     fn write(&self, to: &mut Writer) {
@@ -190,6 +207,7 @@ mod tests {
     use super::survivor::tests::any_survivor;
     use super::*;
     use crate::exit_status::ExitStatus;
+    use crate::resource::Resource;
     use proptest::prelude::*;
 
     fn any_signal() -> impl Strategy<Value = Signal> {
@@ -205,16 +223,30 @@ mod tests {
         let ids = ids.prop_map(|(uid, gid, groups)| Ids { uid, gid, groups });
         let group = prop::sample::select(vec![ProcessGroup::Inherit, ProcessGroup::Own, ProcessGroup::Session]);
         let main = (prop::option::of(ids), prop::option::of(any::<PathBuf>()), group, any::<(u64, Option<i32>)>());
-        let when = (any::<(Option<Duration>, bool)>(), prop::option::of(any_stop()));
-        (main, when).prop_map(|((user, directory, group, (mask, terminal)), ((drain, wait), stop))| {
+        let limit = prop::option::of((any::<Duration>(), any_stop()));
+        let when = (any::<(Option<Duration>, bool)>(), prop::option::of(any_stop()), limit);
+        (main, when).prop_map(|((user, directory, group, (mask, terminal)), ((drain, wait), stop, time_limit))| {
             let mask = SignalSet::from_bits(mask);
             let limits = Limits {
-                resources: if wait { vec![(7, (3, u64::MAX))] } else { Vec::new() },
+                resources: if wait { vec![(Resource::Stack, (3, u64::MAX))] } else { Vec::new() },
                 umask: drain.is_some().then_some(0o27),
                 nice: terminal,
             };
             let (version, sigpipe_ignored) = (VERSION, wait);
-            Setup { version, user, directory, group, mask, sigpipe_ignored, limits, terminal, drain, wait, stop }
+            Setup {
+                version,
+                user,
+                directory,
+                group,
+                mask,
+                sigpipe_ignored,
+                limits,
+                terminal,
+                drain,
+                wait,
+                stop,
+                time_limit,
+            }
         })
     }
 
@@ -224,6 +256,7 @@ mod tests {
             any_signal().prop_map(Request::Signal),
             any_stop().prop_map(Request::Stop),
             Just(Request::Kill),
+            Just(Request::TimeLimit),
         ]
     }
 
@@ -266,6 +299,7 @@ mod tests {
                 left_behind,
                 stop_signal: stop.and_then(|(number, _)| Signal::new(number)),
                 stop_took: stop.map(|(_, took)| took),
+                timed_out: stop.is_some(),
             };
             let mut inbox = Inbox::default();
             let usage = Usage { user_time: Duration::from_millis(counts.0 % 1000), ..Usage::default() };

@@ -86,16 +86,16 @@ pub(crate) fn place(placement: Placement<'_>) -> Result<(), (Stage, Errno)> {
     Ok(())
 }
 
-fn limit(limits: Limits<'_>) -> Result<(), (Stage, Errno)> {
-    let failed = |error| (Stage::Limit, error);
-    for (resource, limit) in limits.resources {
+fn limit(limits: Limits<'_>) -> Result<(), Report> {
+    for (number, (resource, limit)) in (0..).zip(limits.resources) {
+        let failed = |error| Report { stage: Stage::Limit, number, error };
         rustix::process::setrlimit(*resource, *limit).map_err(failed)?;
     }
     if let Some(mask) = limits.umask {
         rustix::process::umask(Mode::from_raw_mode(mask));
     }
     if let Some(nice) = limits.nice {
-        rustix::process::setpriority_process(None, nice).map_err(failed)?;
+        rustix::process::setpriority_process(None, nice).map_err(|error| (Stage::Nice, error))?;
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ pub(crate) enum Stage {
     Group,
     Terminal,
     Limit,
+    Nice,
     Directory,
     User,
     PrivilegesRetained,
@@ -28,11 +29,12 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    const CHILD: [Self; 10] = [
+    const CHILD: [Self; 11] = [
         Self::Mask,
         Self::Group,
         Self::Terminal,
         Self::Limit,
+        Self::Nice,
         Self::Directory,
         Self::User,
         Self::PrivilegesRetained,
@@ -46,7 +48,7 @@ impl Stage {
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) stage: Stage,
-    /// The descriptor, where [`Stage::Descriptor`] failed.
+    /// The descriptor, where [`Stage::Descriptor`] failed; the place among the limits, where [`Stage::Limit`] did.
     pub(crate) number: RawFd,
     pub(crate) errno: Errno,
 }
