@@ -19,6 +19,7 @@ mod environ;
 mod fd;
 mod fork;
 mod heap;
+mod no_unwinder;
 mod process_group;
 #[cfg(feature = "tokio")]
 mod reactor;
