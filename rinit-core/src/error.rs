@@ -1,5 +1,6 @@
 //! What can fail.
 
+use crate::duration::Seconds;
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
 use crate::signal::Signal;
@@ -239,7 +240,7 @@ pub enum ContainmentError {
         status: Option<ExitStatus>,
     },
     /// The program has not answered in time: see `ContainSpec::start_timeout`.
-    #[error("{} has not answered within {} s", .rinit.display(), .within.as_secs_f32())]
+    #[error("{} has not answered within {} s", .rinit.display(), Seconds(*.within))]
     Timeout {
         /// The program.
         rinit: PathBuf,

@@ -70,6 +70,7 @@ mod c_main;
 pub mod child;
 pub mod contain;
 pub mod diagnose;
+mod duration;
 mod error;
 mod exit_status;
 mod forwarder;
@@ -116,6 +117,8 @@ pub use child::spec::stdio::Stdio;
 pub use child::spec::{ChildSpec, ProcessGroup};
 #[doc(hidden)]
 pub use diagnose::json::Json as __Json;
+#[doc(hidden)]
+pub use duration::{Seconds as __Seconds, parse as __parse_duration};
 pub use error::Error;
 pub use exit_status::{ExitStatus, NotExited, WaitStatus};
 pub use forwarder::{Recipient, SignalForwarder};

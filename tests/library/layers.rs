@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["error"],
     &["exit_status", "sys"],
     &["signal"],
-    &["pid", "regular_file"],
+    &["duration", "pid", "regular_file"],
 ];
 
 /// Files that stand outside: re-exports, the macro for `main`, hooks for fuzzing, helpers of unit tests.
