@@ -2,8 +2,8 @@
 #![allow(missing_docs)]
 
 use crate::args::Command;
+use crate::output;
 use crate::persona::{self, Invocation};
-use crate::{args::duration, output};
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
@@ -13,11 +13,10 @@ pub fn persona(arguments: Vec<OsString>, variable: &dyn Fn(&str) -> Option<OsStr
     persona::named(name).parse(arguments.clone(), &Invocation { variable, is_init })
 }
 
-/// # Errors
-///
-/// The text is no duration.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    duration::parse(text)
+/// `None` if the text is not a duration.
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
+    rinit_core::__parse_duration(text)
 }
 
 /// Text as it stands in a message.

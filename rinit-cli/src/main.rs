@@ -7,3 +7,6 @@ static HEAP: rinit_core::__Arena = rinit_core::__Arena::new();
 
 #[cfg(not(test))]
 rinit_core::c_main!(rinit_cli::run);
+
+#[cfg(not(test))]
+rinit_core::__no_unwinder!();

@@ -1,5 +1,6 @@
 //! What can fail.
 
+use crate::duration::Seconds;
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
 use crate::printable::Printable;
@@ -250,7 +251,7 @@ pub enum ContainmentError {
         status: Option<ExitStatus>,
     },
     /// The program has not answered in time: see `ContainSpec::start_timeout`.
-    #[error("{} has not answered within {} s", Printable(.rinit), .within.as_secs_f32())]
+    #[error("{} has not answered within {} s", Printable(.rinit), Seconds(*.within))]
     Timeout {
         /// The program.
         rinit: PathBuf,

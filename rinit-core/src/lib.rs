@@ -70,6 +70,7 @@ mod c_main;
 pub mod child;
 pub mod contain;
 pub mod diagnose;
+mod duration;
 mod error;
 mod exit_status;
 mod forwarder;
@@ -97,6 +98,7 @@ mod test_support;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 mod user;
+mod worker;
 
 // Pages of the documentation. The links between them come first, since the first definition of a name counts.
 /// [contain.md]: crate::contain
@@ -118,6 +120,8 @@ pub use child::spec::stdio::Stdio;
 pub use child::spec::{ChildSpec, ProcessGroup};
 #[doc(hidden)]
 pub use diagnose::json::Json as __Json;
+#[doc(hidden)]
+pub use duration::{Seconds as __Seconds, parse as __parse_duration};
 pub use error::Error;
 pub use exit_status::{ExitStatus, NotExited, WaitStatus};
 pub use forwarder::{Recipient, SignalForwarder};
@@ -136,3 +140,5 @@ pub use signal::set::SignalSet;
 #[doc(hidden)]
 pub use sys::{Arena as __Arena, arguments as __arguments};
 pub use user::User;
+#[doc(hidden)]
+pub use worker::Worker as __Worker;

@@ -16,10 +16,10 @@ const LAYERS: &[&[&str]] = &[
     &["child", "survivor"],
     &["inherited", "process"],
     &["parent_death", "policy", "procfs", "terminal", "user"],
-    &["error"],
+    &["error", "worker"],
     &["exit_status", "sys"],
     &["signal"],
-    &["pid", "printable", "regular_file", "resource"],
+    &["duration", "pid", "printable", "regular_file", "resource"],
 ];
 
 /// Files that stand outside: re-exports, the macro for `main`, hooks for fuzzing, helpers of unit tests.

@@ -1,7 +1,6 @@
 //! The command line, as a plain value. Pure: reads nothing but what it is given.
 
 pub(crate) mod contained;
-pub(crate) mod duration;
 pub(crate) mod help;
 mod limits;
 
@@ -418,10 +417,10 @@ fn set_text(options: &mut Options, name: &str, text: &str) -> Result<(), BadUsag
                 options.stop_signals.push(catchable(name)?);
             }
         }
-        "stop-delay" => options.stop_delay = Some(duration::parse(text).map_err(BadUsage)?),
-        "grace" => options.grace = Some(duration::parse(text).map_err(BadUsage)?),
-        "last-call" => options.last_call = Some(duration::parse(text).map_err(BadUsage)?),
-        "drain" => options.drain = Some(duration::parse(text).map_err(BadUsage)?),
+        "stop-delay" => options.stop_delay = Some(duration(text)?),
+        "grace" => options.grace = Some(duration(text)?),
+        "last-call" => options.last_call = Some(duration(text)?),
+        "drain" => options.drain = Some(duration(text)?),
         "user" if text.is_empty() => return Err(BadUsage("give USER or USER:GROUP".into())),
         "user" => options.user = Some(text.to_owned()),
         "parent-death-signal" => options.parent_death_signal = Some(signal(text)?),
@@ -460,6 +459,12 @@ fn catchable(text: &str) -> Result<Signal, BadUsage> {
 
 fn signal(text: &str) -> Result<Signal, BadUsage> {
     text.parse().map_err(|error: UnknownSignal| BadUsage(error.to_string()))
+}
+
+fn duration(text: &str) -> Result<Duration, BadUsage> {
+    rinit_core::__parse_duration(text).ok_or_else(|| {
+        BadUsage(format!("'{text}' is not a duration: give for example 500ms, 10s, 1m30s, or a number of seconds"))
+    })
 }
 
 fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, BadUsage> {

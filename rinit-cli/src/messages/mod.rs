@@ -7,7 +7,7 @@ use record::{Level, Record};
 use rinit_core::diagnose::Survivor;
 use rinit_core::init::{Event, NextStep, WithheldReason};
 use rinit_core::policy::{ForwardTo, KillLimit};
-use rinit_core::{Error, ExitStatus, Pid, Signal, SignalSet};
+use rinit_core::{__Seconds as Seconds, Error, ExitStatus, Pid, Signal, SignalSet};
 use std::fmt::Arguments;
 use std::time::Duration;
 
@@ -53,9 +53,9 @@ impl Observer {
         match event {
             Event::Reaped { pid, status, main: true } => self.main_reaped(*pid, *status),
             Event::Withheld { signal, why: WithheldReason::Delayed } if !self.stop_delay.is_zero() => {
-                let seconds = self.stop_delay.as_secs_f32();
                 // Once.
                 let delay = std::mem::take(&mut self.stop_delay);
+                let seconds = Seconds(delay);
                 let message =
                     format!("holding {signal} back for {seconds} s (--stop-delay); a second one ends the delay");
                 let record = Record::new(Level::Info, "stop-delayed", message);
@@ -190,8 +190,9 @@ fn describe(event: &Event, write: &mut dyn FnMut(Record)) {
             record.number("kills", *kills).text("remedy", "raise the container's memory limit, or use less memory")
         }
         Event::Frozen { time } => {
-            let seconds = time.as_secs_f32();
-            let message = format!("the container was frozen for {seconds:.1} s: the times of the stop stood still");
+            let (seconds, tenths) = (time.as_secs(), time.subsec_millis() / 100);
+            let message =
+                format!("the container was frozen for {seconds}.{tenths} s: the times of the stop stood still");
             record(Level::Warning, "frozen", message).seconds("time_frozen", *time)
         }
         Event::Error { what } => record(Level::Error, "error", what.clone()),
@@ -315,14 +316,16 @@ fn heading(stop: Stop) -> String {
     let are = if count == 1 { "is" } else { "are" };
     let running = format!("{before}{those} {are} still running");
     let kill_in = kill_in.unwrap_or_default();
-    let milliseconds = kill_in.as_millis();
+    // A whole second that has begun counts.
+    let seconds = kill_in.as_secs() + u64::from(kill_in.subsec_nanos() > 0);
+    let milliseconds = u64::try_from(kill_in.as_millis()).unwrap_or(u64::MAX);
     let name = match limit {
         Some(KillLimit::Grace) => "--grace",
         Some(KillLimit::Drain) => "--drain",
         _ => "after 10 s, --drain",
     };
     let follows = match limit {
-        Some(_) => format!("SIGKILL follows in {:.0} s ({name})", kill_in.as_secs_f32().ceil()),
+        Some(_) => format!("SIGKILL follows in {seconds} s ({name})"),
         None => "no SIGKILL follows without --grace".to_owned(),
     };
     match next {

@@ -5,94 +5,53 @@
 //! beyond the queue are lost. Before it exits rinit waits for the lines that are left, but not for long: the kernel ends the thread.
 
 use crate::args::Stream;
-use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use rinit_core::__Worker as Worker;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Longest time that rinit waits for its lines to be written: once while the thread is stuck, and before it exits.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Lines that wait for the thread. Two threads that hand each line over in turn would cost more than the writing.
-const MOST_LINES: usize = 64;
+const QUEUE: usize = 64;
 
 /// It calls write(2), and no more.
 const STACK: usize = 64 * 1024;
 
-struct Queue {
-    lines: VecDeque<(Stream, Vec<u8>)>,
-    /// The thread has taken a line and not yet written it.
-    is_writing: bool,
-    /// rinit has waited in vain since the last line was written.
-    is_stuck: bool,
-}
+static WRITER: OnceLock<Option<Worker>> = OnceLock::new();
 
-static QUEUE: Mutex<Queue> = Mutex::new(Queue { lines: VecDeque::new(), is_writing: false, is_stuck: false });
-
-/// A line was queued or written.
-static CHANGED: Condvar = Condvar::new();
-
-/// Whether the thread could be started; unset until the first line.
-static STARTED: OnceLock<bool> = OnceLock::new();
+/// rinit has waited in vain, and the lines that it waited for are still not written.
+static IS_STUCK: AtomicBool = AtomicBool::new(false);
 
 /// Leaves the bytes to the thread. If it lags behind by a queue, rinit waits for it, but not for long.
 pub(super) fn write(to: Stream, bytes: &[u8]) {
-    if !*STARTED.get_or_init(start) {
+    let Some(writer) = WRITER.get_or_init(|| Worker::start(c"rinit-writer", STACK).ok()) else {
         // No thread can be started (RLIMIT_NPROC, the pids cgroup). A line that may wait is better than none: it may say why
         // main was not started.
         write_now(to, bytes);
         return;
-    }
-    let mut queue = wait_while(|queue| queue.lines.len() >= MOST_LINES);
-    if queue.lines.len() < MOST_LINES {
-        queue.lines.push_back((to, bytes.to_vec()));
-        CHANGED.notify_all();
+    };
+    if has_at_most(writer, QUEUE - 1) {
+        let bytes = bytes.to_vec();
+        writer.submit(Box::new(move || write_now(to, &bytes)));
     }
 }
 
 /// Waits until the lines so far are written, but not for long.
 pub(crate) fn flush() {
-    if STARTED.get() == Some(&true) {
-        drop(wait_while(|queue| queue.is_writing || !queue.lines.is_empty()));
+    if let Some(Some(writer)) = WRITER.get() {
+        has_at_most(writer, 0);
     }
 }
 
-fn lock() -> MutexGuard<'static, Queue> {
-    QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Waits while the condition holds, but not for a thread that is stuck already.
-fn wait_while(condition: impl Fn(&Queue) -> bool) -> MutexGuard<'static, Queue> {
-    let queue = lock();
-    if queue.is_stuck {
-        return queue;
-    }
-    let waited = CHANGED.wait_timeout_while(queue, PATIENCE, |queue| condition(queue));
-    let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
-    queue.is_stuck = condition(&queue);
-    queue
-}
-
-fn start() -> bool {
-    // It has rinit's signal mask, in which every signal is blocked.
-    let thread = std::thread::Builder::new().name("rinit-writer".to_owned()).stack_size(STACK);
-    thread.spawn(write_queue).is_ok()
-}
-
-fn write_queue() {
-    let mut queue = lock();
-    loop {
-        let Some((to, bytes)) = queue.lines.pop_front() else {
-            queue = CHANGED.wait(queue).unwrap_or_else(PoisonError::into_inner);
-            continue;
-        };
-        queue.is_writing = true;
-        drop(queue);
-        write_now(to, &bytes);
-        queue = lock();
-        queue.is_writing = false;
-        queue.is_stuck = false;
-        CHANGED.notify_all();
-    }
+/// Waits until the thread has at most this many lines left. A thread that was waited for in vain is not waited for again before it
+/// has come so far by itself.
+fn has_at_most(writer: &Worker, lines: usize) -> bool {
+    let patience = if IS_STUCK.load(Ordering::Relaxed) { Duration::ZERO } else { PATIENCE };
+    let is_done = writer.has_at_most(lines, patience);
+    IS_STUCK.store(!is_done, Ordering::Relaxed);
+    is_done
 }
 
 /// The rest of a line is written too, as long as the file takes some of it.

@@ -1,5 +1,6 @@
 //! Programs that are inits: what they do with a stop, by their name and their options.
 
+use crate::duration;
 use crate::procfs::cmdline;
 use crate::procfs::fact::Fact;
 use crate::procfs::status::Signals;
@@ -186,7 +187,7 @@ impl InitProgram {
     }
 
     fn kills_after(&mut self, time: &str) {
-        match seconds(time) {
+        match duration::parse(time) {
             Some(time) => self.kills_after = Some(time),
             None => self.is_unclear = true,
         }
@@ -234,19 +235,6 @@ impl InitProgram {
 fn is_named(arguments: &[u8], comm: &[u8]) -> bool {
     let name = cmdline::program_name(arguments);
     name.get(..15).unwrap_or(name) == comm
-}
-
-/// A duration of one unit, as `rinit --grace` takes it: `500ms`, `10s`, `2m`, `1h`, or a number of seconds.
-fn seconds(text: &str) -> Option<Duration> {
-    let (number, factor) = match text {
-        _ if text.ends_with("ms") => (text.strip_suffix("ms")?, 0.001),
-        _ if text.ends_with('s') => (text.strip_suffix('s')?, 1.0),
-        _ if text.ends_with('m') => (text.strip_suffix('m')?, 60.0),
-        _ if text.ends_with('h') => (text.strip_suffix('h')?, 3600.0),
-        _ => (text, 1.0),
-    };
-    let seconds = number.parse::<f64>().ok()? * factor;
-    Duration::try_from_secs_f64(seconds).ok()
 }
 
 #[cfg(test)]

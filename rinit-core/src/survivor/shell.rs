@@ -1,6 +1,7 @@
 //! Shells: a trap runs only once the command in the foreground has exited
 //! (POSIX Shell Command Language, 2.12 Signals and Error Handling).
 
+use crate::duration;
 use crate::pid::Pid;
 use crate::procfs::cmdline;
 use crate::procfs::fact::Fact;
@@ -108,21 +109,23 @@ pub(crate) fn exits_after(arguments: &[u8], age: Duration) -> Option<Duration> {
     if name != b"sleep" {
         return None;
     }
-    let mut seconds = 0.0;
+    let mut whole = Duration::ZERO;
     for word in words {
         let text = std::str::from_utf8(word).ok()?;
-        let (number, factor) = match text.as_bytes().last()? {
-            b's' => (text.strip_suffix('s')?, 1.0),
-            b'm' => (text.strip_suffix('m')?, 60.0),
-            b'h' => (text.strip_suffix('h')?, 3600.0),
-            b'd' => (text.strip_suffix('d')?, 86_400.0),
-            _ => (text, 1.0),
+        if matches!(text, "inf" | "infinity") {
+            return Some(Duration::MAX);
+        }
+        let (number, seconds) = match text.as_bytes().last()? {
+            b's' => (text.strip_suffix('s')?, 1),
+            b'm' => (text.strip_suffix('m')?, 60),
+            b'h' => (text.strip_suffix('h')?, 3600),
+            b'd' => (text.strip_suffix('d')?, 86_400),
+            _ => (text, 1),
         };
-        seconds += number.parse::<f64>().ok()? * factor;
+        // `.5` is a number for sleep.
+        let number = format!("0{number}");
+        whole = whole.saturating_add(duration::decimal(&number, seconds * 1_000_000_000)?);
     }
-    // Infinity, and what does not fit, are longer than anything that is compared with it.
-    let whole =
-        if seconds >= 0.0 { Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX) } else { return None };
     Some(whole.saturating_sub(age))
 }
 
@@ -139,7 +142,8 @@ mod tests {
             (b"/bin/sleep\x000.5\0", 1, Some(0)),
             (b"busybox\0sleep\x001m\0", 10, Some(50)),
             (b"sleep\x001m\x002h\0", 0, Some(7260)),
-            (b"sleep\0infinity\0", 5, Some(u64::MAX - 5)),
+            (b"sleep\0.5m\0", 10, Some(20)),
+            (b"sleep\0infinity\0", 5, Some(u64::MAX)),
             (b"sleep\0-1\0", 0, None),
             (b"sleep\0x\0", 0, None),
             (b"sleeper\x001\0", 0, None),

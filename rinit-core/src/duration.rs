@@ -1,12 +1,14 @@
-//! Durations as people write them.
+//! Durations as people write them, in whole numbers: code for floating-point numbers is 24 KB of a small program.
 
+use std::fmt;
 use std::time::Duration;
 
 /// Reads `500ms`, `10s`, `1m30s`, `1.5s`, `2h`; a bare number is seconds. What is below a nanosecond is left out.
 ///
 /// Units are h, m, s, ms, each at most once and from large to small, as `systemd.time(7)` and Go's durations have them.
-pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    let bad = || format!("'{text}' is not a duration: give for example 500ms, 10s, 1m30s, or a number of seconds");
+/// `None` if it is not a duration.
+#[must_use]
+pub fn parse(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut total = Duration::ZERO;
     let mut smallest = u64::MAX;
@@ -21,20 +23,20 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
             "s" => 1_000_000_000,
             "ms" => 1_000_000,
             "" if number.len() == text.len() => 1_000_000_000,
-            _ => return Err(bad()),
+            _ => return None,
         };
         if nanoseconds >= smallest {
-            return Err(bad());
+            return None;
         }
         smallest = nanoseconds;
-        total = part(number, nanoseconds).and_then(|part| total.checked_add(part)).ok_or_else(bad)?;
+        total = total.checked_add(decimal(number, nanoseconds)?)?;
         rest = tail;
     }
-    if text.is_empty() { Err(bad()) } else { Ok(total) }
+    (!text.is_empty()).then_some(total)
 }
 
-/// A decimal number of units, to the nanosecond: a floating-point number would be another one where it is long.
-fn part(number: &str, unit: u64) -> Option<Duration> {
+/// A decimal number of units, each of so many nanoseconds; to the nanosecond.
+pub(crate) fn decimal(number: &str, unit: u64) -> Option<Duration> {
     let (whole, fraction) = number.split_once('.').map_or((number, None), |(whole, fraction)| (whole, Some(fraction)));
     let whole = u128::from(digits(whole)?) * u128::from(unit);
     let fraction = match fraction {
@@ -56,6 +58,21 @@ fn part(number: &str, unit: u64) -> Option<Duration> {
 /// A number without a sign, which `parse` would take.
 fn digits(text: &str) -> Option<u64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+/// A duration in seconds, for people: `2`, `0.5`, `0.125`. What is below a millisecond is left out.
+#[derive(Debug)]
+pub struct Seconds(pub Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, millis) = (self.0.as_secs(), self.0.subsec_millis());
+        match millis {
+            0 => write!(f, "{seconds}"),
+            _ if millis % 100 == 0 => write!(f, "{seconds}.{}", millis / 100),
+            _ => write!(f, "{seconds}.{millis:03}"),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -84,11 +101,11 @@ mod tests {
             ("00000000000000000000000000000007", 7_000),
         ] {
             let read = parse(text).map(|time| time.as_millis());
-            assert_eq!(read, Ok(millis), "{text}");
+            assert_eq!(read, Some(millis), "{text}");
         }
         // What a floating-point number of 53 bits would round.
-        assert_eq!(parse("4404481824938182493"), Ok(Duration::from_secs(4_404_481_824_938_182_493)));
-        assert_eq!(parse("18446744073709551615s999.999999ms"), Ok(Duration::MAX));
+        assert_eq!(parse("4404481824938182493"), Some(Duration::from_secs(4_404_481_824_938_182_493)));
+        assert_eq!(parse("18446744073709551615s999.999999ms"), Some(Duration::MAX));
     }
 
     #[test]
@@ -115,7 +132,14 @@ mod tests {
             "9999999999999999999999999",
             "é",
         ] {
-            assert!(parse(text).is_err(), "{text:?} gave {:?}", parse(text));
+            assert_eq!(parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn seconds_for_people() {
+        for (millis, text) in [(0, "0"), (2_000, "2"), (500, "0.5"), (12_125, "12.125"), (1_050, "1.050")] {
+            assert_eq!(Seconds(Duration::from_millis(millis)).to_string(), text);
         }
     }
 
@@ -128,7 +152,7 @@ mod tests {
         #[test]
         fn whole_seconds_and_milliseconds_are_exact(seconds in 0_u32..1_000_000, millis in 0_u32..1000) {
             let expected = Duration::from_millis(u64::from(seconds) * 1000 + u64::from(millis));
-            prop_assert_eq!(parse(&format!("{seconds}s{millis}ms")), Ok(expected));
+            prop_assert_eq!(parse(&format!("{seconds}s{millis}ms")), Some(expected));
         }
     }
 }
