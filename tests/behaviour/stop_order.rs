@@ -127,6 +127,29 @@ fn a_process_that_ignored_term_for_a_while_is_asked_at_the_last_call() {
 }
 
 #[test]
+fn a_main_that_was_asked_by_another_signal_is_not_asked_again_at_the_last_call() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let go = directory.path().join("go");
+    // As nginx with QUIT: it finishes its requests, and TERM would cut them.
+    let script = format!(
+        "trap 'echo main QUIT' QUIT; trap 'echo main TERM; exit 3' TERM; \
+         (trap 'echo helper TERM; exit' TERM; echo ready; while :; do sleep 0.05; done) & \
+         while [ ! -e {} ]; do sleep 0.05; done; echo finished; exit 0",
+        go.display()
+    );
+    Rinit::with(&["--rewrite", "TERM=QUIT", "--last-call", "500ms"]).shell(&script).everywhere(|mut running| {
+        running.out.wait("ready");
+        running.signal(15);
+        running.out.wait("helper TERM");
+        std::fs::write(&go, "").expect("write a file");
+        let finished = running.finished();
+        let lines = ["ready", "main QUIT", "helper TERM", "finished"].map(str::to_owned);
+        assert_eq!((finished.code, &finished.out[..]), (0, &lines[..]));
+        std::fs::remove_file(&go).expect("remove the file");
+    });
+}
+
+#[test]
 fn the_commands_of_a_shells_trap_are_left_to_it() {
     // The second shell's exit leaves an orphan, which starts another round of asking while the first one's trap runs.
     let shell = |cleanup: &str| format!("sh -c 'trap \"{cleanup}; exit 0\" TERM; echo ready; sleep 1000 & wait' &");

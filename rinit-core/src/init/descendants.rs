@@ -201,14 +201,18 @@ impl Descendants {
         self.asked.get(&process.pid).copied().filter(|asked| asked.start_ticks == process.start_ticks)
     }
 
-    /// True if it was sent TERM. A main that got INT or QUIT may treat TERM as the more urgent one, and gets it.
+    /// True if it was sent TERM.
     fn was_sent_term(&self, process: &Process) -> bool {
         self.asked_by(process) == Some(Signal::TERM)
     }
 
-    /// True if it was sent TERM and did not ignore it then.
-    fn has_heard_term(&self, process: &Process) -> bool {
-        self.asked(process).is_some_and(|asked| asked.signal == Signal::TERM && asked.how != How::Ignored)
+    /// True if it was asked and did not ignore it then: main by any stop signal, every other process by TERM.
+    ///
+    /// A main that got QUIT or INT is not asked again: TERM may be the more urgent one, as it is for nginx, and would cut the
+    /// work that main finishes. Other members of main's group may ignore INT and QUIT, as a shell's background jobs do.
+    fn has_heard(&self, main: Pid, process: &Process) -> bool {
+        let is_asking = |signal| signal == Signal::TERM || process.pid == main;
+        self.asked(process).is_some_and(|asked| is_asking(asked.signal) && asked.how != How::Ignored)
     }
 
     /// The descendants that have not exited, as they were found in this turn of the loop.
@@ -434,14 +438,14 @@ impl Descendants {
         }
     }
 
-    /// Sends TERM to each descendant that was not sent it yet, or ignored it then, again until no further one turns up.
+    /// Sends TERM to each descendant that was not asked yet, or ignored it then, again until no further one turns up.
     ///
     /// # Errors
     ///
     /// [`Error::Proc`] if /proc cannot be read; no process was sent TERM then.
-    pub(super) fn terminate_all(&mut self, observers: &mut Observers) -> Result<(), Error> {
+    pub(super) fn terminate_all(&mut self, main: Pid, observers: &mut Observers) -> Result<(), Error> {
         let living = self.living()?;
-        let mut list: Vec<_> = living.iter().filter(|process| !self.has_heard_term(process)).cloned().collect();
+        let mut list: Vec<_> = living.iter().filter(|process| !self.has_heard(main, process)).cloned().collect();
         let mut reader = Reader::new();
         let from = Instant::now();
         for _ in 0..PASSES {
@@ -454,7 +458,7 @@ impl Descendants {
             list = self.find_living()?;
             // What an asked process starts from now on belongs to its own stop: a shell's trap runs its commands as
             // children. If it only forks on, its own exit makes them orphans, and they are asked then.
-            list.retain(|process| !self.was_sent_term(process) && !self.is_child_of_asked(process));
+            list.retain(|process| self.asked(process).is_none() && !self.is_child_of_asked(process));
         }
         Ok(())
     }

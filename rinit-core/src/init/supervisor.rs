@@ -309,7 +309,8 @@ impl Supervisor {
                 self.terminate(|descendants, observers| descendants.terminate_next(now, observers));
             }
             ShutdownAction::TerminateAll => {
-                self.terminate(|descendants, observers| descendants.terminate_all(observers).map(|()| false));
+                let main = self.main.pid;
+                self.terminate(|descendants, observers| descendants.terminate_all(main, observers).map(|()| false));
             }
             ShutdownAction::TerminateGroup => {
                 // Without /proc no member can be told from an unrelated process: the group is left alone.
