@@ -79,11 +79,11 @@ pub struct Options {
     pub stop_signals: Vec<Signal>,
     /// How long the first stop signal is held back.
     pub stop_delay: Option<Duration>,
-    /// From the stop request to KILL.
+    /// From the moment main got the stop signal to KILL.
     pub grace: Option<Duration>,
     /// From main's exit to KILL.
     pub drain: Option<Duration>,
-    /// From the stop request to TERM for all that were not asked yet.
+    /// From the stop request to TERM for all that were not asked yet, but never before main got the stop signal.
     pub last_call: Option<Duration>,
     /// What happens to the others when main has exited, if that was said.
     pub on_main_exit: Option<OnMainExit>,
