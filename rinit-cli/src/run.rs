@@ -71,7 +71,7 @@ fn failed(persona: &dyn Persona, options: &Options, error: &Error) -> u8 {
     status
 }
 
-/// Prints what is worth it of the events of a run.
+/// Prints those events of a run that the user should see.
 fn observer(persona: &dyn Persona, options: &Options) -> Box<dyn FnMut(&Event)> {
     if options.log_format == LogFormat::Json {
         let mut observer = Observer::new(options, persona.verbosity(options));

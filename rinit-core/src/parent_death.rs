@@ -1,4 +1,4 @@
-//! `PR_SET_PDEATHSIG`: a signal when the parent dies, including a parent that died before the request.
+//! `PR_SET_PDEATHSIG`: a signal when the parent exits, including a parent that exited before the request.
 
 use crate::error::{Error, from_errno};
 use crate::pid::Pid;
@@ -39,7 +39,7 @@ impl ParentWatch {
         Self { parent: Some(parent) }
     }
 
-    /// Makes the kernel send the signal to this process when its parent dies. If the parent has died since
+    /// Makes the kernel send the signal to this process when its parent exits. If the parent has exited since
     /// [`ParentWatch::start`], it sends the signal at once, because the kernel would not.
     ///
     /// The kernel watches the parent *thread*: if a short-lived thread started this process, the signal comes when that thread

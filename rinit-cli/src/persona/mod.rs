@@ -36,7 +36,7 @@ pub(crate) trait Persona {
     /// Reads the command line, the program's own name first.
     fn parse(&self, arguments: Vec<OsString>, around: &Invocation<'_>) -> Command;
 
-    /// Prints what is worth it of the events of a run, which is about to begin.
+    /// Prints those events of a run, which is about to begin, that the user should see.
     fn observer(&self, options: &Options) -> Box<dyn FnMut(&Event)>;
 
     /// Prints why nothing was started, or why pausing failed.

@@ -27,7 +27,7 @@ const STACK: usize = 256 * 1024;
 /// Runs the closure in that thread, and returns its value.
 ///
 /// The thread has what the thread that first called this had then: credentials, namespaces, CPU affinity, priorities,
-/// seccomp filters, `no_new_privs`. All signals are blocked in it, so that it takes none from anybody.
+/// seccomp filters, `no_new_privs`. All signals are blocked in it, so that it takes none from another thread.
 pub(crate) fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
     let (answer, answered) = channel();
     let work = Box::new(move || {

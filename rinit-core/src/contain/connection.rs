@@ -27,7 +27,7 @@ pub(super) struct Connection {
     /// Names the rinit for good: another wait may reap it, and its pid be reused. `None` on kernels before 5.4, and where a
     /// filter refuses it.
     pidfd: Option<OwnedFd>,
-    /// Does the same there, together with the pid.
+    /// The start time, which identifies the rinit together with its pid where there is no pidfd.
     start_ticks: Option<u64>,
     exited: bool,
     status: Option<ExitStatus>,
@@ -138,7 +138,7 @@ impl Connection {
     /// True when the rinit has exited and was reaped, by this or by another wait.
     pub(super) fn has_exited(&mut self, reap: Reap) -> Result<bool, Error> {
         // Its exit closes the channel, and nothing does so before. Without a pidfd the pid is not checked earlier: a caller that
-        // asks again and again would read /proc each time. What is left of the exit then is short, and waited for.
+        // asks again and again would read /proc each time. The rest of the exit is short then, and is waited for.
         if !self.exited && (self.closed || self.pidfd.is_some()) {
             let wait = reap == Reap::WaitForExit && self.closed || self.pidfd.is_none();
             self.reap(if wait { WaitIdOptions::empty() } else { WaitIdOptions::NOHANG })?;

@@ -167,7 +167,7 @@ impl Controller {
         self.send(&Reply::Report(Box::new(report.clone()), usage.unwrap_or_default()));
     }
 
-    /// Waits until the host reads it, if it is more than the channel holds: no process is left that this keeps waiting.
+    /// Waits until the host reads it, if it is more than the channel holds. It may block: no process depends on this one any more.
     fn send(&self, reply: &Reply) {
         let bytes = reply.to_frame();
         let mut bytes = &bytes[..];

@@ -377,9 +377,9 @@ impl Job {
         state.help_to_kill(self.init);
         let over = state.connection.has_exited(reap)?;
         if over {
-            // What it has sent between the two steps.
+            // Messages that arrived between the last read and the exit.
             self.recv(&mut state)?;
-            // Nothing that has left the rinit outlives it.
+            // Kills processes that escaped from the rinit.
             drop(state.cgroup.take());
         }
         Ok(over)

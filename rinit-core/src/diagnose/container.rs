@@ -24,7 +24,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Reads that of a process.
+    /// Reads the identity of a process.
     pub(super) fn read(pid: Pid, reader: &mut Reader, bounded: &mut BoundedReader) -> Self {
         let namespace = |name: &str| {
             let link = std::fs::read_link(format!("/proc/{pid}/ns/{name}"));
@@ -40,7 +40,7 @@ impl Identity {
     }
 
     /// Whether both are of one container; `None` where that cannot be known.
-    pub(super) fn is_that_of(&self, other: &Self) -> Option<bool> {
+    pub(super) fn is_same_container(&self, other: &Self) -> Option<bool> {
         if matches!((&self.pids, &other.pids), (Fact::Known(own), Fact::Known(other)) if own != other) {
             return Some(false);
         }
@@ -98,17 +98,17 @@ mod tests {
     #[test]
     fn one_container_or_another() {
         let own = identity(Some("mnt:[1]"), b"0::/pod/a\n");
-        assert_eq!(own.is_that_of(&identity(Some("mnt:[1]"), b"0::/\n")), Some(true));
-        assert_eq!(own.is_that_of(&identity(Some("mnt:[2]"), b"0::/pod/a\n")), Some(false));
+        assert_eq!(own.is_same_container(&identity(Some("mnt:[1]"), b"0::/\n")), Some(true));
+        assert_eq!(own.is_same_container(&identity(Some("mnt:[2]"), b"0::/pod/a\n")), Some(false));
         // In one mount namespace, and started by `unshare --pid`.
         let in_namespace = |name: &str| Identity { pids: Fact::Known(name.to_owned()), ..own.clone() };
-        assert_eq!(in_namespace("pid:[1]").is_that_of(&in_namespace("pid:[1]")), Some(true));
-        assert_eq!(in_namespace("pid:[1]").is_that_of(&in_namespace("pid:[2]")), Some(false));
+        assert_eq!(in_namespace("pid:[1]").is_same_container(&in_namespace("pid:[1]")), Some(true));
+        assert_eq!(in_namespace("pid:[1]").is_same_container(&in_namespace("pid:[2]")), Some(false));
         // Hidden: the control group has to do.
-        assert_eq!(own.is_that_of(&identity(None, b"0::/pod/a/inner\n")), Some(true));
-        assert_eq!(own.is_that_of(&identity(None, b"0::/pod/b\n")), Some(false));
+        assert_eq!(own.is_same_container(&identity(None, b"0::/pod/a/inner\n")), Some(true));
+        assert_eq!(own.is_same_container(&identity(None, b"0::/pod/b\n")), Some(false));
         // All in the root group: it says nothing.
-        assert_eq!(identity(Some("mnt:[1]"), b"0::/\n").is_that_of(&identity(None, b"0::/\n")), None);
+        assert_eq!(identity(Some("mnt:[1]"), b"0::/\n").is_same_container(&identity(None, b"0::/\n")), None);
     }
 
     #[test]

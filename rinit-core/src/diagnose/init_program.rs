@@ -96,7 +96,7 @@ impl Original {
 
     /// True where the process treats its signals as the program does: tini ignores TTIN and TTOU, dumb-init and pidunu have
     /// handlers, catatonit reads from a signalfd.
-    fn treats_signals_so(self, signals: Signals) -> bool {
+    fn has_signal_setup_of(self, signals: Signals) -> bool {
         match self {
             Self::Tini => signals.ignored.is_superset(SignalSet::only(Signal::TTIN).with(Signal::TTOU)),
             Self::DumbInit | Self::Pidunu => signals.caught.contains(Signal::TERM),
@@ -110,7 +110,7 @@ impl InitProgram {
     /// `None` for a program that is not known. `arguments` and `environment` have a NUL after each entry.
     ///
     /// A link to rinit may have another init's name, and then asks the others and waits for them as rinit does. `signals`
-    /// are how the first thread treats its signals, which differs.
+    /// tell the original from rinit under its name.
     pub(super) fn of(
         comm: &[u8],
         signals: Signals,
@@ -119,7 +119,7 @@ impl InitProgram {
     ) -> Option<Self> {
         let original = Original::named(comm)?;
         let mut init = Self {
-            is_rinit: !original.treats_signals_so(signals),
+            is_rinit: !original.has_signal_setup_of(signals),
             pauses: false,
             signal: Some(Signal::TERM),
             // dumb-init signals the whole group unless it is asked not to.

@@ -340,7 +340,7 @@ fn find_first(
         .map(|process| (process.pid, identity(process.pid)))
         .collect();
     let mut members: PidMap<Option<bool>> =
-        identities.iter().map(|(pid, identity)| (*pid, own.is_that_of(identity))).collect();
+        identities.iter().map(|(pid, identity)| (*pid, own.is_same_container(identity))).collect();
     // A process outside of the container's PID namespace is not in the container: `unshare`, for example, is in the mount
     // namespace of its child. Every user may read the depth, and only some the namespace itself.
     let depth = nesting(gatherer, anchor);
@@ -351,14 +351,15 @@ fn find_first(
     }
     let mut first = container::first_process(processes, &members);
     let own_line = own_line(processes, me);
-    // An exec session alone: the first process may have made itself another mount namespace since.
+    // Only an exec session was found: the first process may have moved to another mount namespace.
     if first.is_none_or(|first| first != Pid::INIT && own_line.contains(&first)) {
         let by_cgroup: PidMap<Option<bool>> = identities
             .iter()
             .map(|(pid, identity)| {
                 (
                     *pid,
-                    Identity { mounts: Fact::NotThere, root_mount: Fact::NotThere, ..own.clone() }.is_that_of(identity),
+                    Identity { mounts: Fact::NotThere, root_mount: Fact::NotThere, ..own.clone() }
+                        .is_same_container(identity),
                 )
             })
             .collect();

@@ -199,7 +199,7 @@ impl Supervisor {
                 Command::Signal(signal) if self.main.is_alive() => {
                     self.forward(ForwardTo::Main, signal, None, false);
                 }
-                // Processes that remain after main are not meant.
+                // The signal is for main only, which has exited.
                 Command::Signal(_) => {}
                 Command::Stop(Stop { signal, grace }) => {
                     self.stop_signal.get_or_insert(signal);

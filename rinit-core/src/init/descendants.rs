@@ -1,4 +1,4 @@
-//! Asks and kills descendants: each by what it is, never by a number that may have been reused.
+//! Asks and kills descendants, each identified by its PID and start time: a PID alone may have been reused.
 
 use super::event::{Event, NextStep};
 use super::observer::Observers;
@@ -563,7 +563,7 @@ impl Descendants {
         })
     }
 
-    /// Describes a process that is about to be killed: only the first in full, since a storm of forks does not wait.
+    /// Describes a process that is about to be killed: only the first [`DESCRIBED`] in full, since a storm of forks does not wait.
     fn describe_briefly(&mut self, process: &Process) -> Option<Survivor> {
         let known = self.killed.iter().any(|killed| killed.pid == process.pid);
         match self.killed.len() {
@@ -714,5 +714,5 @@ fn is_refusal(error: &Error) -> bool {
 /// (`kill(2)`). Elsewhere `kill(-1)` would take the whole machine down, and main's group has to do.
 pub(super) fn signal_blindly(me: Pid, main: &Main, signal: Signal) {
     // ESRCH: no process is there; EPERM: none that this process may signal. Neither leaves anything to do.
-    let _ = if me == Pid::INIT { sys::kill_everyone(signal) } else { main.signal_group(signal) };
+    let _ = if me == Pid::INIT { sys::kill_all_processes(signal) } else { main.signal_group(signal) };
 }

@@ -135,7 +135,7 @@ pub enum WithheldReason {
     SentByTerminal,
     /// It is a stop signal within the stop delay: main gets it later.
     Delayed,
-    /// Nobody is left to get it.
+    /// No process is left to get it.
     NoProcessLeft,
 }
 

@@ -3,7 +3,7 @@
 use crate::exit_status::ExitStatus;
 use crate::sys;
 
-/// Ends this process as the status says: by the same signal, so that a caller's `WTERMSIG` sees it, or with the same
+/// Exits as the status says: by the same signal, so that a caller's `WTERMSIG` sees it, or with the same
 /// code. A core dump is not repeated.
 ///
 /// PID 1 cannot be ended by a signal of its own namespace (`pid_namespaces(7)`), and a signal whose default action ends

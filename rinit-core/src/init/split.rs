@@ -143,7 +143,7 @@ impl Init<ThisProcess> {
     /// The init closes every descriptor from 3 up, so that the service alone decides when a socket or a pipe is closed, and
     /// changes to `/`. It uses none of their owners again: it runs no code of the caller, drops no value, runs no exit
     /// handler and flushes no buffer, so the service's buffered output is written once. When the service has exited and no
-    /// process is left, it exits with the same code or dies by the same signal. PID 1, which no signal terminates, exits with
+    /// process is left, it exits with the same code or is terminated by the same signal. PID 1, which no signal terminates, exits with
     /// 128 + n.
     ///
     /// Source: `fork(2)`, `unshare(2)` (CLONE_THREAD), `_exit(2)`, `PR_SET_CHILD_SUBREAPER(2const)`.

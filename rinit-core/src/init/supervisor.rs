@@ -68,8 +68,8 @@ impl Main {
 
 /// Actions that take longer have read more than a few processes.
 const BRIEF_WORK: Duration = Duration::from_millis(10);
-/// How long exited children are reaped after long work, if there are any, before the next timer of the policy. By so much a storm
-/// of exits may delay a timer.
+/// How long exited children are reaped after long work, if there are any, before the next timer of the policy. A storm of exits delays
+/// a timer by at most this.
 const REAPING_AFTER_WORK: Duration = Duration::from_millis(100);
 
 /// The loop's state: one thread, one blocking wait.
@@ -77,7 +77,7 @@ pub(super) struct Supervisor {
     pub(super) me: Pid,
     pub(super) main: Main,
     pub(super) shutdown: Shutdown,
-    /// What the policy has not seen yet. Nothing calls the policy from inside the carrying out of one of its actions.
+    /// What the policy has not seen yet. `carry_out` never calls the policy; it queues inputs here.
     pub(super) inputs: VecDeque<ShutdownInput>,
     pub(super) descendants: Descendants,
     pub(super) routing: Routing,
@@ -86,7 +86,7 @@ pub(super) struct Supervisor {
     pub(super) oom: OomWatch,
     pub(super) errors: ErrorLog,
     pub(super) observers: Observers,
-    /// Main, until it is its program.
+    /// Main, until its execve has succeeded.
     pub(super) starting: Option<Starting>,
     pub(super) start_failed: Option<Error>,
     /// The controlling process, if this init runs a contained job.
@@ -108,7 +108,7 @@ pub(super) struct Supervisor {
     /// Main may not be signalled, so that it cannot be asked to stop.
     pub(super) main_refused: bool,
     /// A report was due: the processes that remain have had time to stop by themselves.
-    had_time: bool,
+    was_reported: bool,
 }
 
 /// One reason to wake up.
@@ -159,7 +159,7 @@ impl Supervisor {
             asked_blindly: false,
             reported_freeze: false,
             main_refused: false,
-            had_time: false,
+            was_reported: false,
         }
     }
 
@@ -213,7 +213,7 @@ impl Supervisor {
         deadline <= now && !(self.children_are_due && now < self.worked_until + REAPING_AFTER_WORK)
     }
 
-    /// Main is its program: what is needed only later is prepared now, beside its first steps.
+    /// Main's execve has succeeded. Prepares what the loop needs later, while main makes its first steps.
     pub(super) fn main_runs(&mut self) {
         self.main.hold_group(self.me);
         self.oom.begin();
@@ -278,7 +278,7 @@ impl Supervisor {
 
     /// True for a signal that the kernel sends to this process for its own doing: a write to a pipe without a reader
     /// (`pipe(7)`) or beyond a file's size limit, its use of the processor (`setrlimit(2)`), an alarm or a descriptor that it
-    /// inherited. Main must not die of it. Not even an event: logging it could raise the next one, without end.
+    /// inherited. It must not reach main, and emits no event: logging could raise it again, without end.
     fn is_own_doing(&self, info: &ReceivedSignal) -> bool {
         match info.signal {
             Signal::PIPE | Signal::XFSZ => info.from_kernel || info.sender == Some(self.me),
@@ -357,7 +357,7 @@ impl Supervisor {
                 signal_blindly(self.me, &self.main, Signal::TERM);
             }
         }
-        self.stop_waiting_in_vain();
+        self.check_whether_waiting_helps();
     }
 
     fn kill(&mut self, again: bool) {
@@ -401,16 +401,16 @@ impl Supervisor {
         if done {
             return;
         }
-        self.had_time = true;
-        self.stop_waiting_in_vain();
+        self.was_reported = true;
+        self.check_whether_waiting_helps();
     }
 
     /// Checks whether waiting on has any use.
-    fn stop_waiting_in_vain(&mut self) {
+    fn check_whether_waiting_helps(&mut self) {
         self.leave_if_out_of_reach();
         // Main is never killed without a limit while it may be signalled.
         let may_kill = !self.main.is_alive() || self.main_refused;
-        if self.had_time && may_kill && self.descendants.none_can_act() {
+        if self.was_reported && may_kill && self.descendants.none_can_act() {
             self.inputs.push_back(ShutdownInput::NoneCanAct);
         }
     }
@@ -419,7 +419,7 @@ impl Supervisor {
     /// as they are. The exit of PID 1 makes the kernel kill them. If main is one of them it has its time first.
     pub(super) fn leave_if_out_of_reach(&mut self) {
         let may_leave = match self.main.is_alive() {
-            true => self.main_refused && self.had_time,
+            true => self.main_refused && self.was_reported,
             false => self.shutdown.is_draining() || self.shutdown.has_killed(),
         };
         if may_leave && self.descendants.any_was_refused() && self.descendants.is_out_of_reach() {
@@ -482,7 +482,7 @@ impl Round {
         if self.taken.is_empty() {
             return Ok(None);
         }
-        // Over, unless another signal is taken: also by an error, which must not leave the signals of this round out for ever.
+        // Ends the round unless another signal is taken. An error ends it too: otherwise signals already taken would stay excluded.
         let taken = std::mem::replace(&mut self.taken, SignalSet::empty());
         for set in [self.urgent, SignalSet::all()] {
             if let Some(info) = sys::sigtimedwait(set.difference(taken), Some(Duration::ZERO))? {

@@ -85,8 +85,8 @@ pub(crate) struct Turns {
     pub(crate) by_time: bool,
 }
 
-/// Whose turn it is in this list, which holds the children of `init` and what is below those that are no masters; more does no
-/// harm.
+/// Whose turn it is in this list. It must hold the children of `init`, and the descendants of those that are not masters. More does
+/// no harm.
 pub(crate) fn turns(init: Pid, list: &[Facts]) -> Turns {
     let order = Order::new(list);
     let mut reached = PidSet::default();
@@ -95,7 +95,7 @@ pub(crate) fn turns(init: Pid, list: &[Facts]) -> Turns {
         if !reached.insert(facts.pid) {
             continue;
         }
-        waiting.extend(order.children(facts.pid).filter(|child| order.is_asked_beside(facts, child)));
+        waiting.extend(order.children(facts.pid).filter(|child| order.is_asked_with_parent(facts, child)));
     }
     let is_next = |facts: &&Facts| reached.contains(&facts.pid) && !facts.asked && !order.waits_for_writer(facts);
     let (later, now): (Vec<_>, Vec<_>) = list.iter().filter(is_next).partition(|facts| facts.reads_on());
@@ -129,7 +129,7 @@ impl<'a> Order<'a> {
     }
 
     /// True if the child does not have to wait until its parent has exited.
-    fn is_asked_beside(&self, parent: &Facts, child: &Facts) -> bool {
+    fn is_asked_with_parent(&self, parent: &Facts, child: &Facts) -> bool {
         let reads_from_below = || {
             let writers = parent.reads_from.iter().filter(|writer| self.is_below(**writer, parent.pid));
             writers.into_iter().any(|writer| self.is_below(*writer, child.pid) || *writer == child.pid)
@@ -141,7 +141,7 @@ impl<'a> Order<'a> {
 
     /// True while a writer that can act on TERM remains. Of processes that read from each other none waits.
     fn waits_for_writer(&self, reader: &Facts) -> bool {
-        let is_ahead = |writer: &&Facts| writer.can_act() && !self.reads_in_the_end(writer, reader.pid);
+        let is_ahead = |writer: &&Facts| writer.can_act() && !self.output_reaches(writer, reader.pid);
         reader.on_term == OnTerm::Terminates
             && reader.may_signal
             && self.writers(reader).any(|writer| is_ahead(&writer))
@@ -152,17 +152,17 @@ impl<'a> Order<'a> {
         others.filter_map(|writer| self.by_pid.get(writer).copied()).collect::<Vec<_>>().into_iter()
     }
 
-    /// True if the output of `writer` comes to `reader`, directly or through others.
-    fn reads_in_the_end(&self, reader: &Facts, writer: Pid) -> bool {
-        let mut seen = PidSet::from_iter([reader.pid]);
-        let mut waiting = vec![reader];
+    /// True if what `from` writes comes to `to`, directly or through others.
+    fn output_reaches(&self, to: &Facts, from: Pid) -> bool {
+        let mut seen = PidSet::from_iter([to.pid]);
+        let mut waiting = vec![to];
         while let Some(facts) = waiting.pop() {
-            for from in self.writers(facts) {
-                if from.pid == writer {
+            for writer in self.writers(facts) {
+                if writer.pid == from {
                     return true;
                 }
-                if seen.insert(from.pid) {
-                    waiting.push(from);
+                if seen.insert(writer.pid) {
+                    waiting.push(writer);
                 }
             }
         }
@@ -366,7 +366,7 @@ mod tests {
             let order = Order::new(&list);
             for facts in list.iter().filter(|facts| due.contains(&facts.pid) && facts.on_term == Terminates && facts.may_signal) {
                 for writer in order.writers(facts).filter(|writer| writer.can_act()) {
-                    prop_assert!(order.reads_in_the_end(writer, facts.pid), "{:?} before {:?}", facts, writer);
+                    prop_assert!(order.output_reaches(writer, facts.pid), "{:?} before {:?}", facts, writer);
                 }
             }
         }

@@ -446,7 +446,7 @@ impl Shutdown {
     fn begin_stop(&mut self, now: Duration, actions: &mut Vec<ShutdownAction>) {
         self.ask_main_at = None;
         if self.main_exited {
-            // To forward it to all would ask workers over the head of their master.
+            // Forwarding it to all would ask workers before their master.
             self.held = SignalSet::empty();
         } else {
             self.forward_held(actions);
@@ -535,7 +535,7 @@ impl Shutdown {
         if all || (main && matches!(mode, OnMainExit::Exit | OnMainExit::TerminateGroup)) {
             self.exit(actions);
         } else if self.abandoned {
-            // A process that escapes by forking does so by the exit of a parent, which hands its children up.
+            // A fork loop escapes because each parent exits, and its child becomes a child of this process: KILL again soon after.
             self.kill_again_at = self.kill_again_at.min(now.checked_add(CHECK_AGAIN_AFTER));
         } else if main {
             if mode != OnMainExit::Wait || self.stop_requested.is_some() {

@@ -26,8 +26,8 @@ const CROWD: usize = 512;
 /// Why KILL at once, from the top down, and each before its children are searched: a process to which KILL was sent gets
 /// no further child. The kernel checks for a fatal signal under the same lock under which it puts a new child on its parent's
 /// list (`kernel/fork.c`, `copy_process`), so that every child is either on the list that is read afterwards, or never born.
-/// Only processes that were not handled yet can get children. To stop all first would say no more: a fork that is under way
-/// when STOP comes is completed.
+/// Only processes that were not handled yet can get children. Sending STOP first would not help: the kernel completes a fork
+/// that has begun.
 ///
 /// From the third round on process groups are killed as a whole, where a descendant has made them. This is one step for the
 /// kernel, which leaves no new child of a member out. Not before, so that each can be named.
@@ -90,8 +90,8 @@ impl Sweep {
         let (mut threads, mut children) = (Vec::new(), Vec::new());
         while let Some(pid) = waiting.pop() {
             children.clear();
-            // Before it is killed: it may exit so quickly that its children are handed up before the list can be read, one
-            // level of the tree in each round then. After it, because only then the list is complete.
+            // The children are listed twice. Before KILL: the process may exit before its list is read, and each round would
+            // then reach one level of the tree. After KILL: only then the list is final.
             self.list_children(pid, &mut threads, &mut children)?;
             if pid == self.me {
                 children.retain(|child| !self.own.contains(child));

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_stay_out() {
+    fn unrelated_processes_are_left_out() {
         let mut known = PidMap::default();
         let others = vec![process(30, 0, 5), process(31, 30, 6), process(3, 2, 2), process(2, 1, 1)];
         assert!(join(&process(1, 0, 0), &mut known, others));

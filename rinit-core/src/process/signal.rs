@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_with_the_same_pid_gets_nothing() {
+    fn an_unrelated_process_with_the_same_pid_gets_nothing() {
         for way in WAYS {
             let (mut child, mut process) = sleeper();
             process.start_ticks += 1;

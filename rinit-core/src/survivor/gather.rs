@@ -37,8 +37,8 @@ impl Gatherer {
         Self::default()
     }
 
-    /// One for processes that are about to be killed: a single file that does not answer at once, and it reads no other one
-    /// that may block. Those processes are then named by their short names.
+    /// One for processes that are about to be killed. After one read has timed out, it reads no other file that may block. Those
+    /// processes are then named by their short names.
     pub(crate) fn hasty() -> Self {
         Self { bounded: BoundedReader::hasty(), ..Self::default() }
     }
@@ -138,7 +138,7 @@ impl Gatherer {
         let children = walk::children(shell, &mut self.reader).unwrap_or_default();
         let me = Pid::from(rustix::process::getpid());
         let mut living = Vec::with_capacity(children.len());
-        // A shell that runs the diagnosis waits for it, and would not without.
+        // Without this process: a shell that runs the diagnosis waits for it only because of the diagnosis.
         for child in children.into_iter().filter(|child| !child.has_ended() && child.pid != me) {
             let status = self.reader.status(child.pid).ok().flatten();
             let ignored =

@@ -107,7 +107,7 @@ pub fn examine(process: &Process, asked: Option<Signal>) -> Option<Survivor> {
     examine_with(&mut Gatherer::new(), process, asked)
 }
 
-/// The same for many processes: one helper thread for all of them, and at most two reads that are waited for in vain.
+/// The same for many processes: one helper thread for all of them, which gives up after two reads that time out.
 pub(crate) fn examine_with(gatherer: &mut Gatherer, process: &Process, asked: Option<Signal>) -> Option<Survivor> {
     let me = rustix::process::getpid().into();
     let sender = gatherer.credentials(me);
@@ -141,7 +141,7 @@ pub(crate) fn named_only(process: &Process) -> Survivor {
     }
 }
 
-/// Puts the process first that a person would blame, and each process before its children where they weigh the same.
+/// Sorts by what holds up the stop most, and each process before its children if they are equal in that.
 pub(crate) fn culprits_first(survivors: &mut [Survivor]) {
     let parents: PidMap<Option<Pid>> = survivors.iter().map(|one| (one.pid, one.ppid)).collect();
     let depth = |pid: Pid| {

@@ -92,7 +92,7 @@ pub enum Reason {
     /// This user may not read whether it takes the signal by `sigwait(3)` or `signalfd(2)` (`ptrace(2)`, "Ptrace access
     /// mode checking").
     NotReadable {
-        /// The process's real user id, who may.
+        /// The process's real user id; that user may read it.
         uid: Option<u32>,
     },
     /// `/proc` does not say.

@@ -27,9 +27,9 @@ pub(crate) struct Shell {
 pub(crate) enum Kind {
     /// dash and busybox: the `wait` builtin sleeps in `rt_sigsuspend`, and only a command in the foreground is waited for
     /// in `wait4`.
-    Suspends,
+    WaitIsVisible,
     /// bash, and any shell that is not known: both sleep in `wait4`.
-    Alike,
+    WaitIsAmbiguous,
 }
 
 /// A living child of a shell.
@@ -66,8 +66,8 @@ impl Kind {
     /// From the name of the program file, where it is known, or the process's own name. `sh` may be any of them.
     pub(crate) fn of(program: Option<&[u8]>, comm: &[u8]) -> Self {
         match program.unwrap_or(comm) {
-            b"dash" | b"ash" | b"busybox" => Self::Suspends,
-            _ => Self::Alike,
+            b"dash" | b"ash" | b"busybox" => Self::WaitIsVisible,
+            _ => Self::WaitIsAmbiguous,
         }
     }
 }
@@ -82,7 +82,7 @@ impl Shell {
         };
         let Some(child) = self.foreground(ignored).filter(|_| waits) else { return Waiting::Otherwise };
         match (self.kind, &self.call) {
-            (Kind::Suspends, Fact::Known(_)) => Waiting::Foreground(child),
+            (Kind::WaitIsVisible, Fact::Known(_)) => Waiting::Foreground(child),
             _ => Waiting::Perhaps(child),
         }
     }
@@ -90,7 +90,7 @@ impl Shell {
     /// The child that the shell most likely waits for: the youngest that was not started with `&`.
     ///
     /// A shell without job control starts those with INT and QUIT ignored (POSIX, as above). Where it ignores both itself,
-    /// all children do, and it shows nothing. A server may have set them again, which is why this names and never judges.
+    /// all children do, and it shows nothing. A server may have set them again, so this can name a child and decides nothing.
     fn foreground(&self, ignored: SignalSet) -> Option<&ShellChild> {
         let keyboard = SignalSet::only(Signal::INT).with(Signal::QUIT);
         let shows = !ignored.is_superset(keyboard);
@@ -160,11 +160,11 @@ mod tests {
 
     #[test]
     fn kinds() {
-        assert_eq!(Kind::of(None, b"dash"), Kind::Suspends);
-        assert_eq!(Kind::of(Some(b"dash"), b"sh"), Kind::Suspends);
-        assert_eq!(Kind::of(Some(b"busybox"), b"entrypoint"), Kind::Suspends);
-        assert_eq!(Kind::of(None, b"sh"), Kind::Alike);
-        assert_eq!(Kind::of(Some(b"bash"), b"dash"), Kind::Alike);
+        assert_eq!(Kind::of(None, b"dash"), Kind::WaitIsVisible);
+        assert_eq!(Kind::of(Some(b"dash"), b"sh"), Kind::WaitIsVisible);
+        assert_eq!(Kind::of(Some(b"busybox"), b"entrypoint"), Kind::WaitIsVisible);
+        assert_eq!(Kind::of(None, b"sh"), Kind::WaitIsAmbiguous);
+        assert_eq!(Kind::of(Some(b"bash"), b"dash"), Kind::WaitIsAmbiguous);
     }
 
     proptest! {

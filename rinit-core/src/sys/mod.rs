@@ -49,7 +49,7 @@ pub(crate) use signal::disposition::{Disposition, SavedDisposition, is_ignored, 
 pub(crate) use signal::fd::SignalFd;
 pub(crate) use signal::mask::{block, set_mask, unblock};
 pub(crate) use signal::send::{
-    die_by, kill, kill_everyone, kill_group, pidfd_send_signal, pidfd_signal_group, queue, set_parent_death_signal,
+    die_by, kill, kill_all_processes, kill_group, pidfd_send_signal, pidfd_signal_group, queue, set_parent_death_signal,
 };
 pub(crate) use signal::wait::{is_sigtimedwait, is_wait, sigtimedwait};
 pub(crate) use spawn::c_strings::{CStrings, LISTEN_PID_ROOM, NulByte, c_string};

@@ -40,7 +40,7 @@ pub(super) fn for_some(path: &Path, levels: usize) -> Option<String> {
     unsearchable(path).or_else(|| followed(&Head::read(path)?, levels, for_some))
 }
 
-/// The first directory on the way to a file that not everybody may pass, links resolved or not.
+/// The first directory on the way to a file that not every user may pass, links resolved or not.
 pub(super) fn unsearchable(path: &Path) -> Option<String> {
     let real = std::fs::canonicalize(path).ok();
     closed_directory(path).or_else(|| closed_directory(real.as_deref()?))

@@ -41,7 +41,7 @@ impl Outcome {
         Self { stops: None, culprits: Vec::new(), undecided }
     }
 
-    /// The verdict of two looks: what only one of them has seen passes by.
+    /// Combines two scans: a state that only one of them has seen is temporary.
     pub(super) fn and(self, later: Self) -> Self {
         if self.stops == later.stops {
             let both =
@@ -82,7 +82,7 @@ fn alone(members: &PidMap<Member>, pid: Pid, fate: Fate) -> Outcome {
     }
 }
 
-/// A process that may wait for its children, after those of them that cannot act before they are thawed.
+/// The process, which may wait for its children. The frozen ones come first: they cannot act before they are thawed.
 fn frozen_first(members: &PidMap<Member>, pid: Pid) -> Vec<Pid> {
     let is_frozen = |pid: &Pid| members.get(pid).is_some_and(|member| member.judgement.reason == Reason::Frozen);
     let mut named: Vec<Pid> = below(members, pid).into_iter().filter(is_frozen).collect();

@@ -1,6 +1,6 @@
 //! The judge: facts in, judgement out; it reads nothing and asks nothing.
 //!
-//! The live stop and `--diagnose` share it: for the one the signal was sent, for the other a stop would send it.
+//! The live stop and `--diagnose` share it. In a stop the signal was sent; for `--diagnose` it would be.
 
 use super::facts::Facts;
 use super::reason::Reason;
@@ -133,7 +133,7 @@ fn disposition(facts: &Facts, signal: Signal, signals: Signals) -> Judgement {
     if facts.blocked.contains(signal) {
         return match &facts.signalfds {
             Fact::Known(taken) if taken.contains(signal) => unknown(Reason::Waits(signal)),
-            // Blocked but in `ppoll(2)` or the like, as programs do that want no signal elsewhere; or in its handler.
+            // The program unblocks it only in `ppoll(2)` or the like, or it is in its handler now.
             _ if catches && !signals.pending.contains(signal) => handles(facts, signal, signals),
             Fact::NotPermitted if !catches => unknown(Reason::NotReadable { uid }),
             // It may poll for signals between other work, so that this alone proves nothing.

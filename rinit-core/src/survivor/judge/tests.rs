@@ -178,21 +178,25 @@ fn shell_idioms() {
     let long = || vec![child(20, 1, none(), Some(1000))];
     let rows = [
         // dash: `trap … TERM; sleep 1000; :`
-        (shell(Kind::Suspends, call(true), long()), waits(20), Fate::Stays),
+        (shell(Kind::WaitIsVisible, call(true), long()), waits(20), Fate::Stays),
         // dash: a loop that polls, or a command of which it is not known when it exits.
-        (shell(Kind::Suspends, call(true), vec![child(20, 1, none(), Some(0))]), waits(20), Fate::Unknown),
-        (shell(Kind::Suspends, call(true), vec![child(20, 1, none(), None)]), waits(20), Fate::Unknown),
+        (shell(Kind::WaitIsVisible, call(true), vec![child(20, 1, none(), Some(0))]), waits(20), Fate::Unknown),
+        (shell(Kind::WaitIsVisible, call(true), vec![child(20, 1, none(), None)]), waits(20), Fate::Unknown),
         // dash: `sleep 1000 & wait`, where the server sets INT and QUIT again.
-        (shell(Kind::Suspends, call(false), long()), handles(), Fate::Unknown),
+        (shell(Kind::WaitIsVisible, call(false), long()), handles(), Fate::Unknown),
         // bash shows the same for both.
-        (shell(Kind::Alike, call(true), long()), may(20), Fate::Unknown),
-        (shell(Kind::Alike, call(true), vec![child(20, 1, background, Some(1000))]), handles(), Fate::Unknown),
-        (shell(Kind::Alike, call(false), long()), handles(), Fate::Unknown),
-        (shell(Kind::Suspends, call(true), vec![]), handles(), Fate::Unknown),
+        (shell(Kind::WaitIsAmbiguous, call(true), long()), may(20), Fate::Unknown),
+        (
+            shell(Kind::WaitIsAmbiguous, call(true), vec![child(20, 1, background, Some(1000))]),
+            handles(),
+            Fate::Unknown,
+        ),
+        (shell(Kind::WaitIsAmbiguous, call(false), long()), handles(), Fate::Unknown),
+        (shell(Kind::WaitIsVisible, call(true), vec![]), handles(), Fate::Unknown),
         // The youngest that was not started with `&`; with several it is a guess.
         (
             shell(
-                Kind::Suspends,
+                Kind::WaitIsVisible,
                 call(true),
                 vec![
                     child(20, 1, none(), Some(1000)),
@@ -208,13 +212,13 @@ fn shell_idioms() {
         is(reason, fate, |f, s| (f.shell, s.caught) = (Some(shell), TERM.into()));
     }
     // The call is not permitted to be read: dash is no more known than bash.
-    let hidden = Shell { kind: Kind::Suspends, call: Fact::NotPermitted, children: long() };
+    let hidden = Shell { kind: Kind::WaitIsVisible, call: Fact::NotPermitted, children: long() };
     is(may(20), Fate::Unknown, |f, s| (f.shell, s.caught) = (Some(hidden), TERM.into()));
     // Without a trap it would have exited.
-    let without = shell(Kind::Suspends, call(true), long());
+    let without = shell(Kind::WaitIsVisible, call(true), long());
     is(Reason::Ending(TERM), Fate::Exits, |f, _| f.shell = Some(without));
     // A shell that ignores both itself: so do all its children.
-    let ignoring = shell(Kind::Suspends, call(true), vec![child(20, 1, background, Some(1000))]);
+    let ignoring = shell(Kind::WaitIsVisible, call(true), vec![child(20, 1, background, Some(1000))]);
     is(waits(20), Fate::Stays, |f, s| (f.shell, s.caught, s.ignored) = (Some(ignoring), TERM.into(), background));
 }
 

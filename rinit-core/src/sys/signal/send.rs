@@ -34,7 +34,7 @@ pub(crate) fn kill_group(group: Pid, signal: Signal) -> io::Result<()> {
 
 /// `kill(-1)`: sends to every process of the PID namespace except the caller. Only PID 1 may call it, and only where it cannot
 /// read /proc.
-pub(crate) fn kill_everyone(signal: Signal) -> io::Result<()> {
+pub(crate) fn kill_all_processes(signal: Signal) -> io::Result<()> {
     rustix::process::kill_process_group(rustix::process::Pid::INIT, named_signal(signal))
 }
 
