@@ -7,6 +7,7 @@
 //! ```sh
 //! printf 'echo hello\nsleep 100 & setsid sleep 100\n' | cargo run --example tokio_jobs --features tokio -- 2    # seconds
 //! ```
+#![forbid(unsafe_code, deprecated)]
 
 use rinit_core::contain::{self, ContainSpec};
 use rinit_core::tokio::Job;

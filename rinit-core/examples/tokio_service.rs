@@ -8,6 +8,7 @@
 //! cargo run --example tokio_service --features tokio           # until it is sent TERM
 //! cargo run --example tokio_service --features tokio -- 200    # 200 jobs
 //! ```
+#![forbid(unsafe_code, deprecated)]
 
 use rinit_core::{Reaper, become_subreaper, claim, cooperative};
 use std::error::Error;

@@ -3,7 +3,7 @@
 //! Each test has a process of its own, because the exclusive mode reaps every child of the process.
 #![allow(unsafe_code)] // To close standard descriptors.
 
-use rinit_core::{ChildSpec, Error, ExitStatus, ProcessGroup, Reaper, Signal, Stdio, User};
+use rinit_core::{ChildSpec, Error, ExitStatus, ProcessGroup, Reaper, Signal, Stdio, User, WaitStatus};
 use rustix::fs::MemfdFlags;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -234,11 +234,15 @@ fn the_foreground_of_a_terminal() {
     let this = std::env::current_exe().expect("the path of this program");
     let spec = ChildSpec::new(this).env("RINIT_TEST_ROLE", "shell").process_group(ProcessGroup::Session);
     let mut child = Reaper::exclusive().expect("reaper").spawn(&at_terminal(spec, terminal)).expect("spawn");
-    let status = child.wait().expect("wait");
-    let mut shown = [0; 4096];
-    let count = rustix::io::read(&screen, &mut shown[..]).unwrap_or(0);
-    assert_eq!(status, ExitStatus::Code(0), "{}", String::from_utf8_lossy(&shown[..count]));
-    let _ = screen.flush();
+    let (mut shown, mut part) = (Vec::new(), [0; 4096]);
+    // Until the last process at the terminal has closed it.
+    while let Ok(count @ 1..) = rustix::io::read(&screen, &mut part[..]) {
+        shown.extend_from_slice(&part[..count]);
+        if part[..count].windows(4).any(|word| word == b"^Z?\r") {
+            screen.write_all(b"\x1a").expect("type");
+        }
+    }
+    assert_eq!(child.wait().expect("wait"), ExitStatus::Code(0), "{}", String::from_utf8_lossy(&shown));
 }
 
 /// Runs a job as a shell does, at its own controlling terminal.
@@ -254,6 +258,18 @@ pub(crate) fn as_a_shell() {
     // Without it the job is in the background.
     let mut job = reaper.spawn(&shell(&format!("{fields} test $6 -ne $3"))).expect("spawn");
     assert_eq!(job.wait().expect("wait"), ExitStatus::Code(0));
+    // There a read stops it, which `wait` would never tell.
+    let mut job = reaper.spawn(&shell("read line </dev/tty")).expect("spawn");
+    assert_eq!(job.wait_change().expect("wait"), WaitStatus::Stopped(Signal::TTIN));
+    job.kill().expect("kill");
+    job.wait().expect("wait");
+    // ^Z stops a job in the foreground alone, and not this shell.
+    let mut job = reaper.spawn(&shell("echo '^Z?'; exec sleep 1000").terminal(tty())).expect("spawn");
+    assert_eq!(job.wait_change().expect("wait"), WaitStatus::Stopped(Signal::TSTP));
+    job.signal(Signal::CONT).expect("CONT");
+    assert_eq!(job.wait_change().expect("wait"), WaitStatus::Continued);
+    job.kill().expect("kill");
+    job.wait().expect("wait");
 }
 
 #[test(own_process)]

@@ -6,7 +6,7 @@
 use rinit_core::contain::{ContainSpec, ContainmentError, Job};
 use rinit_core::diagnose::Reason;
 use rinit_core::{
-    ChildSpec, Error, ExitStatus, ProcessGroup, Reaper, Report, Signal, SignalSet, Stdio, User, become_subreaper,
+    ChildSpec, Error, ExitStatus, Pid, ProcessGroup, Reaper, Report, Signal, SignalSet, Stdio, User, become_subreaper,
 };
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::AsFd;
@@ -554,6 +554,32 @@ fn poll_and_time() {
     let code = wait_for("the report", || job.try_wait().expect("wait").map(Report::exit_code));
     assert_eq!(code, 3);
     assert_eq!(job.wait_timeout(Duration::ZERO).expect("wait").map(Report::exit_code), Some(3));
+}
+
+/// Between the report and the rinit's exit there may be any time: one that is stopped there, or only looks like one.
+#[test(own_process)]
+fn a_check_never_waits_for_the_rinits_exit() {
+    let directory = tempfile::tempdir().expect("a directory");
+    // It says that main runs, reports a job of which nothing is known, and goes on.
+    let says = r"\001\004\000\000\000\001\000\000\000\004\100\000\000\000\001\000\000\000";
+    let rest = r"\000".repeat(60);
+    for (name, then) in [("open", "exec sleep 1000"), ("closed", r#"eval "exec sleep 1000 $2>&-""#)] {
+        let path = directory.path().join(name);
+        let script = format!("#!/bin/sh\neval \"printf '{says}{rest}' >&$2\"\n{then}\n");
+        std::fs::write(&path, script).expect("write");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("chmod");
+        let job = ChildSpec::new("true").contain().rinit(&path).start().expect("it says that it is one");
+        let sleeps = || procfs::command_line(job.init().get()).first().is_some_and(|word| word == "sleep");
+        wait_until("it has reported", || {
+            assert!(job.try_wait().expect("no failure").is_none(), "it has not exited");
+            sleeps()
+        });
+        assert!(job.try_wait().expect("no failure").is_none(), "it has not exited");
+        let init = rinit_core::process::Process::read(job.init()).expect("/proc").expect("it lives");
+        rinit_core::process::signal_process(&init, Signal::KILL).expect("KILL");
+        let report = wait_for("its exit", || job.try_wait().expect("no failure"));
+        assert_eq!((report.main_pid, report.main), (Pid::INIT, None));
+    }
 }
 
 #[test(own_process)]

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use support::test;
+use support::{require, test};
 
 /// Cargo, without what the cargo that runs this test has put into the environment, and without the network.
 fn cargo(directory: &Path, words: &[&str]) -> Output {
@@ -54,4 +54,40 @@ fn ten_lines_in_a_new_project() {
     let output = cargo(&project, &["run", "--quiet"]);
     let (said, complaints) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!((output.status.code(), &*said), (Some(3), "hello\n"), "{complaints}");
+}
+
+/// The standard library of a system that this machine has none for: as much of it as the compiler needs to get to the sentence.
+const STAND_IN: &str = "\
+    #![feature(no_core, rustc_attrs)]\n\
+    #![no_core]\n\
+    #[rustc_builtin_macro]\n\
+    #[macro_export]\n\
+    macro_rules! compile_error { ($message:expr $(,)?) => {{}}; }\n\
+    pub mod prelude { pub mod rust_2024 { pub use crate::compile_error; } }\n";
+
+/// On another system the first error of the compiler says what is wrong, and what to write instead.
+#[test]
+fn elsewhere_the_compiler_says_so() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    let compile = |name: &str, source: &Path, output: &str| {
+        let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+        command.args(["--target", "x86_64-unknown-freebsd", "--edition", "2024", "--crate-type", "lib"]);
+        command.args(["--crate-name", name, "--emit", "metadata", "-o"]).arg(path(output)).arg(source);
+        command.arg(format!("--extern=std={}", path("libstd.rmeta").display())).env("RUSTC_BOOTSTRAP", "1");
+        command.output().expect("run rustc")
+    };
+    std::fs::write(path("std.rs"), STAND_IN).expect("write");
+    std::fs::write(path("libstd.rmeta"), "").expect("write");
+    let output = compile("std", &path("std.rs"), "libstd.rmeta");
+    let why = String::from_utf8_lossy(&output.stderr);
+    require(output.status.success().then_some(()).ok_or(format!("this compiler takes no stand-in for std: {why}")));
+    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rinit-core/src/lib.rs");
+    let output = compile("rinit_core", &library, "out.rmeta");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let first = errors.lines().next().unwrap_or_default();
+    assert!(
+        first.starts_with("error: rinit-core works on Linux only") && first.contains("[target.'cfg(target_os = "),
+        "{first}"
+    );
 }

@@ -7,6 +7,7 @@ pub mod budget;
 pub mod build;
 pub mod docker;
 pub mod faults;
+pub mod freezer;
 pub mod harness;
 pub mod namespace;
 pub mod needs;

@@ -34,13 +34,18 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    fn note(&self, right: bool) {
+    pub(super) fn note(&self, right: bool) {
         let counter = if right { &self.right } else { &self.lost };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn runs(&self) -> bool {
+    pub(super) fn runs(&self) -> bool {
         !self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Ends the load.
+    pub(super) fn end(&self) {
+        self.stop.store(true, Ordering::Relaxed);
     }
 
     /// Statuses that arrived and were right.
@@ -85,11 +90,11 @@ fn exit_code(status: ExitStatus) -> Option<i32> {
     }
 }
 
-fn code(status: std::io::Result<std::process::ExitStatus>) -> Option<i32> {
+pub(super) fn code(status: std::io::Result<std::process::ExitStatus>) -> Option<i32> {
     status.ok()?.code()
 }
 
-fn shell(script: &str) -> Command {
+pub(super) fn shell(script: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", script]).stdin(Stdio::null());
     command
@@ -156,7 +161,7 @@ pub(crate) fn run(tally: &Tally, way: &Way<'_>, time: Duration) {
             tally.note(child.and_then(Started::wait) == Some(3));
             at_once(tally, way);
         }
-        tally.stop.store(true, Ordering::Relaxed);
+        tally.end();
     });
 }
 
@@ -173,7 +178,7 @@ fn at_once(tally: &Tally, way: &Way<'_>) {
     }
 }
 
-fn make_orphans(tally: &Tally, way: &Way<'_>) {
+pub(super) fn make_orphans(tally: &Tally, way: &Way<'_>) {
     let script = format!("i=0; while [ $i -lt {ORPHANS_AT_ONCE} ]; do (exit {ORPHAN} &); i=$((i+1)); done");
     while tally.runs() {
         tally.note(way.start_to_wait(&script).and_then(Started::wait) == Some(0));
@@ -188,7 +193,7 @@ fn by_wait(tally: &Tally, way: &Way<'_>) {
 }
 
 /// Waits after three seconds, which is later than any settling time.
-fn late(tally: &Tally, way: &Way<'_>) {
+pub(super) fn late(tally: &Tally, way: &Way<'_>) {
     while tally.runs() {
         let some: Vec<_> = (0..10).map(|_| way.start("exit 7")).collect();
         std::thread::sleep(Duration::from_secs(3));
@@ -197,7 +202,7 @@ fn late(tally: &Tally, way: &Way<'_>) {
 }
 
 /// Each child is started by a thread of its own, which ends at once; half of them end later than it.
-fn by_short_threads(tally: &Tally, way: &Way<'_>) {
+pub(super) fn by_short_threads(tally: &Tally, way: &Way<'_>) {
     while tally.runs() {
         let start = |n: i32| {
             let script = if n % 2 == 0 { "exit 9" } else { "sleep 0.1; exit 9" };
@@ -211,13 +216,13 @@ fn by_short_threads(tally: &Tally, way: &Way<'_>) {
 
 // What std, tokio and C have.
 
-fn by_status(tally: &Tally) {
+pub(super) fn by_status(tally: &Tally) {
     for n in (0..100).cycle().take_while(|_| tally.runs()) {
         tally.note(code(shell(&format!("exit {n}")).status()) == Some(n));
     }
 }
 
-fn by_output(tally: &Tally) {
+pub(super) fn by_output(tally: &Tally) {
     for n in (0..100).cycle().take_while(|_| tally.runs()) {
         let output = shell(&format!("echo {n}; exit {n}")).output();
         let right = output.is_ok_and(|o| o.status.code() == Some(n) && o.stdout == format!("{n}\n").into_bytes());
@@ -225,7 +230,7 @@ fn by_output(tally: &Tally) {
     }
 }
 
-fn by_tokio(tally: &Tally, way: &Way<'_>) {
+pub(super) fn by_tokio(tally: &Tally, way: &Way<'_>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("runtime");
     runtime.block_on(async {
         for n in (0..100).cycle().take_while(|_| tally.runs()) {
@@ -241,7 +246,7 @@ fn by_tokio(tally: &Tally, way: &Way<'_>) {
     });
 }
 
-fn by_system(tally: &Tally) {
+pub(super) fn by_system(tally: &Tally) {
     while tally.runs() {
         // SAFETY: a NUL-terminated string; `system(3)` is thread-safe.
         let status = unsafe { libc::system(c"exit 11".as_ptr()) };
@@ -249,7 +254,7 @@ fn by_system(tally: &Tally) {
     }
 }
 
-fn by_popen(tally: &Tally) {
+pub(super) fn by_popen(tally: &Tally) {
     while tally.runs() {
         // SAFETY: NUL-terminated strings; the stream is closed once, below.
         let stream = unsafe { libc::popen(c"exit 13".as_ptr(), c"r".as_ptr()) };

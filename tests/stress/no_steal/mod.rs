@@ -9,6 +9,7 @@
 #![allow(unsafe_code)] // C's system and popen.
 
 mod load;
+mod side_by_side;
 mod stealing;
 mod table;
 mod watch;
@@ -28,6 +29,7 @@ pub(crate) fn write_table() {
         "cooperative",
         "split",
         "exclusive",
+        "side_by_side::two_reapers_and_three_libraries",
         "stealing::a_loop",
         "stealing::a_loop_at_each_sigchld",
         "stealing::the_crate_pid1_in_the_process",

@@ -14,7 +14,7 @@ pub(crate) fn write(tests: &[&str]) {
     let (_, after) = rest.split_once(END).expect("the second marker");
     let uname = rustix::system::uname();
     let mut table = format!(
-        "Linux {}, {} processors; {} s for each of the first three, at most 10 s for the others.\n\n\
+        "Linux {}, {} processors; {} s for each of the first four, at most 10 s for the others.\n\n\
          | who waits for the orphans | statuses waited for | right | lost | orphans | oldest zombie orphan |\n\
          |---|---|---|---|---|---|\n",
         uname.release().to_string_lossy(),
