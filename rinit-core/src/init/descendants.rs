@@ -468,12 +468,13 @@ impl Descendants {
     }
 
     fn terminate_one(&mut self, process: &Process, how: How, reader: &mut Reader, observers: &mut Observers) {
+        let is_first = self.asked(process).is_none();
         self.record(process, Signal::TERM, if how == How::Terminated { How::Heard } else { how });
         if self.send(process, Signal::TERM, observers) {
             if let Some(asked) = self.asked.get_mut(&process.pid) {
                 asked.how = how;
             }
-            self.terminated += 1;
+            self.terminated += u64::from(is_first);
             observers.emit(Event::Terminated { pid: process.pid, signal: Signal::TERM });
             self.continue_if_stopped(process, reader, observers);
         }

@@ -53,6 +53,11 @@ impl Supervisor {
 
     /// Records a child that was reaped; true if it was main.
     fn exited(&mut self, pid: Pid, status: ExitStatus) -> bool {
+        // An orphan of main may exit before main's start was noticed. Its reaping must not be reported before that.
+        self.check_start();
+        if self.start_failed.is_some() {
+            return false;
+        }
         self.reaped += 1;
         self.descendants.forget(pid);
         // Once main is reaped, an orphan may reuse its PID.
