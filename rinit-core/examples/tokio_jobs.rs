@@ -1,7 +1,7 @@
 //! A job runner on tokio, in a single file: it contains its jobs by itself.
 //!
 //! Each line of standard input is a job for `sh -c`. At most four run at a time. What a job writes is printed line by line as it
-//! comes; a job that takes longer than the time is killed, with everything that it ever started. TERM and INT cancel all jobs:
+//! comes; a job that takes longer than the time is stopped, with everything that it ever started. TERM and INT cancel all jobs:
 //! their tasks are dropped, and nothing of them is left.
 //!
 //! ```sh
@@ -10,7 +10,6 @@
 #![forbid(unsafe_code, deprecated)]
 
 use rinit_core::contain::{self, ContainSpec};
-use rinit_core::tokio::Job;
 use rinit_core::{ChildSpec, Error, Signal, SignalForwarder, SignalSet, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,30 +61,30 @@ async fn serve(signals: SignalForwarder, time: Duration) -> Result<(), Box<dyn s
     }
 }
 
-fn specification(line: &str) -> ContainSpec {
-    let spec = ChildSpec::new("sh").args(["-c", line]).stdin(Stdio::null());
-    spec.stdout(Stdio::piped()).stderr(Stdio::piped()).contain().by_this_program().drain(Duration::from_secs(1))
+fn specification(line: &str, time: Duration) -> ContainSpec {
+    let second = Duration::from_secs(1);
+    let spec =
+        ChildSpec::new("sh").args(["-c", line]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    spec.stop_timeout(second).contain().by_this_program().drain(second).time_limit(time)
 }
 
 async fn run(number: usize, line: &str, time: Duration) -> Result<String, Error> {
-    let mut job = specification(line).start()?.into_tokio()?;
+    let mut job = specification(line, time).start()?.into_tokio()?;
     let (stdout, stderr) = (job.take_stdout()?, job.take_stderr()?);
     let lines = async { tokio::join!(print_lines(number, stdout), print_lines(number, stderr)) };
-    let over = tokio::time::timeout(time, wait(&mut job));
-    // The lines end when the last process of the job is gone, which the wait brings about.
-    let (over, _) = tokio::join!(over, async { tokio::time::timeout(time, lines).await.is_ok() });
-    if over.is_err() {
-        job.get().kill()?;
-        return Ok(format!("{}, because it took too long", wait(&mut job).await?));
-    }
-    over.unwrap_or_else(|_| Ok(String::new()))
-}
-
-async fn wait(job: &mut Job) -> Result<String, Error> {
-    let report = job.wait().await?;
-    let main = report.main.map_or_else(|| "cannot be killed".to_owned(), |status| status.to_string());
+    // The lines end with the job, unless it has killed its init: what it leaves behind is not waited for.
+    let lines = tokio::time::timeout(time + Duration::from_secs(10), lines);
+    let (report, _) = tokio::join!(job.wait(), lines);
+    let report = report?;
+    let mut outcome = report.main.map_or_else(|| "cannot be killed".to_owned(), |status| status.to_string());
     let killed: Vec<_> = report.killed.iter().map(|process| process.command.as_str()).collect();
-    Ok(if killed.is_empty() { main } else { format!("{main}; killed: {}", killed.join(", ")) })
+    if !killed.is_empty() {
+        outcome += &format!("; killed: {}", killed.join(", "));
+    }
+    if report.timed_out {
+        outcome += ", because it took too long";
+    }
+    Ok(outcome)
 }
 
 async fn print_lines(number: usize, pipe: Option<impl AsyncRead + Unpin>) {

@@ -9,7 +9,7 @@ use rinit_core::{
     ChildSpec, Error, ExitStatus, Pid, ProcessGroup, Reaper, Report, Signal, SignalSet, Stdio, User, become_subreaper,
 };
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -537,6 +537,37 @@ fn the_job_runner_leaves_nothing() {
     assert!(said("1: exited with status 3") && said("2: exited with status 4"), "{finished:?}");
     assert!(said("3: killed by SIGKILL; killed: "), "{finished:?}");
     mark.assert_nothing_is_left();
+}
+
+/// The example on tokio, which contains its jobs by itself.
+#[test(own_process)]
+fn the_tokio_job_runner_leaves_nothing() {
+    let mark = Mark::new();
+    let mut command = Command::new(support::example("tokio_jobs"));
+    command.arg("2");
+    let mut runner = Running::start(command);
+    let mark_it = |line: &str| format!("export {MARK}={}; {line}\n", mark.0);
+    runner.type_in(&mark_it("echo hello; exit 3"));
+    runner.type_in(&mark_it("setsid sleep 1000 & exit 4"));
+    runner.type_in(&mark_it(&format!("{} forks 2", probe_path())));
+    runner.close_stdin();
+    let finished = runner.finish();
+    assert_eq!(finished.code, 0, "{finished:?}");
+    let said = |start: &str| finished.out.iter().any(|line| line.starts_with(start));
+    assert!(said("1| hello") && said("1: exited with status 3") && said("2: exited with status 4"), "{finished:?}");
+    let late = finished.out.iter().find(|line| line.starts_with("3: ")).expect("the third job");
+    assert!(late.ends_with(", because it took too long"), "{late}");
+    mark.assert_nothing_is_left();
+}
+
+/// A host that is a library carries the rinit in its own memory.
+#[test(own_process)]
+fn an_rinit_may_be_in_memory() {
+    let memory = rustix::fs::memfd_create("rinit", rustix::fs::MemfdFlags::CLOEXEC).expect("memfd");
+    let memory = std::fs::File::from(memory);
+    (&memory).write_all(&std::fs::read(rinit_path()).expect("the program")).expect("write");
+    let spec = shell("exit 5").contain().rinit(format!("/proc/self/fd/{}", memory.as_raw_fd()));
+    assert_eq!(spec.start().expect("the job starts").wait().expect("a report").exit_code(), 5);
 }
 
 #[test(own_process)]

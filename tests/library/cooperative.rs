@@ -32,6 +32,27 @@ fn is_zombie(pid: u32) -> bool {
     stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z'))
 }
 
+/// What the whole mode rests on: no helper thread can adopt in place of the main one.
+#[test(own_process)]
+fn the_main_thread_gets_the_orphans_of_every_thread() {
+    let _subreaper = become_subreaper().expect("subreaper");
+    let of_main = || {
+        let list = format!("/proc/self/task/{}/children", std::process::id());
+        std::fs::read_to_string(list).expect("its children").split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let helper = std::thread::spawn(move || {
+        let output = shell("sleep 1000 >/dev/null 2>&1 & echo $!").output().expect("an output");
+        let orphan = String::from_utf8(output.stdout).expect("text").trim().to_owned();
+        // While this thread lives: what it had would go to the main one when it exits.
+        (of_main(), orphan)
+    });
+    let (of_main, orphan) = helper.join().expect("no panic");
+    assert_eq!(of_main, [orphan.as_str()]);
+    let mut kill = Command::new("kill");
+    assert!(kill.arg(&orphan).status().expect("a status").success());
+    rustix::process::wait(rustix::process::WaitOptions::empty()).expect("the orphan");
+}
+
 #[test(own_process)]
 fn a_claimed_child_is_waited_for_after_five_seconds() {
     let _subreaper = become_subreaper().expect("subreaper");

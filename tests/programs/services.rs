@@ -208,6 +208,26 @@ COPY split tokio_service /
 COPY sh sleep /bin/
 ";
 
+/// A job runner that is one file: it is also the init of its jobs.
+#[test]
+fn a_job_runner_in_a_container_from_scratch() {
+    require(docker::engine());
+    let busybox = require(static_build::busybox());
+    let runner = static_build::example("tokio_jobs");
+    let dockerfile = "FROM scratch\nCOPY tokio_jobs /\nCOPY sh sleep setsid /bin/\n";
+    let files = [("tokio_jobs", &*runner), ("sh", &*busybox), ("sleep", &*busybox), ("setsid", &*busybox)];
+    let image = Image::from_dockerfile(dockerfile, &files);
+    let jobs =
+        "printf 'echo hello; exit 3\\nsetsid sleep 1000 & (sleep 1000 &); exit 4\\nsleep 1000\\n' | /tokio_jobs 2";
+    for options in [&[][..], &["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]] {
+        let container = Container::run(&image, options, &["/bin/sh", "-c", jobs]);
+        assert_eq!(container.wait(), 0, "{}", container.logs());
+        for line in ["1| hello", "1: exited with status 3", "2: exited with status 4", "because it took too long"] {
+            assert!(container.logs().contains(line), "{line}: {}", container.logs());
+        }
+    }
+}
+
 #[test]
 fn in_containers_from_scratch() {
     require(docker::engine());

@@ -28,9 +28,13 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ProcessGroup {
-    /// In the group of the process that starts it.
+    /// In the group of the process that starts it: for a child that uses the same terminal as this process.
     Inherit,
-    /// In a process group of its own, so that it can be signalled with all that it starts (`setpgid(2)`).
+    /// In a process group of its own, so that it can be signalled with all that it starts (`setpgid(2)`). The default.
+    ///
+    /// At a terminal such a child is in the background, unless it is given the foreground by
+    /// [`ChildSpec::terminal`](crate::ChildSpec::terminal): if it reads from the terminal it is stopped (TTIN), and
+    /// [`Child::wait_change`](crate::Child::wait_change) tells.
     #[default]
     Own,
     /// In a session of its own (`setsid(2)`), without a controlling terminal unless it is given one.
@@ -211,7 +215,8 @@ impl ChildSpec {
         self
     }
 
-    /// The child's process group or session.
+    /// The child's process group or session; a group of its own by default, which is in the background of a terminal: see
+    /// [`ProcessGroup`].
     ///
     /// ```
     /// use rinit_core::{ChildSpec, ProcessGroup};
