@@ -10,7 +10,7 @@ use crate::pid::{Pid, PidMap, PidSet};
 use crate::policy::order::{self, Facts, OnTerm, Unread};
 use crate::policy::shutdown::{KILL_AGAIN_AFTER, KillLimit};
 use crate::process::partners::Partners;
-use crate::process::signal::{Delivery, signal_process};
+use crate::process::signal::{Delivery, signal_child, signal_process};
 use crate::process::walk::{self, descendants, descendants_within};
 use crate::process::{Process, kill_tree, scan};
 use crate::procfs::reader::Reader;
@@ -306,8 +306,8 @@ impl Descendants {
         Ok(())
     }
 
-    /// Sends TERM to each process whose turn it is, again until no further one turns up. True if another process will have its turn
-    /// by time alone.
+    /// Sends TERM to each process whose turn it is, again until no further one turns up. True if that takes longer, or if another
+    /// process will have its turn by time alone.
     ///
     /// # Errors
     ///
@@ -318,7 +318,7 @@ impl Descendants {
         for _ in 0..PASSES {
             let (list, facts) = self.candidates(now, &mut reader)?;
             let turns = order::turns(self.me, &facts);
-            if turns.now.is_empty() || from.elapsed() > SEARCH_WITHIN {
+            if turns.now.is_empty() {
                 return Ok(turns.by_time);
             }
             let on_term: PidMap<OnTerm> = facts.iter().map(|facts| (facts.pid, facts.on_term)).collect();
@@ -331,8 +331,12 @@ impl Descendants {
                 };
                 self.terminate_one(process, how, &mut reader, observers);
             }
+            // Never before those were asked that were found, however long that took.
+            if from.elapsed() > SEARCH_WITHIN {
+                break;
+            }
         }
-        Ok(false)
+        Ok(true)
     }
 
     /// The processes that may have their turn, with their facts: the children of this process, what is below those that are
@@ -445,11 +449,12 @@ impl Descendants {
         let mut reader = Reader::new();
         let from = Instant::now();
         for _ in 0..PASSES {
-            if list.is_empty() || from.elapsed() > SEARCH_WITHIN {
-                break;
-            }
             for process in &list {
                 self.terminate_one(process, How::Heard, &mut reader, observers);
+            }
+            // Never before those were asked that were found, however long that took.
+            if list.is_empty() || from.elapsed() > SEARCH_WITHIN {
+                break;
             }
             list = self.find_living()?;
             // What an asked process starts from now on belongs to its own stop: a shell's trap runs its commands as
@@ -584,7 +589,12 @@ impl Descendants {
 
     /// True if it was delivered.
     fn send(&mut self, process: &Process, signal: Signal, observers: &mut Observers) -> bool {
-        match signal_process(process, signal) {
+        // A child's number is its own until it is reaped here, and nothing is reaped while processes are asked.
+        let sent = match process.ppid == Some(self.me) {
+            true => signal_child(process.pid, signal),
+            false => signal_process(process, signal),
+        };
+        match sent {
             Ok(Delivery::Delivered) => true,
             Ok(Delivery::Gone) => false,
             Err(error) => {

@@ -104,10 +104,16 @@ fn by_number(process: &Process, signal: Signal) -> Result<Delivery, Error> {
     if !still_lives(process)? {
         return Ok(Delivery::Gone);
     }
-    match retry_transient(|| sys::kill(process.pid, signal)) {
+    signal_child(process.pid, signal)
+}
+
+/// Sends a signal to a child of this process that was not reaped, whose number is no other process's. One call where
+/// [`signal_process`] needs seven.
+pub(crate) fn signal_child(pid: Pid, signal: Signal) -> Result<Delivery, Error> {
+    match retry_transient(|| sys::kill(pid, signal)) {
         Ok(()) => Ok(Delivery::Delivered),
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::SRCH) => Ok(Delivery::Gone),
-        Err(source) => Err(Error::SendSignal { signal, pid: process.pid, source }),
+        Err(error) if is_gone(&error) => Ok(Delivery::Gone),
+        Err(source) => Err(Error::SendSignal { signal, pid, source }),
     }
 }
 
