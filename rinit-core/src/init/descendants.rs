@@ -350,7 +350,7 @@ impl Descendants {
                 continue;
             }
             let known = self.facts(&process, reader);
-            let handles = known.on_term == OnTerm::Handles;
+            let handles = matches!(known.on_term, OnTerm::Handles | OnTerm::Blocks);
             let below =
                 if handles || !known.can_act() { Self::living_children(process.pid, reader)? } else { Vec::new() };
             let foreground_child =
@@ -384,7 +384,7 @@ impl Descendants {
         now: Duration,
         reader: &mut Reader,
     ) {
-        let may_wait = |facts: &Facts| facts.on_term == OnTerm::Terminates && !facts.asked;
+        let may_wait = |facts: &Facts| facts.on_term.may_terminate() && !facts.asked;
         if !facts.iter().any(may_wait) || found.len() > PARTNERS_AMONG {
             return;
         }
@@ -394,7 +394,7 @@ impl Descendants {
         }
         let partners = Partners::among(&living);
         let mut any = false;
-        for facts in facts.iter_mut().filter(|facts| facts.on_term == OnTerm::Terminates) {
+        for facts in facts.iter_mut().filter(|facts| facts.on_term.may_terminate()) {
             let Some(process) = found.get(&facts.pid) else { continue };
             facts.reads_from = partners.writers_to(facts.pid);
             any |= !facts.reads_from.is_empty();
@@ -643,9 +643,11 @@ fn on_term(pid: Pid, reader: &mut Reader) -> OnTerm {
     let Some(signals) = status.signals else { return OnTerm::Handles };
     // The kernel drops a signal without a handler for the first process of a PID namespace (`pid_namespaces(7)`).
     let is_init = status.namespace_pids.len() > 1 && status.namespace_pids.last() == Some(&Pid::INIT);
-    if signals.caught.contains(Signal::TERM) || signals.blocked.contains(Signal::TERM) {
-        // The kernel keeps a blocked signal even if it is ignored, and the process may take it by sigwait or signalfd.
+    if signals.caught.contains(Signal::TERM) {
         OnTerm::Handles
+    } else if signals.blocked.contains(Signal::TERM) {
+        // The kernel keeps a blocked signal even if it is ignored, and the process may take it by sigwait or signalfd.
+        OnTerm::Blocks
     } else if signals.ignored.contains(Signal::TERM) {
         // While a thread is in sigwait, the signals that it waits for show as unblocked.
         if reader.is_in_sigwait(pid) { OnTerm::Handles } else { OnTerm::Ignores }
