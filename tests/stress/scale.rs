@@ -14,8 +14,9 @@ use support::{deadline, namespace, probe_path, procfs, require, rinit, skip_part
 const TERM: i32 = 15;
 const FEW: usize = 2_000;
 const MANY: usize = 20_000;
-/// Ten times as many may take sixty times as long: a bound that a busy machine keeps and a quadratic walk does not.
-const BOUND: f64 = 60.0;
+/// Ten times as many may take thirty times as long: a bound that a busy machine keeps and a quadratic walk does not.
+const BOUND: f64 = 30.0;
+const ATTEMPTS: usize = 3;
 
 /// What one stop has shown.
 struct Stop {
@@ -88,19 +89,29 @@ fn room_for(count: usize) -> Result<(), String> {
 #[test]
 fn all_are_terminated_and_reaped_in_time_proportional_to_their_number() {
     require(room_for(FEW));
-    let few = stop(FEW);
-    println!("{FEW} descendants: all told and reaped in {:.3} s", few.took.as_secs_f64());
-    assert_eq!(few.told_and_reaped, FEW);
-    if std::env::var_os("CI").is_none() && std::env::var_os("RINIT_SCALE").is_none_or(|value| value != "1") {
-        println!("{MANY} descendants: not asked for (RINIT_SCALE=1)");
-        return;
+    let many_too =
+        std::env::var_os("CI").is_some() || std::env::var_os("RINIT_SCALE").is_some_and(|value| value == "1");
+    let mut times = f64::INFINITY;
+    // The machine's other work changes from one moment to the next. A walk that is too long is so each time.
+    for _ in 0..ATTEMPTS {
+        let few = stop(FEW);
+        println!("{FEW} descendants: all told and reaped in {:.3} s", few.took.as_secs_f64());
+        assert_eq!(few.told_and_reaped, FEW);
+        if !many_too {
+            println!("{MANY} descendants: not asked for (RINIT_SCALE=1)");
+            return;
+        }
+        if let Err(why) = room_for(MANY) {
+            return skip_part(why);
+        }
+        let many = stop(MANY);
+        assert_eq!(many.told_and_reaped, MANY);
+        times = many.took.as_secs_f64() / few.took.as_secs_f64();
+        let seconds = many.took.as_secs_f64();
+        println!("{MANY} descendants: all told and reaped in {seconds:.3} s, {times:.1} times as long");
+        if times < BOUND {
+            return;
+        }
     }
-    if let Err(why) = room_for(MANY) {
-        return skip_part(why);
-    }
-    let many = stop(MANY);
-    assert_eq!(many.told_and_reaped, MANY);
-    let times = many.took.as_secs_f64() / few.took.as_secs_f64();
-    println!("{MANY} descendants: all told and reaped in {:.3} s, {times:.1} times as long", many.took.as_secs_f64());
-    assert!(times < BOUND, "{MANY} take {times:.1} times as long as {FEW}");
+    panic!("{MANY} take {times:.1} times as long as {FEW}");
 }

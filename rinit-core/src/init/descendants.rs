@@ -10,7 +10,7 @@ use crate::pid::{Pid, PidMap, PidSet};
 use crate::policy::order::{self, Facts, OnTerm, Unread};
 use crate::policy::shutdown::{KILL_AGAIN_AFTER, KillLimit};
 use crate::process::partners::Partners;
-use crate::process::signal::{Delivery, signal_process};
+use crate::process::signal::{Delivery, signal_child, signal_process};
 use crate::process::walk::{self, descendants, descendants_within};
 use crate::process::{Process, kill_tree, scan};
 use crate::procfs::reader::Reader;
@@ -310,8 +310,8 @@ impl Descendants {
         Ok(())
     }
 
-    /// Sends TERM to each process whose turn it is, again until no further one turns up. True if another process will have its turn
-    /// by time alone.
+    /// Sends TERM to each process whose turn it is, again until no further one turns up. True if that takes longer, or if another
+    /// process will have its turn by time alone.
     ///
     /// # Errors
     ///
@@ -322,7 +322,7 @@ impl Descendants {
         for _ in 0..PASSES {
             let (list, facts) = self.candidates(now, &mut reader)?;
             let turns = order::turns(self.me, &facts);
-            if turns.now.is_empty() || from.elapsed() > SEARCH_WITHIN {
+            if turns.now.is_empty() {
                 return Ok(turns.by_time);
             }
             let on_term: PidMap<OnTerm> = facts.iter().map(|facts| (facts.pid, facts.on_term)).collect();
@@ -335,8 +335,12 @@ impl Descendants {
                 };
                 self.terminate_one(process, how, &mut reader, observers);
             }
+            // Never before those were asked that were found, however long that took.
+            if from.elapsed() > SEARCH_WITHIN {
+                break;
+            }
         }
-        Ok(false)
+        Ok(true)
     }
 
     /// The processes that may have their turn, with their facts: the children of this process, what is below those that are
@@ -350,7 +354,7 @@ impl Descendants {
                 continue;
             }
             let known = self.facts(&process, reader);
-            let handles = known.on_term == OnTerm::Handles;
+            let handles = matches!(known.on_term, OnTerm::Handles | OnTerm::Blocks);
             let below =
                 if handles || !known.can_act() { Self::living_children(process.pid, reader)? } else { Vec::new() };
             let foreground_child =
@@ -384,7 +388,7 @@ impl Descendants {
         now: Duration,
         reader: &mut Reader,
     ) {
-        let may_wait = |facts: &Facts| facts.on_term == OnTerm::Terminates && !facts.asked;
+        let may_wait = |facts: &Facts| facts.on_term.may_terminate() && !facts.asked;
         if !facts.iter().any(may_wait) || found.len() > PARTNERS_AMONG {
             return;
         }
@@ -394,7 +398,7 @@ impl Descendants {
         }
         let partners = Partners::among(&living);
         let mut any = false;
-        for facts in facts.iter_mut().filter(|facts| facts.on_term == OnTerm::Terminates) {
+        for facts in facts.iter_mut().filter(|facts| facts.on_term.may_terminate()) {
             let Some(process) = found.get(&facts.pid) else { continue };
             facts.reads_from = partners.writers_to(facts.pid);
             any |= !facts.reads_from.is_empty();
@@ -449,11 +453,12 @@ impl Descendants {
         let mut reader = Reader::new();
         let from = Instant::now();
         for _ in 0..PASSES {
-            if list.is_empty() || from.elapsed() > SEARCH_WITHIN {
-                break;
-            }
             for process in &list {
                 self.terminate_one(process, How::Heard, &mut reader, observers);
+            }
+            // Never before those were asked that were found, however long that took.
+            if list.is_empty() || from.elapsed() > SEARCH_WITHIN {
+                break;
             }
             list = self.find_living()?;
             // What an asked process starts from now on belongs to its own stop: a shell's trap runs its commands as
@@ -589,7 +594,12 @@ impl Descendants {
 
     /// True if it was delivered.
     fn send(&mut self, process: &Process, signal: Signal, observers: &mut Observers) -> bool {
-        match signal_process(process, signal) {
+        // A child's number is its own until it is reaped here, and nothing is reaped while processes are asked.
+        let sent = match process.ppid == Some(self.me) {
+            true => signal_child(process.pid, signal),
+            false => signal_process(process, signal),
+        };
+        match sent {
             Ok(Delivery::Delivered) => true,
             Ok(Delivery::Gone) => false,
             Err(error) => {
@@ -638,9 +648,11 @@ fn on_term(pid: Pid, reader: &mut Reader) -> OnTerm {
     let Some(signals) = status.signals else { return OnTerm::Handles };
     // The kernel drops a signal without a handler for the first process of a PID namespace (`pid_namespaces(7)`).
     let is_init = status.namespace_pids.len() > 1 && status.namespace_pids.last() == Some(&Pid::INIT);
-    if signals.caught.contains(Signal::TERM) || signals.blocked.contains(Signal::TERM) {
-        // The kernel keeps a blocked signal even if it is ignored, and the process may take it by sigwait or signalfd.
+    if signals.caught.contains(Signal::TERM) {
         OnTerm::Handles
+    } else if signals.blocked.contains(Signal::TERM) {
+        // The kernel keeps a blocked signal even if it is ignored, and the process may take it by sigwait or signalfd.
+        OnTerm::Blocks
     } else if signals.ignored.contains(Signal::TERM) {
         // While a thread is in sigwait, the signals that it waits for show as unblocked.
         if reader.is_in_sigwait(pid) { OnTerm::Handles } else { OnTerm::Ignores }

@@ -68,9 +68,9 @@ impl Main {
 
 /// Actions that take longer have read more than a few processes.
 const BRIEF_WORK: Duration = Duration::from_millis(10);
-/// How long exited children are reaped after long work, if there are any, before the next timer of the policy. A storm of exits delays
-/// a timer by at most this.
-const REAPING_AFTER_WORK: Duration = Duration::from_millis(100);
+/// How long exited children are reaped after long work, if there are any, before the next timer of the policy: as long as the work
+/// took, within these limits. A storm of exits delays a timer by at most this.
+const REAPING_AFTER_WORK: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
 
 /// The loop's state: one thread, one blocking wait.
 pub(super) struct Supervisor {
@@ -96,8 +96,8 @@ pub(super) struct Supervisor {
     pub(super) stop_signal: Option<Signal>,
     /// Children may have exited that no SIGCHLD announces any more.
     pub(super) children_are_due: bool,
-    /// When the policy's actions last took long.
-    worked_until: Duration,
+    /// After actions that took long, exited children have their turn until then.
+    reap_until: Duration,
     clock: Clock,
     priority: Priority,
     round: Round,
@@ -152,7 +152,7 @@ impl Supervisor {
             stop_signal: None,
             // A child that exited before the first wait has left its SIGCHLD pending; the first check needs none.
             children_are_due: true,
-            worked_until: Duration::ZERO,
+            reap_until: Duration::ZERO,
             clock: Clock::start(),
             priority: Priority::default(),
             asked_main_by: None,
@@ -190,8 +190,10 @@ impl Supervisor {
                 let from = self.now();
                 self.run_inputs();
                 let now = self.now();
-                if now.saturating_sub(from) > BRIEF_WORK {
-                    self.worked_until = now;
+                let worked = now.saturating_sub(from);
+                if worked > BRIEF_WORK {
+                    let [least, most] = REAPING_AFTER_WORK;
+                    self.reap_until = now + worked.clamp(least, most);
                 }
             }
             self.descendants.forget_seen();
@@ -210,7 +212,7 @@ impl Supervisor {
     fn tick_is_due(&self) -> bool {
         let Some(deadline) = self.shutdown.deadline() else { return false };
         let now = self.now();
-        deadline <= now && !(self.children_are_due && now < self.worked_until + REAPING_AFTER_WORK)
+        deadline <= now && !(self.children_are_due && now < self.reap_until)
     }
 
     /// Main's execve has succeeded. Prepares what the loop needs later, while main makes its first steps.

@@ -24,9 +24,18 @@ const UNKNOWN_WRITER: Duration = Duration::from_millis(200);
 pub(crate) enum OnTerm {
     /// TERM terminates it.
     Terminates,
-    /// It has a handler, or blocks TERM and may take it later.
+    /// It has a handler.
     Handles,
+    /// It blocks TERM. It may take it later, or be terminated by it: a shell blocks every signal while it forks.
+    Blocks,
     Ignores,
+}
+
+impl OnTerm {
+    /// True if TERM may terminate it without a handler having run.
+    pub(crate) const fn may_terminate(self) -> bool {
+        matches!(self, Self::Terminates | Self::Blocks)
+    }
 }
 
 /// What is left to read for a process of which no writer is found.
@@ -72,7 +81,7 @@ impl Facts {
             Some(Unread::NothingFor(time)) => time < AT_END,
             Some(Unread::UnknownFor(time)) => time < UNKNOWN_WRITER,
         };
-        has_time && self.on_term == OnTerm::Terminates && self.may_signal
+        has_time && self.on_term.may_terminate() && self.may_signal
     }
 }
 
@@ -142,9 +151,7 @@ impl<'a> Order<'a> {
     /// True while a writer that can act on TERM remains. Of processes that read from each other none waits.
     fn waits_for_writer(&self, reader: &Facts) -> bool {
         let is_ahead = |writer: &&Facts| writer.can_act() && !self.output_reaches(writer, reader.pid);
-        reader.on_term == OnTerm::Terminates
-            && reader.may_signal
-            && self.writers(reader).any(|writer| is_ahead(&writer))
+        reader.on_term.may_terminate() && reader.may_signal && self.writers(reader).any(|writer| is_ahead(&writer))
     }
 
     fn writers(&self, reader: &Facts) -> impl Iterator<Item = &'a Facts> {
@@ -186,7 +193,7 @@ impl<'a> Order<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use OnTerm::{Handles, Ignores, Terminates};
+    use OnTerm::{Blocks, Handles, Ignores, Terminates};
     use proptest::prelude::*;
 
     fn pid(number: i32) -> Pid {
@@ -222,7 +229,7 @@ mod tests {
 
     #[test]
     fn roots_are_asked_and_their_children_are_left_to_them() {
-        for on_term in [Handles, Terminates] {
+        for on_term in [Handles, Blocks, Terminates] {
             assert_eq!(now(&[process(5, 1, on_term), process(6, 5, Handles), process(7, 6, Terminates)]), [5]);
             assert_eq!(now(&[asked(process(5, 1, on_term)), process(6, 5, Handles)]), [0; 0]);
         }
@@ -274,6 +281,8 @@ mod tests {
             assert_eq!(one(Terminates, unread(limit - Duration::from_millis(1))), later());
             assert_eq!(one(Terminates, unread(limit)), now());
         }
+        // A shell that forks.
+        assert_eq!(one(Blocks, Unread::Some), later());
         // It decides itself.
         assert_eq!(one(Handles, Unread::Some), now());
         // Below a master that lives it has no turn at all.
@@ -295,7 +304,7 @@ mod tests {
     }
 
     fn any_process(number: i32) -> impl Strategy<Value = Facts> {
-        let on_term = prop::sample::select(vec![Handles, Ignores, Terminates]);
+        let on_term = prop::sample::select(vec![Handles, Ignores, Terminates, Blocks]);
         let numbers = 2..12_i32;
         let unread = prop::option::of(prop::sample::select(vec![
             Unread::Some,
@@ -364,7 +373,7 @@ mod tests {
         fn readers_go_last(list in any_tree()) {
             let due = turns(Pid::INIT, &list).now;
             let order = Order::new(&list);
-            for facts in list.iter().filter(|facts| due.contains(&facts.pid) && facts.on_term == Terminates && facts.may_signal) {
+            for facts in list.iter().filter(|facts| due.contains(&facts.pid) && facts.on_term.may_terminate() && facts.may_signal) {
                 for writer in order.writers(facts).filter(|writer| writer.can_act()) {
                     prop_assert!(order.output_reaches(writer, facts.pid), "{:?} before {:?}", facts, writer);
                 }

@@ -101,10 +101,16 @@ fn by_number(process: &Process, signal: Signal) -> Result<Delivery, Error> {
     if !still_lives(process)? {
         return Ok(Delivery::Gone);
     }
-    match retry_transient(|| sys::kill(process.pid, signal)) {
+    signal_child(process.pid, signal)
+}
+
+/// Sends a signal to a child of this process that was not reaped, whose number is no other process's. One call where
+/// [`signal_process`] needs seven.
+pub(crate) fn signal_child(pid: Pid, signal: Signal) -> Result<Delivery, Error> {
+    match retry_transient(|| sys::kill(pid, signal)) {
         Ok(()) => Ok(Delivery::Delivered),
         Err(Errno::SRCH) => Ok(Delivery::Gone),
-        Err(errno) => Err(Error::SendSignal { signal, pid: process.pid, source: errno.into() }),
+        Err(errno) => Err(Error::SendSignal { signal, pid, source: errno.into() }),
     }
 }
 
