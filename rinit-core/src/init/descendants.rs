@@ -10,7 +10,7 @@ use crate::policy::order::{self, Facts, OnTerm};
 use crate::policy::shutdown::{KILL_AGAIN_AFTER, KillLimit};
 use crate::process::partners::Partners;
 use crate::process::signal::{Delivery, signal_process};
-use crate::process::walk::{self, descendants, descendants_within};
+use crate::process::walk::{self, descendants_within};
 use crate::process::{Process, kill_tree, scan};
 use crate::procfs::reader::Reader;
 use crate::procfs::stat::State;
@@ -22,7 +22,9 @@ use crate::survivor::gather::Gatherer;
 use crate::survivor::reason::Reason;
 use crate::sys;
 use rustix::io::Errno;
+use std::cell::Cell;
 use std::collections::hash_map::Entry;
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 /// Survivors that an event describes one by one; the rest are counted. 20,000 lines help no reader.
@@ -34,8 +36,10 @@ pub(crate) const REPORTED: usize = 1000;
 const PASSES: usize = 10;
 /// Partners are looked for among at most this many processes: their descriptors cost much more to read than their state.
 const PARTNERS_AMONG: usize = 500;
-/// How long PID 1 searches for its descendants. Twenty thousand take a tenth of that on an idle machine.
+/// How long a step of a stop searches for processes. Twenty thousand take a tenth of that on an idle machine.
 const SEARCH_WITHIN: Duration = Duration::from_secs(3);
+/// The least time for a search: on a busy machine a short one fails among a few processes, too.
+const SEARCH_AT_LEAST: Duration = Duration::from_millis(500);
 
 /// Where a stop stands when it is reported.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +73,10 @@ pub(super) struct Descendants {
     killed: Vec<Survivor>,
     /// Describes processes that are about to be killed.
     hasty: Gatherer,
+    /// When the search of the current step has taken too long.
+    search_until: Instant,
+    /// A search took too long. A fork bomb leaves this process little of the processor.
+    overloaded: Cell<bool>,
 }
 
 impl Descendants {
@@ -81,7 +89,39 @@ impl Descendants {
             terminated: 0,
             killed: Vec::new(),
             hasty: Gatherer::hasty(),
+            search_until: Instant::now() + SEARCH_WITHIN,
+            overloaded: Cell::new(false),
         }
+    }
+
+    /// A step of the stop begins: how long it may search for processes. `kill_in` is the time until KILL is due.
+    ///
+    /// In a fork bomb a search takes half a minute, because this process waits for the processor among a thousand others. The
+    /// steps before KILL must leave time for it.
+    pub(super) fn begin_step(&mut self, kill_in: Option<Duration>) {
+        let time = match kill_in {
+            _ if self.overloaded.get() => SEARCH_AT_LEAST,
+            Some(kill_in) => (kill_in / 4).clamp(SEARCH_AT_LEAST, SEARCH_WITHIN),
+            None => SEARCH_WITHIN,
+        };
+        self.search_until = Instant::now() + time;
+    }
+
+    /// True once a search took too long: what only informs is left out from then on.
+    pub(super) fn is_overloaded(&self) -> bool {
+        self.overloaded.get()
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::until(self.search_until)
+    }
+
+    /// Notes a search that took too long.
+    fn searched<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        if matches!(&result, Err(Error::Proc { source, .. }) if source.kind() == ErrorKind::TimedOut) {
+            self.overloaded.set(true);
+        }
+        result
     }
 
     /// A child was reaped: its number says nothing about the process that gets it next.
@@ -149,13 +189,10 @@ impl Descendants {
         self.asked_by(process) == Some(Signal::TERM)
     }
 
-    /// The descendants that have not exited. In a fork bomb PID 1 may not find them in time. That is an error as if /proc
-    /// could not be read: then one call reaches the whole namespace.
+    /// The descendants that have not exited. In a fork bomb they may not be found in time. That is an error as if /proc
+    /// could not be read: then one call reaches the whole namespace, or main's group.
     fn living(&self) -> Result<Vec<Process>, Error> {
-        let mut all = match self.me {
-            Pid::INIT => descendants_within(self.me, Instant::now() + SEARCH_WITHIN)?,
-            _ => descendants(self.me)?,
-        };
+        let mut all = self.searched(descendants_within(self.me, self.search_until))?;
         all.retain(|process| !process.has_ended());
         Ok(all)
     }
@@ -239,11 +276,14 @@ impl Descendants {
     ///
     /// [`Error::Proc`] if /proc cannot be read.
     pub(super) fn terminate_next(&mut self, observers: &mut Observers) -> Result<(), Error> {
-        let from = Instant::now();
-        for _ in 0..PASSES {
-            let (list, facts) = self.candidates()?;
+        for pass in 0..PASSES {
+            let (list, facts) = match self.searched(self.candidates()) {
+                // Those that were found were asked. The others are when their turn comes.
+                Err(_) if pass > 0 => break,
+                candidates => candidates?,
+            };
             let due = order::ask_now(self.me, &facts);
-            if due.is_empty() || from.elapsed() > SEARCH_WITHIN {
+            if due.is_empty() {
                 break;
             }
             for pid in due {
@@ -258,7 +298,7 @@ impl Descendants {
     /// The processes that may have their turn, with their facts: the children of this process, what is below those that are
     /// no masters, and all if one of them reads what another one writes.
     fn candidates(&self) -> Result<(PidMap<Process>, Vec<Facts>), Error> {
-        let mut reader = Reader::new();
+        let mut reader = self.reader();
         let mut found = PidMap::default();
         let mut facts = Vec::new();
         let mut waiting = Self::living_children(self.me, &mut reader)?;
@@ -333,15 +373,18 @@ impl Descendants {
     pub(super) fn terminate_all(&mut self, observers: &mut Observers) -> Result<(), Error> {
         let mut list = self.living()?;
         list.retain(|process| !self.was_sent_term(process));
-        let from = Instant::now();
         for _ in 0..PASSES {
-            if list.is_empty() || from.elapsed() > SEARCH_WITHIN {
+            if list.is_empty() {
                 break;
             }
             for process in &list {
                 self.terminate_one(process, observers);
             }
-            list = self.living()?;
+            list = match self.living() {
+                Ok(living) => living,
+                // Those that were found were asked.
+                Err(_) => break,
+            };
             // What an asked process starts from now on belongs to its own stop: a shell's trap runs its commands as
             // children. If it only forks on, its own exit makes them orphans, and they are asked then.
             list.retain(|process| !self.was_sent_term(process) && !self.is_child_of_asked(process));
