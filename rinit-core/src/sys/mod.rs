@@ -27,6 +27,7 @@ mod signal;
 mod spawn;
 mod terminal;
 mod usage;
+mod watcher;
 
 #[doc(hidden)]
 pub use arena::Arena;
@@ -54,6 +55,7 @@ pub(crate) use spawn::c_strings::{CStrings, LISTEN_PID_ROOM, NulByte, c_string};
 pub(crate) use spawn::{Failure, Ids, Limits, Placement, Plan, Progress, Stage, Starting, place, spawn, start};
 pub(crate) use terminal::give_up_terminal;
 pub(crate) use usage::children_usage;
+pub(crate) use watcher::Watcher;
 
 /// The result of a system call made through libc: -1 means that `errno` tells why.
 fn check(result: libc::c_long) -> std::io::Result<libc::c_long> {
