@@ -22,6 +22,7 @@ use crate::survivor::gather::Gatherer;
 use crate::survivor::reason::Reason;
 use crate::sys;
 use rustix::io::Errno;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 use std::cell::Cell;
 use std::collections::hash_map::Entry;
 use std::io::ErrorKind;
@@ -234,6 +235,19 @@ impl Descendants {
         // A process that exited while it was described does not remain.
         remaining.retain(|survivor| !matches!(survivor.reason, Reason::Zombie { .. }));
         remaining
+    }
+
+    /// The children that have not exited and that /proc does not show to this user (`hidepid`, `proc(5)`).
+    pub(super) fn hidden_children(&self) -> Vec<Pid> {
+        let mut reader = Reader::new();
+        let mut children = walk::child_pids(&mut reader).unwrap_or_default();
+        children.retain(|child| {
+            let shown = matches!(Process::read(*child), Ok(Some(_)));
+            // Until it is reaped, which only this process does, its number is its own.
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+            !shown && matches!(waitid(WaitId::Pid(child.rustix()), options), Ok(None))
+        });
+        children
     }
 
     /// Names the processes that remain.

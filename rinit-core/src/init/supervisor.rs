@@ -43,8 +43,8 @@ impl Main {
 
     /// Holds on to main's group: where /proc shows no descendants, and this process is not PID 1, the group is all that a stop can
     /// reach. Whether /proc will show them is not known yet, and one descriptor costs less than to ask.
-    fn hold_group(&mut self, me: Pid) {
-        if me != Pid::INIT {
+    pub(super) fn hold_group(&mut self, me: Pid) {
+        if me != Pid::INIT && self.pidfd.is_none() && self.is_alive() {
             self.pidfd = pidfd_open(self.pid.rustix(), PidfdFlags::empty()).ok();
         }
     }
@@ -434,6 +434,10 @@ impl Supervisor {
         // A job of main's that was killed with it may have had the foreground until now.
         self.foreground.take_back_from(self.main.pid);
         let left_behind = if self.main.is_alive() || has_children() {
+            for pid in self.descendants.hidden_children() {
+                let what = format!("pid {pid} is still running; /proc does not show it to this user (hidepid)");
+                self.observers.emit(Event::Error { what });
+            }
             self.descendants.remaining(descendants::REPORTED)
         } else {
             Vec::new()
