@@ -110,6 +110,56 @@ fn suspend_in_bash_as_main_gives_the_outer_shell_its_prompt() {
     terminal.ask("echo status=$?\n", "status=4");
 }
 
+/// bash at its prompt, with a job of rinit's that was stopped; how it is stopped is up to the caller.
+#[track_caller]
+fn stopped_job(stop: impl Fn(&mut Terminal, i32)) -> (Terminal, i32, i32) {
+    let mut terminal = shell();
+    let outer = terminal.foreground();
+    terminal.type_in(&format!("{}\n", line([probe_path(), "sleep"])));
+    let main = number_in(&terminal.wait_line("ready pid="), "pid");
+    let init = procfs::read(main).expect("main").ppid;
+    stop(&mut terminal, main);
+    wait_foreground(&terminal, outer);
+    wait_until("rinit to be stopped with main", || state(init) == Some('T') && state(main) == Some('T'));
+    (terminal, init, main)
+}
+
+/// By STOP from elsewhere, and by ^Z.
+fn stops() -> [fn(&mut Terminal, i32); 2] {
+    [
+        |terminal, main| {
+            kill(main, libc::SIGSTOP);
+            terminal.wait("Stopped");
+        },
+        |terminal, _| drop(terminal.ask("\x1a", "Stopped")),
+    ]
+}
+
+#[test]
+fn a_main_that_another_process_continues_is_forwarded_its_signals() {
+    require(bash());
+    for stop in stops() {
+        let (terminal, init, main) = stopped_job(stop);
+        kill(main, libc::SIGCONT);
+        wait_until("rinit to go on with main", || state(init) != Some('T'));
+        assert_ne!(state(main), Some('T'));
+        kill(init, libc::SIGTERM);
+        wait_until("both to exit", || !procfs::is_alive(main) && !procfs::is_alive(init));
+        drop(terminal);
+    }
+}
+
+#[test]
+fn a_stopped_main_that_is_killed_is_reaped() {
+    require(bash());
+    for stop in stops() {
+        let (mut terminal, init, main) = stopped_job(stop);
+        kill(main, libc::SIGKILL);
+        wait_until("rinit to reap it", || !procfs::is_alive(main) && !procfs::is_alive(init));
+        terminal.ask("fg; echo over\n", "over");
+    }
+}
+
 #[test]
 fn interrupt_and_resize_arrive_once() {
     for options in [&[][..], &["-g"], &["--to", "all"]] {

@@ -80,9 +80,14 @@ fn a_proc_that_hides_others() {
     nothing_is_missing("mount -t proc -o hidepid=1 proc /proc");
 }
 
-/// A hidden process runs as another user: it can be neither terminated nor killed. When PID 1 exits the kernel kills it.
+/// A hidden process runs as another user: it can be neither terminated nor killed. When PID 1 exits the kernel kills it. But it
+/// is not left without a word.
 #[test]
 fn a_helper_of_another_user_behind_hidepid() {
+    (1..=2).for_each(a_helper_behind);
+}
+
+fn a_helper_behind(hidepid: u8) {
     require(namespace::available());
     require(needs::root());
     require(needs::programs(&["setpriv"]));
@@ -97,7 +102,7 @@ fn a_helper_of_another_user_behind_hidepid() {
     );
     let user = "setpriv --reuid 54321 --regid 54321 --clear-groups";
     let script = format!(
-        "mount -t proc -o hidepid=2 proc /proc && {copy} && exec {user} {path}/rinit --drain 500ms -- sh -c \
+        "mount -t proc -o hidepid={hidepid} proc /proc && {copy} && exec {user} {path}/rinit --drain 500ms -- sh -c \
          '{path}/root/probe ignore TERM & read line; exit 5'"
     );
     let mut running = Running::start(prepared(&script, &[]));
@@ -105,6 +110,8 @@ fn a_helper_of_another_user_behind_hidepid() {
     running.type_in("\n");
     assert_eq!(running.wait(), 5, "{:?}", running.err.all());
     support::wait_until("the kernel to end the namespace", || running.left().is_empty());
+    let said = running.finished().err.join("\n");
+    assert!(said.contains(" is still running; /proc does not show it to this user (hidepid)"), "{said}");
 }
 
 #[test]

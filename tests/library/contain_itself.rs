@@ -127,6 +127,24 @@ fn a_job_that_stops_its_rinit_is_killed() {
     }
 }
 
+/// The same in a cgroup, where the kernel kills all but the rinit in one step: so it still reports.
+#[test(own_process)]
+fn a_job_that_stops_its_rinit_is_killed_by_its_cgroup() {
+    let parent = Parent(require(cgroup_parent()));
+    let mark = Mark::new();
+    let script = "r=$PPID; setsid sh -c 'echo loops; while kill -STOP $0; do :; done' $r & trap '' TERM; sleep 1000";
+    let spec = contained(mark.on(shell(script)).stdout(Stdio::piped())).cgroup(&parent.0);
+    let mut job = spec.start().expect("the job starts");
+    let mut line = String::new();
+    BufReader::new(job.take_stdout().expect("a pipe")).read_line(&mut line).expect("a line");
+    assert_eq!(line, "loops\n");
+    job.kill().expect("kill");
+    let report = job.wait().expect("a report");
+    assert_eq!(report.main.and_then(ExitStatus::signal), Some(Signal::KILL));
+    mark.assert_nothing_is_left();
+    assert!(is_empty(&parent.0), "a cgroup is left");
+}
+
 /// As `traceinit.c`: a process of the job traces the rinit and never lets it go on.
 #[test(own_process)]
 fn a_job_that_traces_its_rinit_is_killed() {

@@ -44,6 +44,21 @@ impl Cgroup {
         fs::write(file, pid.to_string()).map_err(failed)
     }
 
+    /// Kills every process in it but this one, which moves to a cgroup beside it.
+    pub(super) fn kill_all_but(&self, pid: Pid) -> io::Result<()> {
+        let beside = self.beside();
+        match fs::create_dir(&beside) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        fs::write(beside.join("cgroup.procs"), pid.to_string())?;
+        self.kill()
+    }
+
+    fn beside(&self) -> PathBuf {
+        self.directory.with_extension("rinit")
+    }
+
     /// Sends KILL to every process in it, by one step of the kernel that no fork escapes.
     pub(super) fn kill(&self) -> io::Result<()> {
         fs::write(self.file("cgroup.kill"), "1")
@@ -72,5 +87,6 @@ impl Drop for Cgroup {
     fn drop(&mut self) {
         self.clear();
         let _ = fs::remove_dir(&self.directory);
+        let _ = fs::remove_dir(self.beside());
     }
 }

@@ -8,8 +8,7 @@ use crate::child::spec::start::Started;
 use crate::contain::usage::Usage;
 use crate::error::{ContainmentError, Error};
 use crate::pid::Pid;
-use crate::process::signal::signal_process;
-use crate::process::walk::descendants;
+use crate::process::kill_tree;
 use crate::reaper::cooperative::claim::Claimable;
 use crate::report::Report;
 use crate::signal::Signal;
@@ -455,7 +454,12 @@ impl State {
         }
         // Until the rinit was reaped its pid is its own, and so are its descendants. Of one that exits in between no descendant
         // is found, or they are the job's all the same.
-        if self.connection.status().is_none() {
+        if self.connection.status().is_some() {
+            return;
+        }
+        // One step that no fork escapes. The rinit lives on to report, and to reap.
+        let by_cgroup = self.cgroup.as_ref().is_some_and(|cgroup| cgroup.kill_all_but(init).is_ok());
+        if !by_cgroup {
             kill_below(init);
         }
     }
@@ -507,9 +511,7 @@ impl Drop for Job {
 
 /// Sends KILL to every descendant of a process, once.
 fn kill_below(init: Pid) {
-    for process in descendants(init).unwrap_or_default().iter().filter(|process| !process.has_ended()) {
-        let _ = signal_process(process, Signal::KILL);
-    }
+    let _ = kill_tree::kill_once_below(init);
 }
 
 /// What a program that was started as an rinit answers.

@@ -208,9 +208,10 @@ impl ContainSpec {
     /// Runs the job, its rinit included, in a new cgroup below this one: a directory in a cgroup v2 file system that this
     /// process may write to, such as one that systemd has delegated.
     ///
-    /// When the job is over, or is killed, or its rinit was killed by the job, every process in the cgroup is killed by one step
-    /// of the kernel (`cgroup.kill`, Linux 5.14), which no fork escapes. The cgroup is removed then. Limits such as `pids.max`
-    /// are the parent's.
+    /// When the job is over, or its rinit was killed by the job, every process in the cgroup is killed by one step
+    /// of the kernel (`cgroup.kill`, Linux 5.14), which no fork escapes; also when the job lives on a second after it was to be
+    /// killed, as a fork bomb may. The rinit moves out of the cgroup before that, and reports. The cgroup is removed then.
+    /// Limits such as `pids.max` are the parent's.
     ///
     /// The start fails with [`ContainmentError::Cgroup`] where that is not possible.
     ///

@@ -108,6 +108,8 @@ impl Supervisor {
     /// target.
     pub(super) fn forward_stop(&mut self, signals: SignalSet) {
         let arrived = self.pending_stop.take();
+        // Again, if it failed at the start: main may be gone soon.
+        self.main.hold_group(self.me);
         for signal in signals.iter() {
             match arrived.filter(|arrived| arrived.signal == signal) {
                 Some(PendingStop { target, value, .. }) => self.forward(target, signal, value, true),

@@ -11,7 +11,7 @@ use crate::policy::order::{self, Facts, OnTerm, Unread};
 use crate::policy::shutdown::{KILL_AGAIN_AFTER, KillLimit};
 use crate::process::partners::Partners;
 use crate::process::signal::{Delivery, signal_child, signal_process};
-use crate::process::walk::{self, descendants, descendants_within};
+use crate::process::walk::{self, descendants_within};
 use crate::process::{Process, kill_tree, scan};
 use crate::procfs::reader::Reader;
 use crate::procfs::stat::State;
@@ -22,7 +22,10 @@ use crate::survivor::gather::Gatherer;
 use crate::survivor::reason::Reason;
 use crate::sys;
 use rustix::io::Errno;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+use std::cell::Cell;
 use std::collections::hash_map::Entry;
+use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -35,8 +38,10 @@ pub(crate) const REPORTED: usize = 1000;
 const PASSES: usize = 10;
 /// Partners are looked for among at most this many processes: their descriptors cost much more to read than their state.
 const PARTNERS_AMONG: usize = 500;
-/// How long PID 1 searches for its descendants. Twenty thousand take a tenth of that on an idle machine.
+/// How long a step of a stop searches for processes. Twenty thousand take a tenth of that on an idle machine.
 const SEARCH_WITHIN: Duration = Duration::from_secs(3);
+/// The least time for a search: on a busy machine a short one fails among a few processes, too.
+const SEARCH_AT_LEAST: Duration = Duration::from_millis(500);
 
 /// Where a stop stands when it is reported.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +93,10 @@ pub(super) struct Descendants {
     readers: Readers,
     /// The living descendants, as they were found in this turn of the loop: one search serves all that is done in it.
     seen: Option<Rc<[Process]>>,
+    /// When the search of the current step has taken too long.
+    search_until: Instant,
+    /// A search took too long. A fork bomb leaves this process little of the processor.
+    overloaded: Cell<bool>,
 }
 
 impl Descendants {
@@ -102,12 +111,44 @@ impl Descendants {
             hasty: Gatherer::hasty(),
             readers: Readers::default(),
             seen: None,
+            search_until: Instant::now() + SEARCH_WITHIN,
+            overloaded: Cell::new(false),
         }
     }
 
     /// Another turn of the loop begins: the descendants are to be found anew.
     pub(super) fn forget_seen(&mut self) {
         self.seen = None;
+    }
+
+    /// A step of the stop begins: how long it may search for processes. `kill_in` is the time until KILL is due.
+    ///
+    /// In a fork bomb a search takes half a minute, because this process waits for the processor among a thousand others. The
+    /// steps before KILL must leave time for it.
+    pub(super) fn begin_step(&mut self, kill_in: Option<Duration>) {
+        let time = match kill_in {
+            _ if self.overloaded.get() => SEARCH_AT_LEAST,
+            Some(kill_in) => (kill_in / 4).clamp(SEARCH_AT_LEAST, SEARCH_WITHIN),
+            None => SEARCH_WITHIN,
+        };
+        self.search_until = Instant::now() + time;
+    }
+
+    /// True once a search took too long: what only informs is left out from then on.
+    pub(super) fn is_overloaded(&self) -> bool {
+        self.overloaded.get()
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::until(self.search_until)
+    }
+
+    /// Notes a search that took too long.
+    fn searched<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        if matches!(&result, Err(Error::Proc { source, .. }) if source.kind() == ErrorKind::TimedOut) {
+            self.overloaded.set(true);
+        }
+        result
     }
 
     /// A child was reaped: its number says nothing about the process that gets it next.
@@ -225,13 +266,10 @@ impl Descendants {
         Ok(found)
     }
 
-    /// The descendants that have not exited. In a fork bomb PID 1 may not find them in time. That is an error as if /proc
-    /// could not be read: then one call reaches the whole namespace.
+    /// The descendants that have not exited. In a fork bomb they may not be found in time. That is an error as if /proc
+    /// could not be read: then one call reaches the whole namespace, or main's group.
     fn find_living(&self) -> Result<Vec<Process>, Error> {
-        let mut all = match self.me {
-            Pid::INIT => descendants_within(self.me, Instant::now() + SEARCH_WITHIN)?,
-            _ => descendants(self.me)?,
-        };
+        let mut all = self.searched(descendants_within(self.me, self.search_until))?;
         all.retain(|process| !process.has_ended());
         Ok(all)
     }
@@ -273,6 +311,19 @@ impl Descendants {
         // A process that exited while it was described does not remain.
         remaining.retain(|survivor| !matches!(survivor.reason, Reason::Zombie { .. }));
         remaining
+    }
+
+    /// The children that have not exited and that /proc does not show to this user (`hidepid`, `proc(5)`).
+    pub(super) fn hidden_children(&self) -> Vec<Pid> {
+        let mut reader = Reader::new();
+        let mut children = walk::child_pids(&mut reader).unwrap_or_default();
+        children.retain(|child| {
+            let shown = matches!(Process::read(*child), Ok(Some(_)));
+            // Until it is reaped, which only this process does, its number is its own.
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+            !shown && matches!(waitid(WaitId::Pid(child.rustix()), options), Ok(None))
+        });
+        children
     }
 
     /// Names the processes that remain.
@@ -317,10 +368,14 @@ impl Descendants {
     ///
     /// [`Error::Proc`] if /proc cannot be read.
     pub(super) fn terminate_next(&mut self, now: Duration, observers: &mut Observers) -> Result<bool, Error> {
-        let from = Instant::now();
-        let mut reader = Reader::new();
-        for _ in 0..PASSES {
-            let (list, facts) = self.candidates(now, &mut reader)?;
+        let mut reader = self.reader();
+        for pass in 0..PASSES {
+            let candidates = self.candidates(now, &mut reader);
+            let (list, facts) = match self.searched(candidates) {
+                // Those that were found were asked. The others are when their turn comes.
+                Err(_) if pass > 0 => break,
+                candidates => candidates?,
+            };
             let turns = order::turns(self.me, &facts);
             if turns.now.is_empty() {
                 return Ok(turns.by_time);
@@ -336,7 +391,7 @@ impl Descendants {
                 self.terminate_one(process, how, &mut reader, observers);
             }
             // Never before those were asked that were found, however long that took.
-            if from.elapsed() > SEARCH_WITHIN {
+            if Instant::now() >= self.search_until {
                 break;
             }
         }
@@ -451,16 +506,18 @@ impl Descendants {
         let living = self.living()?;
         let mut list: Vec<_> = living.iter().filter(|process| !self.has_heard(main, process)).cloned().collect();
         let mut reader = Reader::new();
-        let from = Instant::now();
         for _ in 0..PASSES {
             for process in &list {
                 self.terminate_one(process, How::Heard, &mut reader, observers);
             }
-            // Never before those were asked that were found, however long that took.
-            if list.is_empty() || from.elapsed() > SEARCH_WITHIN {
+            if list.is_empty() {
                 break;
             }
-            list = self.find_living()?;
+            list = match self.find_living() {
+                Ok(living) => living,
+                // Those that were found were asked.
+                Err(_) => break,
+            };
             // What an asked process starts from now on belongs to its own stop: a shell's trap runs its commands as
             // children. If it only forks on, its own exit makes them orphans, and they are asked then.
             list.retain(|process| self.asked(process).is_none() && !self.is_child_of_asked(process));

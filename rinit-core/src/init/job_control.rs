@@ -66,10 +66,10 @@ impl Supervisor {
             // foreground it is a shell's own `suspend`.
             Signal::STOP if !terminal.belongs_to(self.main.pid) => {}
             Signal::TSTP | Signal::TTIN | Signal::TTOU | Signal::STOP => {
-                if self.me != Pid::INIT && suspend() {
-                    self.continued();
-                    self.continue_main();
-                } else if signal == Signal::TSTP || (signal == Signal::STOP && self.me == Pid::INIT) {
+                if self.me != Pid::INIT && self.suspend_with_main() {
+                    return;
+                }
+                if signal == Signal::TSTP || (signal == Signal::STOP && self.me == Pid::INIT) {
                     // No process could ever continue it. As PID 1, or in an orphaned group, main would not have stopped
                     // without this process; the `suspend` of a shell that is a container's main would hang its terminal.
                     self.continue_main();
@@ -80,6 +80,24 @@ impl Supervisor {
             }
             _ => {}
         }
+    }
+
+    /// Stops this process because main is stopped; false if no process could continue it.
+    ///
+    /// A shell's `fg` continues it. So does main itself, if another process continues or kills that one alone: a stopped init
+    /// would neither reap main nor forward any signal to it.
+    fn suspend_with_main(&mut self) -> bool {
+        // Without it only the shell continues this process.
+        let watcher = sys::Watcher::start(self.main.pid).ok();
+        let suspended = suspend();
+        let main_goes_on = watcher.is_some_and(sys::Watcher::end);
+        if suspended {
+            self.continued();
+            if !main_goes_on {
+                self.continue_main();
+            }
+        }
+        suspended
     }
 
     /// This process was continued. A shell's `fg` gives the terminal to this process's group, but it is meant for main.

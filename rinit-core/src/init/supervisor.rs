@@ -44,8 +44,8 @@ impl Main {
 
     /// Holds on to main's group: where /proc shows no descendants, and this process is not PID 1, the group is all that a stop can
     /// reach. Whether /proc will show them is not known yet, and one descriptor costs less than to ask.
-    fn hold_group(&mut self, me: Pid) {
-        if me != Pid::INIT {
+    pub(super) fn hold_group(&mut self, me: Pid) {
+        if me != Pid::INIT && self.pidfd.is_none() && self.is_alive() {
             self.pidfd = pidfd_open(self.pid.rustix(), PidfdFlags::empty()).ok();
         }
     }
@@ -105,6 +105,7 @@ pub(super) struct Supervisor {
     pub(super) asked_main_by: Option<Signal>,
     asked_blindly: bool,
     reported_freeze: bool,
+    reported_overload: bool,
     /// Main may not be signalled, so that it cannot be asked to stop.
     pub(super) main_refused: bool,
     /// A report was due: the processes that remain have had time to stop by themselves.
@@ -158,6 +159,7 @@ impl Supervisor {
             asked_main_by: None,
             asked_blindly: false,
             reported_freeze: false,
+            reported_overload: false,
             main_refused: false,
             was_reported: false,
         }
@@ -295,12 +297,28 @@ impl Supervisor {
         while let Some(input) = self.inputs.pop_front() {
             for action in self.shutdown.step(input, self.now()) {
                 self.carry_out(action);
+                self.notice_overload();
             }
         }
     }
 
+    fn notice_overload(&mut self) {
+        if self.descendants.is_overloaded() && !std::mem::replace(&mut self.reported_overload, true) {
+            let at_once = match self.me {
+                Pid::INIT => "all processes of the PID namespace",
+                _ => "main's process group",
+            };
+            let what = format!("the processes could not be listed in time: signals go to {at_once}");
+            self.observers.emit(Event::Error { what });
+        }
+    }
+
     fn carry_out(&mut self, action: ShutdownAction) {
+        self.descendants.begin_step(self.shutdown.kill_at().map(|at| at.saturating_sub(self.now())));
         match action {
+            // They only inform, or help a process that is stopped: not at the price of the deadline.
+            ShutdownAction::ReportStep(_) | ShutdownAction::Examine
+                if self.descendants.is_overloaded() && self.shutdown.kill_at().is_some() => {}
             ShutdownAction::Forward(signals) => self.forward_stop(signals),
             ShutdownAction::Hold(signal) => {
                 self.pending_stop = None;
@@ -375,6 +393,13 @@ impl Supervisor {
         };
         if result.is_err() {
             signal_blindly(self.me, &self.main, Signal::KILL);
+            if let Some(pid) = self.main.living() {
+                self.observers.emit(Event::Killed { pid });
+            }
+            if self.me != Pid::INIT {
+                // Each as soon as it is found: a bomb of which some are killed leaves more of the processor to this process.
+                let _ = self.descendants.kill_all(None, &mut self.observers);
+            }
         }
     }
 
@@ -433,6 +458,10 @@ impl Supervisor {
         // A job of main's that was killed with it may have had the foreground until now.
         self.foreground.take_back_from(self.main.pid);
         let left_behind = if self.main.is_alive() || has_children() {
+            for pid in self.descendants.hidden_children() {
+                let what = format!("pid {pid} is still running; /proc does not show it to this user (hidepid)");
+                self.observers.emit(Event::Error { what });
+            }
             self.descendants.remaining(descendants::REPORTED)
         } else {
             Vec::new()

@@ -11,12 +11,17 @@ use crate::procfs;
 use crate::procfs::reader::Reader;
 use crate::signal::Signal;
 use crate::sys;
+use std::time::{Duration, Instant};
 
 /// Rounds through the whole tree.
 const ROUNDS: usize = 4;
 
 /// In this many of them each process is handled on its own, also one whose parent has exited just before its list was read.
 const ONE_BY_ONE: usize = 2;
+
+/// From then on groups are killed as a whole, too: a sweep that takes so long competes with a fork bomb for the processor, and
+/// each process that is killed leaves it more.
+const LONG: Duration = Duration::from_millis(100);
 
 /// How many own children are killed before the caller reaps and comes again: each scan reads the zombies, too.
 const CROWD: usize = 512;
@@ -29,8 +34,8 @@ const CROWD: usize = 512;
 /// Only processes that were not handled yet can get children. Sending STOP first would not help: the kernel completes a fork
 /// that has begun.
 ///
-/// From the third round on process groups are killed as a whole, where a descendant has made them. This is one step for the
-/// kernel, which leaves no new child of a member out. Not before, so that each can be named.
+/// From the third round on, or once the sweep takes long, process groups are killed as a whole, where a descendant has made
+/// them. This is one step for the kernel, which leaves no new child of a member out. Not before, so that each can be named.
 ///
 /// Between the rounds own children alone are scanned, which costs a few microseconds. A process that starts a successor and
 /// exits, on and on, is found there: its exit has made the successor a child of this process. A scan that described each, or
@@ -50,7 +55,9 @@ pub(crate) fn kill_below(
     let mut reader = Reader::new();
     procfs::verify(&mut reader)?;
     let walks = is_possible(&mut reader);
-    let mut sweep = Sweep { me, group, reader, killed: PidMap::default(), own: PidSet::default(), whole_groups: false };
+    let mut sweep = Sweep::new(me, reader);
+    sweep.group = group;
+    sweep.long_at = Some(Instant::now() + LONG);
     for round in 0..ROUNDS {
         sweep.whole_groups = round >= ONE_BY_ONE;
         let found = if walks { sweep.top_down(report)? } else { sweep.over_the_list(report)? };
@@ -59,6 +66,24 @@ pub(crate) fn kill_below(
             break;
         }
     }
+    Ok(())
+}
+
+/// Sends KILL once to every descendant of another process, which reaps its children meanwhile: so never to a group.
+///
+/// # Errors
+///
+/// [`Error::Proc`] where `/proc` cannot be read.
+pub(crate) fn kill_once_below(root: Pid) -> Result<(), Error> {
+    let mut reader = Reader::new();
+    procfs::verify(&mut reader)?;
+    let walks = is_possible(&mut reader);
+    let mut sweep = Sweep::new(root, reader);
+    if walks {
+        sweep.top_down(&mut |_, _| {})?
+    } else {
+        sweep.over_the_list(&mut |_, _| {})?
+    };
     Ok(())
 }
 
@@ -79,9 +104,32 @@ struct Sweep {
     /// Children of this process that were killed or have exited: none is reaped meanwhile, and none gets a child.
     own: PidSet,
     whole_groups: bool,
+    /// When the sweep has taken long. `None`: no group is killed.
+    long_at: Option<Instant>,
 }
 
 impl Sweep {
+    fn new(me: Pid, reader: Reader) -> Self {
+        Self {
+            me,
+            group: None,
+            reader,
+            killed: PidMap::default(),
+            own: PidSet::default(),
+            whole_groups: false,
+            long_at: None,
+        }
+    }
+
+    fn notice_length(&mut self) {
+        if !self.whole_groups && self.long_at.is_some_and(|long_at| Instant::now() >= long_at) {
+            self.whole_groups = true;
+            if let Some(group) = self.group {
+                let _ = sys::kill_group(group, Signal::KILL);
+            }
+        }
+    }
+
     /// Parents before their children. True if a further process was found.
     fn top_down(&mut self, report: &mut dyn FnMut(&Process, KillStep<'_>)) -> Result<bool, Error> {
         let mut found = false;
@@ -168,6 +216,7 @@ impl Sweep {
         let sent = signal_process(process, Signal::KILL);
         // One that may not be signalled counts too: once is enough to know, and its children may be within reach.
         self.killed.insert(process.pid, process.start_ticks);
+        self.notice_length();
         if self.whole_groups {
             self.kill_group_of(process);
         }

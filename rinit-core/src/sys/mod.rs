@@ -29,6 +29,7 @@ mod spawn;
 mod terminal;
 mod thread;
 mod usage;
+mod watcher;
 
 #[doc(hidden)]
 pub use arena::Arena;
@@ -57,6 +58,7 @@ pub(crate) use spawn::{Failure, Ids, Limits, Placement, Plan, Progress, Stage, S
 pub(crate) use terminal::give_up_terminal;
 pub(crate) use thread::{Body, start_thread};
 pub(crate) use usage::children_usage;
+pub(crate) use watcher::Watcher;
 
 use rustix::io::Errno;
 
