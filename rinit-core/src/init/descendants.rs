@@ -651,10 +651,12 @@ impl Descendants {
 
     /// True if it was delivered.
     fn send(&mut self, process: &Process, signal: Signal, observers: &mut Observers) -> bool {
-        // A child's number is its own until it is reaped here, and nothing is reaped while processes are asked.
-        let sent = match process.ppid == Some(self.me) {
-            true => signal_child(process.pid, signal),
-            false => signal_process(process, signal),
+        let sent = if process.ppid == Some(self.me) {
+            // A child's number is its own until it is reaped here, and nothing is reaped while processes are asked. A filter that
+            // refuses kill(2) may let the pidfd pass.
+            signal_child(process.pid, signal).or_else(|_| signal_process(process, signal))
+        } else {
+            signal_process(process, signal)
         };
         match sent {
             Ok(Delivery::Delivered) => true,

@@ -98,17 +98,9 @@ pub(crate) struct Turns {
 /// no harm.
 pub(crate) fn turns(init: Pid, list: &[Facts]) -> Turns {
     let order = Order::new(list);
-    let mut reached = PidSet::default();
-    let mut waiting: Vec<&Facts> = order.children(init).collect();
-    while let Some(facts) = waiting.pop() {
-        if !reached.insert(facts.pid) {
-            continue;
-        }
-        waiting.extend(order.children(facts.pid).filter(|child| order.is_asked_with_parent(facts, child)));
-    }
-    let is_next = |facts: &&Facts| reached.contains(&facts.pid) && !facts.asked && !order.waits_for_writer(facts);
-    let (later, now): (Vec<_>, Vec<_>) = list.iter().filter(is_next).partition(|facts| facts.reads_on());
-    Turns { now: now.into_iter().map(|facts| facts.pid).collect(), by_time: !later.is_empty() }
+    let turns = order.turns(init, false);
+    let is_stuck = || !list.iter().any(|facts| facts.asked && facts.can_act());
+    if turns.now.is_empty() && !turns.by_time && is_stuck() { order.turns(init, true) } else { turns }
 }
 
 /// True if no process can act on TERM, so that waiting for them is useless.
@@ -117,6 +109,7 @@ pub(crate) fn none_can_act(list: &[Facts]) -> bool {
 }
 
 struct Order<'a> {
+    list: &'a [Facts],
     by_pid: PidMap<&'a Facts>,
     /// By parent, so that the time grows with the number of processes, and no faster.
     children: PidMap<Vec<&'a Facts>>,
@@ -130,11 +123,29 @@ impl<'a> Order<'a> {
                 children.entry(parent).or_default().push(facts);
             }
         }
-        Self { by_pid: list.iter().map(|facts| (facts.pid, facts)).collect(), children }
+        Self { list, by_pid: list.iter().map(|facts| (facts.pid, facts)).collect(), children }
     }
 
     fn children(&self, of: Pid) -> impl Iterator<Item = &'a Facts> {
         self.children.get(&of).into_iter().flatten().copied()
+    }
+
+    /// Whose turn it is. `is_stuck`: no process that was asked is going to exit, so that processes which wait for each other's exit in
+    /// a ring would wait for ever, for example a reader's child that writes to the reader through an unrelated process.
+    fn turns(&self, init: Pid, is_stuck: bool) -> Turns {
+        let mut reached = PidSet::default();
+        let mut waiting: Vec<&Facts> = self.children(init).collect();
+        while let Some(facts) = waiting.pop() {
+            if !reached.insert(facts.pid) {
+                continue;
+            }
+            let is_free = is_stuck && self.waits_for_writer(facts);
+            let with_parent = |child: &&Facts| is_free || self.is_asked_with_parent(facts, child);
+            waiting.extend(self.children(facts.pid).filter(with_parent));
+        }
+        let is_next = |facts: &&Facts| reached.contains(&facts.pid) && !facts.asked && !self.waits_for_writer(facts);
+        let (later, now): (Vec<_>, Vec<_>) = self.list.iter().filter(is_next).partition(|facts| facts.reads_on());
+        Turns { now: now.into_iter().map(|facts| facts.pid).collect(), by_time: !later.is_empty() }
     }
 
     /// True if the child does not have to wait until its parent has exited.
@@ -245,6 +256,22 @@ mod tests {
         assert_eq!(now(&[process(5, 1, Ignores), process(6, 5, Handles), process(7, 6, Terminates)]), [5, 6]);
         assert_eq!(now(&[refused(process(5, 1, Handles)), process(6, 5, Terminates)]), [5, 6]);
         assert_eq!(now(&[asked(process(5, 1, Ignores)), process(6, 5, Ignores), process(7, 6, Handles)]), [6, 7]);
+    }
+
+    #[test]
+    fn processes_that_wait_for_each_other_in_a_ring_are_asked() {
+        // 6 writes to 7, which writes to 6's parent 4, which waits for 7: without a way out, 6 waits for its parent's exit.
+        let ring = |on_term| {
+            let other = asked(process(8, 1, on_term));
+            [
+                reads(process(4, 1, Terminates), &[7]),
+                process(6, 4, Terminates),
+                reads(process(7, 1, Terminates), &[6]),
+                other,
+            ]
+        };
+        assert_eq!(now(&ring(Handles)), [0; 0], "8 may end and change that");
+        assert_eq!(now(&ring(Ignores)), [6]);
     }
 
     #[test]
