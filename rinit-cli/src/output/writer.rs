@@ -14,14 +14,14 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Lines that wait for the thread. Two threads that hand each line over in turn would cost more than the writing.
-const QUEUE: usize = 64;
+const MOST_LINES: usize = 64;
 
 /// It calls write(2), and no more.
 const STACK: usize = 64 * 1024;
 
 static WRITER: OnceLock<Option<Worker>> = OnceLock::new();
 
-/// rinit has waited in vain, and the lines that it waited for are still not written.
+/// rinit has waited in vain since the last line was written.
 static IS_STUCK: AtomicBool = AtomicBool::new(false);
 
 /// Leaves the bytes to the thread. If it lags behind by a queue, rinit waits for it, but not for long.
@@ -32,26 +32,28 @@ pub(super) fn write(to: Stream, bytes: &[u8]) {
         write_now(to, bytes);
         return;
     };
-    if has_at_most(writer, QUEUE - 1) {
+    if waits_until_left(writer, MOST_LINES - 1) {
         let bytes = bytes.to_vec();
-        writer.submit(Box::new(move || write_now(to, &bytes)));
+        writer.submit(Box::new(move || {
+            write_now(to, &bytes);
+            IS_STUCK.store(false, Ordering::Relaxed);
+        }));
     }
 }
 
 /// Waits until the lines so far are written, but not for long.
 pub(crate) fn flush() {
     if let Some(Some(writer)) = WRITER.get() {
-        has_at_most(writer, 0);
+        waits_until_left(writer, 0);
     }
 }
 
-/// Waits until the thread has at most this many lines left. A thread that was waited for in vain is not waited for again before it
-/// has come so far by itself.
-fn has_at_most(writer: &Worker, lines: usize) -> bool {
-    let patience = if IS_STUCK.load(Ordering::Relaxed) { Duration::ZERO } else { PATIENCE };
-    let is_done = writer.has_at_most(lines, patience);
-    IS_STUCK.store(!is_done, Ordering::Relaxed);
-    is_done
+/// Waits until at most `most` lines are left, but not for a thread that is stuck already. True if no more are left.
+fn waits_until_left(writer: &Worker, most: usize) -> bool {
+    let time = if IS_STUCK.load(Ordering::Relaxed) { Duration::ZERO } else { PATIENCE };
+    let done = writer.wait_until_left(most, time);
+    IS_STUCK.store(!done, Ordering::Relaxed);
+    done
 }
 
 /// The rest of a line is written too, as long as the file takes some of it.

@@ -5,9 +5,9 @@
 //!
 //! # Safety
 //!
-//! This is the only module tree that may hold `unsafe`. It needs it for four things that safe Rust cannot say: raw
+//! This is the only module tree that may hold `unsafe`. It needs it for five things that safe Rust cannot say: raw
 //! system calls on the kernel's own 64-bit signal set (libc's `sigset_t` hides signals 32 to 34 on musl), reading a
-//! `siginfo_t` union, `fork(2)` and the child's steps until `execve(2)`, and the C entry point.
+//! `siginfo_t` union, `fork(2)` and the child's steps until `execve(2)`, a thread that is not std's, and the C entry point.
 //! Each block says why it is sound.
 #![allow(unsafe_code)]
 

@@ -12,8 +12,7 @@ use std::ptr;
 /// What the thread does.
 pub(crate) type Body = Box<dyn FnOnce() + Send>;
 
-/// Starts the thread, with at least this much stack and every signal blocked: none that is for the process may be given to it. A panic
-/// in it aborts the process.
+/// Starts the thread with every signal blocked: none that is for the process may be given to it. A panic in it aborts the process.
 pub(crate) fn start_thread(stack: usize, body: Body) -> Result<(), Errno> {
     // The thread inherits the mask. One of its own would come too late for a signal of its first moment.
     let mask = block(SignalSet::all())?;
