@@ -11,7 +11,7 @@ use crate::policy::order::{self, Facts, OnTerm, Unread};
 use crate::policy::shutdown::{KILL_AGAIN_AFTER, KillLimit};
 use crate::process::partners::Partners;
 use crate::process::signal::{Delivery, signal_child, signal_process};
-use crate::process::walk::{self, descendants_within};
+use crate::process::walk::{self, descendants_with};
 use crate::process::{Process, kill_tree, scan};
 use crate::procfs::reader::Reader;
 use crate::procfs::stat::State;
@@ -42,6 +42,9 @@ const PARTNERS_AMONG: usize = 500;
 const SEARCH_WITHIN: Duration = Duration::from_secs(3);
 /// The least time for a search: on a busy machine a short one fails among a few processes, too.
 const SEARCH_AT_LEAST: Duration = Duration::from_millis(500);
+
+/// A search that has read at most this many files is not given up: there are few processes, and the machine is slow.
+const FEW_FILES: u32 = 500;
 
 /// Where a stop stands when it is reported.
 #[derive(Debug, Clone, Copy)]
@@ -140,7 +143,7 @@ impl Descendants {
     }
 
     fn reader(&self) -> Reader {
-        Reader::until(self.search_until)
+        Reader::until(self.search_until, if self.overloaded.get() { 0 } else { FEW_FILES })
     }
 
     /// Notes a search that took too long.
@@ -269,7 +272,7 @@ impl Descendants {
     /// The descendants that have not exited. In a fork bomb they may not be found in time. That is an error as if /proc
     /// could not be read: then one call reaches the whole namespace, or main's group.
     fn find_living(&self) -> Result<Vec<Process>, Error> {
-        let mut all = self.searched(descendants_within(self.me, self.search_until))?;
+        let mut all = self.searched(descendants_with(&mut self.reader(), self.me))?;
         all.retain(|process| !process.has_ended());
         Ok(all)
     }

@@ -7,7 +7,6 @@ use crate::pid::Pid;
 use crate::pid::{PidMap, PidSet};
 use crate::procfs;
 use crate::procfs::reader::Reader;
-use std::time::Instant;
 
 /// All descendants of a process, in order of pid: those in other sessions, those that were double-forked and adopted, and
 /// zombies, which [`Process::has_ended`] shows. Not those that merely share the PID namespace, as `docker exec` ones do.
@@ -43,13 +42,8 @@ pub fn descendants(of: Pid) -> Result<Vec<Process>, Error> {
     descendants_with(&mut Reader::new(), of)
 }
 
-/// The same, given up at that time with [`Error::Proc`] of kind `TimedOut`: among many busy processes a walk may take half a
-/// minute.
-pub(crate) fn descendants_within(of: Pid, until: Instant) -> Result<Vec<Process>, Error> {
-    descendants_with(&mut Reader::until(until), of)
-}
-
-fn descendants_with(reader: &mut Reader, of: Pid) -> Result<Vec<Process>, Error> {
+/// The same by a reader that may give up in time ([`Reader::until`]): among many busy processes a walk may take half a minute.
+pub(crate) fn descendants_with(reader: &mut Reader, of: Pid) -> Result<Vec<Process>, Error> {
     procfs::verify(reader)?;
     let found = if of != Pid::INIT && is_possible(reader) {
         descendants_of(of, reader)?

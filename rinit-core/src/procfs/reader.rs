@@ -30,8 +30,9 @@ const COMMAND_LINE: usize = 4096;
 pub(crate) struct Reader {
     path: String,
     bytes: Vec<u8>,
-    /// Nothing is read from then on.
+    /// Nothing is read from then on, once `at_least` more files were read.
     until: Option<Instant>,
+    at_least: u32,
 }
 
 impl Reader {
@@ -39,9 +40,10 @@ impl Reader {
         Self::default()
     }
 
-    /// A reader that fails with [`io::ErrorKind::TimedOut`] from that time on.
-    pub(crate) fn until(time: Instant) -> Self {
-        Self { until: Some(time), ..Self::default() }
+    /// A reader that fails with [`io::ErrorKind::TimedOut`] from that time on, but not before it has read `at_least` files: a few
+    /// can take long on a slow machine.
+    pub(crate) fn until(time: Instant, at_least: u32) -> Self {
+        Self { until: Some(time), at_least, ..Self::default() }
     }
 
     /// The file's bytes, at most `limit` or a buffer more; `None` when the process is gone.
@@ -59,7 +61,8 @@ impl Reader {
     }
 
     fn fill(&mut self, limit: usize) -> rustix::io::Result<usize> {
-        if self.until.is_some_and(|until| Instant::now() >= until) {
+        self.at_least = self.at_least.saturating_sub(1);
+        if self.at_least == 0 && self.until.is_some_and(|until| Instant::now() >= until) {
             return Err(Errno::TIMEDOUT);
         }
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
@@ -257,6 +260,15 @@ mod tests {
         let own = Pid::from(rustix::thread::gettid());
         assert!(calls_sigtimedwait(&mut bounded, me, own).is(&false));
         drop(waits);
+    }
+
+    #[test]
+    fn a_reader_whose_time_is_over_has_read_a_few_files() {
+        let me = Pid::from(rustix::process::getpid());
+        let mut reader = Reader::until(Instant::now(), 3);
+        assert!(reader.stat(me).is_ok() && reader.stat(me).is_ok());
+        let error = reader.stat(me).unwrap_err();
+        assert!(matches!(&error, Error::Proc { source, .. } if source.kind() == io::ErrorKind::TimedOut), "{error}");
     }
 
     #[test]
