@@ -98,6 +98,54 @@ fn a_grace_ends_what_ignores_term() {
     assert_eq!(finished.code, 0, "{finished:?}");
 }
 
+/// A shell starts a helper and then becomes the init: the helper is the init's oldest child.
+#[test]
+fn a_helper_that_is_older_than_main_is_not_taken_for_it() {
+    require(namespace::available());
+    let rinit = rinit();
+    for init in [&*rinit, "tini", "dumb-init", "catatonit"] {
+        if init != rinit && require_for_part(needs::programs(&[init])).is_none() {
+            continue;
+        }
+        let beside = |helper: &str, main: &str| {
+            let finished = under_a_shell(&format!(
+                "({helper}; exec sleep 1000) & exec {init} -- sh -c '{main}{rinit} --diagnose; exit $?'"
+            ));
+            (finished.code, finished.out)
+        };
+        let (code, said) = beside(":", "trap \"\" TERM; ");
+        // Main may wait for the helper, where the init asks that, too.
+        let asks_helper = init == rinit || init == "dumb-init";
+        assert_eq!(code, if asks_helper { 2 } else { 1 }, "{init}: {said:?}");
+        assert!(
+            said.iter().any(|line| line.contains("pid 3 (ppid 1) 'sh -c trap") && line.contains("ignores SIGTERM")),
+            "{init}: {said:?}"
+        );
+        // rinit waits for it.
+        let (code, said) = beside("trap \"\" TERM", "");
+        assert_eq!(code, if init == rinit { 2 } else { 0 }, "{init}: {said:?}");
+    }
+}
+
+#[test]
+fn a_last_call_that_comes_too_late_counts() {
+    require(namespace::available());
+    require(needs::programs(&["dash"]));
+    let rinit = rinit();
+    for (options, variable, code) in
+        [(&["--last-call", "30s"][..], "", 1), (&[], "30s", 1), (&["--last-call", "5s"], "30s", 2), (&[], "", 2)]
+    {
+        let wait = "until pgrep -P $$ -x sleep >/dev/null; do sleep 0.05; done; sleep 0.3";
+        let ask =
+            format!("((trap \"\" INT QUIT; {wait}; {rinit} --diagnose; echo $? >&2; kill $(pgrep -P $$ -x sleep)) &)");
+        let mut command = Command::new(rinit_path());
+        command.args(options).args(["--", "dash", "-c"]).arg(format!("{ask}; trap \"exit 0\" TERM; sleep 300; :"));
+        command.env("RINIT_LAST_CALL", variable);
+        let finished = run(namespace::as_pid_1(&command));
+        assert!(finished.err.contains(&code.to_string()), "{options:?}, {variable:?}: {finished:?}");
+    }
+}
+
 /// dash shows whether it waits in the foreground.
 #[test]
 fn a_trap_behind_a_command_in_the_foreground_is_found_in_dash() {

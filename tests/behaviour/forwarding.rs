@@ -2,7 +2,7 @@
 
 use support::rinit::Rinit;
 use support::running::{Running, number_in};
-use support::{namespace, probe_path, procfs, require, rinit, test, wait_until};
+use support::{namespace, needs, probe_path, procfs, require, rinit, test, wait_until};
 
 /// What main got, as numbers, from `got …` lines of that pid.
 fn got(running: &Running, pid: i32) -> Vec<i32> {
@@ -117,6 +117,61 @@ fn the_group_with_g() {
     assert_eq!(Pair::start(&["-g"], "").usr1(), (1, 1));
     assert_eq!(Pair::start(&["--to", "group"], "").usr1(), (1, 1));
     assert_eq!(Pair::start(&["-g"], "setsid").usr1(), (1, 0), "another session is another group");
+}
+
+/// Main moves to the group of its second child. The first one stays in the group that was made for main.
+const MOVES_TO_ANOTHER_GROUP: &str = "
+import os, signal, sys, time
+def says(name, status):
+    def got(number, frame):
+        os.write(1, f'{name} got {number}\\n'.encode())
+        if number == 15:
+            os._exit(status)
+    for number in (10, 15):
+        signal.signal(number, got)
+def child(name):
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        if name == 'new':
+            os.setpgid(0, 0)
+        says(name, 0)
+        os.close(write)
+        while True:
+            time.sleep(60)
+    os.close(write)
+    os.read(read, 1)
+    os.close(read)
+    return pid
+child('old')
+group = child('new')
+says('main', 7)
+os.setpgid(0, group)
+os.write(1, b'ready\\n')
+while True:
+    time.sleep(60)
+";
+
+#[test]
+fn a_main_that_left_its_group_gets_signals_for_the_group() {
+    require(needs::programs(&["python3"]));
+    Rinit::with(&["-g"]).program(&["python3", "-c", MOVES_TO_ANOTHER_GROUP]).everywhere(|mut running| {
+        running.out.wait("ready");
+        running.signal(10);
+        for name in ["old", "new", "main"] {
+            running.out.wait(&format!("{name} got 10"));
+        }
+        running.signal(15);
+        let finished = running.finished();
+        assert_eq!(finished.code, 7);
+        let mut said = finished.out;
+        said.sort();
+        // Each once.
+        assert_eq!(
+            said,
+            ["main got 10", "main got 15", "new got 10", "new got 15", "old got 10", "old got 15", "ready"]
+        );
+    });
 }
 
 #[test]

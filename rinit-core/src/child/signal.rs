@@ -47,7 +47,8 @@ impl Child {
     /// Sends a signal to the child's process group: to the child, and to every process that it started, unless that has made
     /// a group or session of its own. `ChildSpec::contain` reaches those too.
     ///
-    /// A child that is in no group of its own number ([`ProcessGroup::Inherit`](crate::ProcessGroup::Inherit)) gets it alone.
+    /// A child that is in no group of its own number ([`ProcessGroup::Inherit`](crate::ProcessGroup::Inherit)) gets it alone. One
+    /// that has left its group (`setpgid(2)`) gets it beside that group.
     ///
     /// **Never to an unrelated process.** Until the child was reaped, its pid, and so the number of its group, is not reused.
     /// Afterwards a new process may get the number as soon as the group is empty. From then on the signal is sent through the
@@ -73,9 +74,12 @@ impl Child {
     pub fn signal_group(&self, signal: Signal) -> Result<Delivery, Error> {
         let children = registry::lock();
         let result = if children.contains(self.pid, &self.slot) {
+            // Read before: a child that exits by the signal is in no group.
+            let has_left = sys::group_of(self.pid) != Some(self.pid);
             match sys::kill_group(self.pid, signal) {
                 // It has no group of that number.
                 Err(error) if is_gone(error) => sys::kill(self.pid, signal),
+                Ok(()) if has_left => sys::kill(self.pid, signal),
                 result => result,
             }
         } else {

@@ -20,11 +20,18 @@ pub(super) struct InitProgram {
     pub(super) signal: Option<Signal>,
     /// Processes beside main get the signal as well, or may get it.
     pub(super) reaches_others: bool,
+    /// It starts main in a process group of main's own.
+    pub(super) makes_group: bool,
     /// When it kills everything, after the stop was asked for.
     pub(super) kills_after: Option<Duration>,
+    /// When it asks the processes that it has left to their parents until then, where an option says so.
+    pub(super) last_call: Option<Duration>,
     /// Something about it is not known: its options or its environment.
     pub(super) is_unclear: bool,
 }
+
+/// rinit's last call if no option gives a time.
+const LAST_CALL: Duration = Duration::from_secs(8);
 
 /// The programs whose command lines are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +131,9 @@ impl InitProgram {
             signal: Some(Signal::TERM),
             // dumb-init signals the whole group unless it is asked not to.
             reaches_others: original == Original::DumbInit,
+            makes_group: original != Original::Pidunu,
             kills_after: None,
+            last_call: None,
             is_unclear: false,
         };
         // The variables first: an option wins, and a rule for the same signal replaces an earlier one.
@@ -134,7 +143,7 @@ impl InitProgram {
             // Under another name its options are another program's: a link to rinit is called docker-init, for example.
             Fact::Known(words) if is_named(words, comm) => {
                 if let Some(valued) = original.valued() {
-                    init.options(words, &valued, &mut rewrite);
+                    init.options(original, words, &valued, &mut rewrite);
                 }
                 init.signal = rewrite.apply(Signal::TERM);
             }
@@ -143,7 +152,8 @@ impl InitProgram {
         Some(init)
     }
 
-    fn options(&mut self, arguments: &[u8], valued: &Valued, rewrite: &mut Rewrite) {
+    fn options(&mut self, original: Original, arguments: &[u8], valued: &Valued, rewrite: &mut Rewrite) {
+        let is_dumb_init = original == Original::DumbInit;
         let text = String::from_utf8_lossy(arguments);
         let mut words = text.split_terminator('\0').skip(1);
         while let Some(word) = words.next() {
@@ -153,7 +163,7 @@ impl InitProgram {
             if let Some(option) = word.strip_prefix("--") {
                 let (name, value) = option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
                 let value = if valued.long.contains(&name) { value.or_else(|| words.next()) } else { value };
-                self.option(name, value, rewrite);
+                self.option(name, value, is_dumb_init, rewrite);
                 continue;
             }
             let letters = word.get(1..).unwrap_or_default();
@@ -163,22 +173,26 @@ impl InitProgram {
                     let rest = letters.get(at + letter.len_utf8()..).unwrap_or_default();
                     let rest = rest.strip_prefix('=').unwrap_or(rest);
                     let value = if rest.is_empty() { words.next() } else { Some(rest) };
-                    self.option(&name, value, rewrite);
+                    self.option(&name, value, is_dumb_init, rewrite);
                     break;
                 }
-                self.option(&name, None, rewrite);
+                self.option(&name, None, is_dumb_init, rewrite);
             }
         }
     }
 
-    fn option(&mut self, name: &str, value: Option<&str>, rewrite: &mut Rewrite) {
+    fn option(&mut self, name: &str, value: Option<&str>, is_dumb_init: bool, rewrite: &mut Rewrite) {
         match (name, value) {
             ("r" | "rewrite", Some(rule)) => self.is_unclear |= rewrite.add(rule).is_err(),
             ("g", None) => self.reaches_others = true,
-            ("c" | "single-child", None) => self.reaches_others = false,
+            ("c" | "single-child", None) => {
+                self.reaches_others = false;
+                self.makes_group &= !is_dumb_init;
+            }
             ("to", Some(to)) => self.reaches_others = to != "main",
             ("P" | "pause", None) => self.pauses = true,
             ("grace", Some(time)) => self.kills_after(time),
+            ("last-call", Some(time)) => self.last_call(time),
             // After main has exited, which is no part of the question whether it does.
             ("drain", Some(_)) => {}
             ("stop-delay" | "on-main-exit" | "forward", Some(_)) => self.is_unclear = true,
@@ -191,6 +205,20 @@ impl InitProgram {
             Some(time) => self.kills_after = Some(time),
             None => self.is_unclear = true,
         }
+    }
+
+    fn last_call(&mut self, time: &str) {
+        match duration::parse(time) {
+            Some(time) => self.last_call = Some(time),
+            None => self.is_unclear = true,
+        }
+    }
+
+    /// True if it asks every process within that time of the stop request, as rinit does: at the last call at the latest, which is
+    /// at four fifths of a known limit, and else after eight seconds.
+    pub(super) fn asks_all_within(&self, limit: Duration) -> bool {
+        let by_limit = self.kills_after.map_or(LAST_CALL, |grace| grace * 4 / 5);
+        self.is_rinit && self.last_call.unwrap_or(by_limit) < limit
     }
 
     fn environment(&mut self, original: Original, environment: &Fact<Vec<u8>>, rewrite: &mut Rewrite) {
@@ -221,6 +249,7 @@ impl InitProgram {
         match name {
             "TO" => self.reaches_others |= value != "main",
             "GRACE" => self.kills_after(value),
+            "LAST_CALL" => self.last_call(value),
             "REWRITE" => {
                 let mut rules = value.split([',', ' ']).filter(|rule| !rule.is_empty());
                 self.is_unclear |= rules.any(|rule| rewrite.add(rule).is_err());
@@ -312,6 +341,26 @@ mod tests {
         assert_eq!(of("rinit --grace=3 x", "").kills_after, Some(Duration::from_secs(3)));
         assert_eq!(of("rinit x", "RINIT_GRACE=500ms").kills_after, Some(Duration::from_millis(500)));
         assert!(of("rinit --pause", "").pauses && of("rinit -P", "").pauses);
+    }
+
+    #[test]
+    fn when_rinit_asks_all() {
+        let rinit = |words: &str, environment| of(words, environment).asks_all_within(Duration::from_secs(10));
+        assert!(rinit("rinit x", "") && rinit("rinit --last-call 9.5s x", "") && rinit("rinit --grace 12s x", ""));
+        assert!(!rinit("rinit --last-call 10s x", "") && !rinit("rinit x", "RINIT_LAST_CALL=1m"));
+        assert!(!rinit("rinit --grace 60 x", "") && rinit("rinit --grace 60 --last-call 3 x", ""));
+        assert!(!rinit("tini x", ""));
+        assert!(of("rinit --last-call never x", "").is_unclear);
+    }
+
+    #[test]
+    fn whether_main_has_a_group() {
+        for words in ["tini x", "dumb-init x", "catatonit x", "rinit -c x", "rinit --session x"] {
+            assert!(of(words, "").makes_group, "{words}");
+        }
+        for words in ["pidunu x", "dumb-init -c x", "dumb-init --single-child x"] {
+            assert!(!of(words, "").makes_group, "{words}");
+        }
     }
 
     #[test]

@@ -205,8 +205,12 @@ impl Scan {
         let tree = descendants(&processes, first);
         let init = scan.init_program(gatherer, main_process);
         // What the init gives main for SIGTERM.
-        let main = tree.iter().filter(|process| process.ppid == Some(first));
-        let main = main.min_by_key(|process| (process.start_ticks, process.pid)).map(|process| process.pid);
+        let children = tree.iter().filter(|process| process.ppid == Some(first)).map(|process| verdict::Child {
+            pid: process.pid,
+            start_ticks: process.start_ticks,
+            group: process.group,
+        });
+        let main = init.as_ref().and_then(|init| verdict::main_of(children, init, main_process.group));
         for process in tree.iter().filter(|process| process.pid != me) {
             let signal = init.as_ref().filter(|_| main == Some(process.pid)).and_then(|init| init.signal);
             scan.add(gatherer, process, signal.unwrap_or(Signal::TERM), sender);
@@ -253,6 +257,7 @@ impl Scan {
         let member = Member {
             ppid: facts.stat.ppid,
             start_ticks: process.start_ticks,
+            group: process.group,
             has_exited: facts.stat.has_ended(),
             judgement,
             init: None,

@@ -133,14 +133,7 @@ impl Supervisor {
         let (target, result) = match target {
             // Main is this process's own unreaped child, so that its pid cannot be another process's.
             ForwardTo::Main if self.main.is_alive() => (target, send(main, signal, value)),
-            ForwardTo::Group if self.main.is_alive() => {
-                let result = match retry_transient(|| sys::kill_group(main, signal)) {
-                    // Main has left its group, for example by setsid.
-                    Err(error) if is_gone(error) => send(main, signal, value),
-                    result => result,
-                };
-                (target, result)
-            }
+            ForwardTo::Group if self.main.is_alive() => (target, self.signal_mains_group(signal, value, stop)),
             _ => {
                 if self.descendants.forward(signal, stop, &mut self.observers).is_err() {
                     signal_blindly(self.me, &self.main, signal);
@@ -154,8 +147,7 @@ impl Supervisor {
                     self.asked_main_by = Some(signal);
                 }
                 match target {
-                    ForwardTo::Main if stop => self.descendants.mark_asked(main, signal),
-                    ForwardTo::Group if stop => self.descendants.mark_group_asked(main, signal),
+                    ForwardTo::Main | ForwardTo::Group if stop => self.descendants.mark_asked(main, signal),
                     _ => {}
                 }
                 if asks_main {
@@ -173,6 +165,25 @@ impl Supervisor {
             self.main_refused = true;
             self.inputs.push_back(ShutdownInput::MainNotAsked);
         }
+    }
+
+    /// Sends a signal to main, with the group that was made for it. If main has left that group, the other members of its present
+    /// group get the signal as well: one after the other, because the group may have members that are no descendants.
+    fn signal_mains_group(&mut self, signal: Signal, value: Option<usize>, stop: bool) -> rustix::io::Result<()> {
+        let main = self.main.pid;
+        // Read before: a main that exits by the signal is in no group.
+        let present = sys::group_of(main);
+        let sent = retry_transient(|| sys::kill_group(main, signal));
+        if stop {
+            self.descendants.mark_group_asked(main, signal);
+        }
+        if present == Some(main) && !sent.is_err_and(is_gone) {
+            return sent;
+        }
+        if let Some(group) = present.filter(|group| *group != main) {
+            self.descendants.forward_to_group(group, main, signal, stop, &mut self.observers);
+        }
+        send(main, signal, value)
     }
 
     /// The signals that main handles, ignores, or blocks to take them by `sigwait`.

@@ -227,6 +227,25 @@ impl Descendants {
         }
     }
 
+    /// Sends a signal to the descendants in a group, but not to `except`.
+    pub(super) fn forward_to_group(
+        &mut self,
+        group: Pid,
+        except: Pid,
+        signal: Signal,
+        stop: bool,
+        observers: &mut Observers,
+    ) {
+        // Without /proc no member can be told from an unrelated process.
+        let Ok(living) = self.living() else { return };
+        for process in living.iter().filter(|process| process.group == group.get() && process.pid != except) {
+            self.send(process, signal, observers);
+            if stop {
+                self.record(process, signal, How::Heard);
+            }
+        }
+    }
+
     /// How many processes were sent TERM by a step of the stop.
     pub(super) const fn terminated(&self) -> u64 {
         self.terminated

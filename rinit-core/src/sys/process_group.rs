@@ -9,6 +9,12 @@ pub(crate) fn own_group() -> Option<Pid> {
     Pid::new(unsafe { libc::getpgrp() })
 }
 
+/// The process group of a process; `None` if there is none of that number, or the group lies outside this PID namespace.
+pub(crate) fn group_of(pid: Pid) -> Option<Pid> {
+    // SAFETY: plain integers; touches no memory.
+    Pid::new(unsafe { libc::getpgid(pid.get()) })
+}
+
 /// Whether the process is in the process group of this one.
 pub(crate) fn is_in_own_group(pid: Pid) -> bool {
     // SAFETY: plain integers; touches no memory.

@@ -11,6 +11,7 @@ use crate::survivor::reason::Reason;
 pub(super) struct Member {
     pub(super) ppid: Option<Pid>,
     pub(super) start_ticks: u64,
+    pub(super) group: i32,
     pub(super) has_exited: bool,
     pub(super) judgement: Judgement,
     /// What it does as an init, where it is one that is known and takes SIGTERM.
@@ -91,7 +92,7 @@ fn frozen_first(members: &PidMap<Member>, pid: Pid) -> Vec<Pid> {
 }
 
 fn under_init(members: &PidMap<Member>, first: Pid, init: &InitProgram) -> Outcome {
-    let Some(main) = main_of(members, first) else {
+    let Some(main) = main_below(members, first, init) else {
         return if init.pauses && !init.is_unclear { Outcome::stops() } else { Outcome::unknown(vec![first]) };
     };
     if init.pauses {
@@ -127,7 +128,9 @@ fn under_init(members: &PidMap<Member>, first: Pid, init: &InitProgram) -> Outco
         Fate::Stays if init.kills_after.is_some_and(|time| time < STOP_LIMIT) => Outcome::stops(),
         Fate::Stays => {
             let mut culprits = vec![main];
-            let asked = init.is_rinit || init.reaches_others;
+            // rinit asks them at once if main ignores the signal, and else at the last call.
+            let at_once = init.is_rinit && ignores(&main_member.judgement.reason);
+            let asked = at_once || init.reaches_others || init.asks_all_within(STOP_LIMIT);
             // Main may wait for one of those that are asked with it.
             if asked && others().any(|pid| members[&pid].judgement.fate != Fate::Stays) {
                 return Outcome::unknown(culprits);
@@ -142,11 +145,41 @@ fn ignores(reason: &Reason) -> bool {
     matches!(reason, Reason::Ignores(_) | Reason::IgnoredByDefault(_))
 }
 
-/// The program that an init has started: its oldest child. All others are started by it, or by `docker exec`, later.
-fn main_of(members: &PidMap<Member>, init: Pid) -> Option<Pid> {
-    let children = members.iter().filter(|(_, member)| member.ppid == Some(init));
-    let oldest = children.min_by_key(|(pid, member)| (member.start_ticks, **pid));
-    oldest.filter(|(_, member)| !member.has_exited).map(|(pid, _)| *pid)
+/// A child of an init.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Child {
+    pub(super) pid: Pid,
+    pub(super) start_ticks: u64,
+    pub(super) group: i32,
+}
+
+/// The program that an init has started, among the init's children: the oldest one. All others are started by it, or by
+/// `docker exec`, later.
+///
+/// But a shell may have started a helper before it executed the init: `sh -c 'helper & exec tini main'`. The helper is then in the
+/// shell's group, which is the init's own, and main is in the one that the init made for it. `init_group` is 0 where the init's
+/// group lies outside of the PID namespace; rinit may leave main in it then.
+pub(super) fn main_of(children: impl Iterator<Item = Child>, init: &InitProgram, init_group: i32) -> Option<Pid> {
+    let has_own_group = |child: &Child| child.group == child.pid.get();
+    let in_order: Vec<Child> = {
+        let mut children: Vec<Child> = children.collect();
+        children.sort_unstable_by_key(|child| (child.start_ticks, child.pid));
+        children
+    };
+    let oldest = in_order.first()?;
+    let makes_group = init.makes_group && !(init.is_rinit && init_group == 0);
+    let is_helper = makes_group && oldest.group == init_group;
+    let main = if is_helper { in_order.iter().find(|child| has_own_group(child)) } else { None };
+    Some(main.unwrap_or(oldest).pid)
+}
+
+/// The same of what is known of the processes; `None` if main has exited.
+fn main_below(members: &PidMap<Member>, first: Pid, init: &InitProgram) -> Option<Pid> {
+    let children = members.iter().filter(|(_, member)| member.ppid == Some(first));
+    let children =
+        children.map(|(pid, member)| Child { pid: *pid, start_ticks: member.start_ticks, group: member.group });
+    let init_group = members.get(&first).map_or(0, |member| member.group);
+    main_of(children, init, init_group).filter(|pid| members.get(pid).is_some_and(|member| !member.has_exited))
 }
 
 /// All descendants, each before its children.

@@ -14,7 +14,9 @@ fn init(is_rinit: bool) -> InitProgram {
         pauses: false,
         signal: Some(TERM),
         reaches_others: false,
+        makes_group: true,
         kills_after: None,
+        last_call: None,
         is_unclear: false,
     }
 }
@@ -34,7 +36,7 @@ fn members(program: Option<InitProgram>, rows: &[(i32, i32, Fate)]) -> PidMap<Me
         let init = program.clone().filter(|_| *number == 1);
         let judgement = Judgement { reason, fate: *fate };
         let start_ticks = (*number).try_into().unwrap();
-        (pid(*number), Member { ppid: Pid::new(*parent), start_ticks, has_exited: false, judgement, init })
+        (pid(*number), Member { ppid: Pid::new(*parent), start_ticks, group: 0, has_exited: false, judgement, init })
     };
     rows.iter().map(member).collect()
 }
@@ -74,6 +76,42 @@ fn under_an_init_main_decides() {
     is(&tree(unclear, &[(1, 0, Unknown), (2, 1, Exits)]), None, &[2]);
     let dropping = Some(InitProgram { signal: None, ..init(true) });
     is(&tree(dropping, &[(1, 0, Unknown), (2, 1, Exits)]), Some(false), &[1]);
+}
+
+#[test]
+fn a_child_in_the_inits_own_group_was_there_before_the_init() {
+    let children = |groups: &[i32]| {
+        let child = |(number, group): (i32, &i32)| Child { pid: pid(number), start_ticks: 5, group: *group };
+        (2..).zip(groups).map(child).collect::<Vec<_>>()
+    };
+    let main = |program: &InitProgram, init_group, groups: &[i32]| {
+        main_of(children(groups).into_iter(), program, init_group).map(Pid::get)
+    };
+    assert_eq!(main(&init(false), 1, &[2, 3]), Some(2));
+    // `sh -c 'helper & exec tini main'`.
+    assert_eq!(main(&init(false), 1, &[1, 3]), Some(3));
+    assert_eq!(main(&init(true), 1, &[1, 1, 4, 5]), Some(4));
+    // No other one leads a group.
+    assert_eq!(main(&init(false), 1, &[1, 1]), Some(2));
+    // Main is left in the init's group, and a daemon leads one.
+    assert_eq!(main(&init(true), 0, &[0, 3]), Some(2));
+    assert_eq!(main(&InitProgram { makes_group: false, ..init(false) }, 1, &[1, 3]), Some(2));
+    assert_eq!(main(&init(false), 1, &[]), None);
+}
+
+/// A shell that runs its trap only after its foreground child stays: the child is asked at the last call.
+#[test]
+fn a_late_last_call_stops_no_shell_in_time() {
+    use Fate::{Exits, Stays, Unknown};
+    let with = |last_call: Option<u64>| {
+        let program = InitProgram { last_call: last_call.map(std::time::Duration::from_secs), ..init(true) };
+        let mut members = members(Some(program), &[(1, 0, Unknown), (2, 1, Stays), (3, 2, Exits)]);
+        members.get_mut(&pid(2)).unwrap().judgement.reason = Reason::Blocks(TERM);
+        of_container(&members, Pid::INIT)
+    };
+    is(&with(None), None, &[2]);
+    is(&with(Some(9)), None, &[2]);
+    is(&with(Some(10)), Some(false), &[2]);
 }
 
 /// A main that ignores the signal in place of TERM counts as not asked, and gets TERM by the last call, after 8 s.
