@@ -267,6 +267,13 @@ pub enum ContainmentError {
         ours: u16,
     },
     /// This program cannot be a job's init: `rinit_core::contain::init` was not called first in its `main`.
+    ///
+    /// ```
+    /// use rinit_core::contain::ContainmentError;
+    /// use rinit_core::{ChildSpec, Error};
+    /// let started = ChildSpec::new("true").contain().by_this_program().start();
+    /// assert!(matches!(started, Err(Error::Containment(ContainmentError::NoEntry))));
+    /// ```
     #[error("this program does not call rinit_core::contain::init() as the first line of main")]
     NoEntry,
     /// The job's cgroup could not be made or used.
