@@ -55,7 +55,19 @@ pub(crate) use spawn::{Failure, Ids, Limits, Placement, Plan, Progress, Stage, S
 pub(crate) use terminal::give_up_terminal;
 pub(crate) use usage::children_usage;
 
+use rustix::io::Errno;
+
 /// The result of a system call made through libc: -1 means that `errno` tells why.
-fn check(result: libc::c_long) -> std::io::Result<libc::c_long> {
-    if result == -1 { Err(std::io::Error::last_os_error()) } else { Ok(result) }
+fn check(result: libc::c_long) -> Result<libc::c_long, Errno> {
+    if result == -1 { Err(last_errno()) } else { Ok(result) }
+}
+
+/// `errno(3)` after a call made through libc that has failed.
+fn last_errno() -> Errno {
+    errno_of(&std::io::Error::last_os_error())
+}
+
+/// The error number behind std's error: EIO where std made the error itself.
+pub(crate) fn errno_of(error: &std::io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
 }
