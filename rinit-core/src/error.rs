@@ -102,7 +102,7 @@ pub enum Error {
     #[error("cannot become the user: {_0}{hint}", hint = user_hint(_0))]
     User(#[source] io::Error),
     /// A resource limit of the new process could not be set (`setrlimit(2)`).
-    #[error("cannot set {resource} of the new process: {source}{}", limit_hint(.source))]
+    #[error("cannot set {resource} of the new process: {source}{}", limit_hint(*.resource, .source))]
     Limit {
         /// What was to be limited.
         resource: Resource,
@@ -269,6 +269,13 @@ pub enum ContainmentError {
         ours: u16,
     },
     /// This program cannot be a job's init: `rinit_core::contain::init` was not called first in its `main`.
+    ///
+    /// ```
+    /// use rinit_core::contain::ContainmentError;
+    /// use rinit_core::{ChildSpec, Error};
+    /// let started = ChildSpec::new("true").contain().by_this_program().start();
+    /// assert!(matches!(started, Err(Error::Containment(ContainmentError::NoEntry))));
+    /// ```
     #[error("this program does not call rinit_core::contain::init() as the first line of main")]
     NoEntry,
     /// The job's cgroup could not be made or used.
@@ -293,8 +300,11 @@ fn silent(status: Option<ExitStatus>) -> String {
 }
 
 /// What the kernel's answer to a resource limit means, where that is one thing.
-fn limit_hint(error: &io::Error) -> &'static str {
+fn limit_hint(resource: Resource, error: &io::Error) -> &'static str {
     match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+        Some(rustix::io::Errno::PERM) if resource == Resource::OpenFiles => {
+            ": a hard limit is raised by CAP_SYS_RESOURCE alone, and only to /proc/sys/fs/nr_open"
+        }
         Some(rustix::io::Errno::PERM) => ": a hard limit is raised by CAP_SYS_RESOURCE alone",
         Some(rustix::io::Errno::INVAL) => ": the soft limit is above the hard one",
         _ => "",

@@ -65,6 +65,16 @@ fn umask() {
     assert_eq!(mask(Rinit::with(&["--umask", "0"]).env("RINIT_UMASK", "077")), "0000");
 }
 
+/// More than the kernel has for anyone (`/proc/sys/fs/nr_open`).
+#[test]
+fn a_refused_limit_is_named() {
+    let limits = ["--rlimit", "core=0", "--rlimit", "nofile=99999999999", "--rlimit", "nice=0"];
+    let finished = run(rinit(limits.iter().chain(&["echo", "started"])));
+    assert_eq!((finished.code, finished.out.len(), finished.err.len()), (125, 0, 1), "{finished:?}");
+    let line = finished.err.join("");
+    assert!(line.contains("RLIMIT_NOFILE") && line.contains("/proc/sys/fs/nr_open"), "{line}");
+}
+
 #[test]
 fn a_wrong_value_starts_nothing() {
     for (options, word) in [

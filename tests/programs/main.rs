@@ -1,6 +1,8 @@
 //! Real programs under rinit, and the example programs of the library.
 #![allow(missing_docs)]
 
+// rinit-core's smaller examples.
+mod examples;
 // rinit-core's example of a process manager.
 mod process_manager;
 // nginx, PostgreSQL, Redis, supervisord, Celery.

@@ -1,4 +1,5 @@
 //! [job_runner.rs]: https://docs.rs/crate/rinit-core/latest/source/examples/job_runner.rs
+//! [module.rs]: https://docs.rs/crate/rinit-core/latest/source/examples/module.rs
 //! [plugin.rs]: https://docs.rs/crate/rinit-core/latest/source/examples/plugin.rs
 //! [tokio_jobs.rs]: https://docs.rs/crate/rinit-core/latest/source/examples/tokio_jobs.rs
 //!

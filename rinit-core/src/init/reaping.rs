@@ -62,9 +62,10 @@ impl Supervisor {
         self.descendants.forget(pid);
         // Once main is reaped, an orphan may reuse its PID.
         let main = pid == self.main.pid && self.main.is_alive();
+        // One wake-up may show that main has started and that an orphan of it has exited: the start comes first. And a child that
+        // failed to become main has said why before it exited.
+        self.check_start();
         if main {
-            // A child that failed to become main has said why before it exited.
-            self.check_start();
             if self.start_failed.is_some() {
                 return false;
             }
