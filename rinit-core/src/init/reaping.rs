@@ -53,7 +53,8 @@ impl Supervisor {
 
     /// Records a child that was reaped; true if it was main.
     fn exited(&mut self, pid: Pid, status: ExitStatus) -> bool {
-        // An orphan of main may exit before main's start was noticed. Its reaping must not be reported before that.
+        // One wake-up may show that main has started and that an orphan of it has exited: the start comes first. And a child that
+        // failed to become main has written why before it exited.
         self.check_start();
         if self.start_failed.is_some() {
             return false;
@@ -62,13 +63,7 @@ impl Supervisor {
         self.descendants.forget(pid);
         // Once main is reaped, an orphan may reuse its PID.
         let main = pid == self.main.pid && self.main.is_alive();
-        // One wake-up may show that main has started and that an orphan of it has exited: the start comes first. And a child that
-        // failed to become main has said why before it exited.
-        self.check_start();
         if main {
-            if self.start_failed.is_some() {
-                return false;
-            }
             self.main.status = Some(status);
             self.foreground.take_back_from(pid);
         } else {
