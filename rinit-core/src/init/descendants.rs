@@ -225,9 +225,10 @@ impl Descendants {
         self.asked_by(process) == Some(Signal::TERM)
     }
 
-    /// True if it was sent TERM and did not ignore it then.
+    /// True if it was sent TERM and did not ignore it then. One that still keeps it blocked gets no second one: it is pending.
     fn has_heard_term(&self, process: &Process) -> bool {
-        self.asked(process).is_some_and(|asked| asked.signal == Signal::TERM && asked.how != How::Ignored)
+        let heard = |asked: &Asked| !matches!(asked.how, How::Ignored | How::Undecided);
+        self.asked(process).is_some_and(|asked| asked.signal == Signal::TERM && heard(&asked))
     }
 
     /// The descendants that have not exited, as they were found in this turn of the loop.
@@ -345,6 +346,12 @@ impl Descendants {
                 let Some(process) = list.get(&pid) else { continue };
                 let how = match on_term.get(&pid) {
                     Some(OnTerm::Ignores) => How::Ignored,
+                    // A shell that ignores it blocks it as well while it forks, and drops it then.
+                    Some(OnTerm::Blocks) => match hearing(pid, Signal::TERM) {
+                        Hearing::Acts => How::Heard,
+                        Hearing::Ignores => How::Ignored,
+                        Hearing::IgnoresAndBlocks => How::Undecided,
+                    },
                     Some(OnTerm::Terminates) if process.ppid == Some(self.me) => How::Terminated,
                     _ => How::Heard,
                 };
