@@ -269,13 +269,15 @@ impl Descendants {
         self.asked_by(process) == Some(Signal::TERM)
     }
 
-    /// True if it was asked and did not ignore it then: main by any stop signal, every other process by TERM.
+    /// True if it was asked and did not ignore it then: main by any stop signal, every other process by TERM. One that still keeps it
+    /// blocked gets no second one: it is pending.
     ///
     /// A main that got QUIT or INT is not asked again: TERM may be the more urgent one, as it is for nginx, and would cut the
     /// work that main finishes. Other members of main's group may ignore INT and QUIT, as a shell's background jobs do.
     fn has_heard(&self, main: Pid, process: &Process) -> bool {
         let is_asking = |signal| signal == Signal::TERM || process.pid == main;
-        self.asked(process).is_some_and(|asked| is_asking(asked.signal) && asked.how != How::Ignored)
+        let heard = |asked: &Asked| !matches!(asked.how, How::Ignored | How::Undecided);
+        self.asked(process).is_some_and(|asked| is_asking(asked.signal) && heard(&asked))
     }
 
     /// The descendants that have not exited, as they were found in this turn of the loop.
@@ -407,6 +409,12 @@ impl Descendants {
                 let Some(process) = list.get(&pid) else { continue };
                 let how = match on_term.get(&pid) {
                     Some(OnTerm::Ignores) => How::Ignored,
+                    // A shell that ignores it blocks it as well while it forks, and drops it then.
+                    Some(OnTerm::Blocks) => match hearing(pid, Signal::TERM) {
+                        Hearing::Acts => How::Heard,
+                        Hearing::Ignores => How::Ignored,
+                        Hearing::IgnoresAndBlocks => How::Undecided,
+                    },
                     Some(OnTerm::Terminates) if process.ppid == Some(self.me) => How::Terminated,
                     _ => How::Heard,
                 };
