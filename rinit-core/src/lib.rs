@@ -96,6 +96,7 @@ mod test_support;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 mod user;
+mod worker;
 
 // Pages of the documentation. The links between them come first, since the first definition of a name counts.
 /// [contain.md]: crate::contain
@@ -137,3 +138,5 @@ pub use signal::set::SignalSet;
 #[doc(hidden)]
 pub use sys::{Arena as __Arena, arguments as __arguments};
 pub use user::User;
+#[doc(hidden)]
+pub use worker::Worker as __Worker;

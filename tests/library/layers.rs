@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["child", "survivor"],
     &["inherited", "process"],
     &["parent_death", "policy", "procfs", "terminal", "user"],
-    &["error"],
+    &["error", "worker"],
     &["exit_status", "sys"],
     &["signal"],
     &["duration", "pid", "regular_file"],

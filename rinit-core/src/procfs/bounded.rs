@@ -7,10 +7,8 @@
 
 use super::fact::Fact;
 use super::reader::Reader;
-use crate::signal::set::SignalSet;
-use crate::sys;
-use std::io;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use crate::worker::Worker;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// How long one file may take. Long enough for a machine that is busy.
@@ -28,7 +26,7 @@ const STACK: usize = 128 << 10;
 /// Reads files with a limit on the time. The thread starts with the first file.
 #[derive(Debug)]
 pub(crate) struct BoundedReader {
-    helper: Option<Helper>,
+    worker: Option<Worker>,
     patience: Duration,
     /// Files that may still be abandoned.
     tries: usize,
@@ -36,18 +34,9 @@ pub(crate) struct BoundedReader {
 
 impl Default for BoundedReader {
     fn default() -> Self {
-        Self { helper: None, patience: PATIENCE, tries: MOST_ABANDONED }
+        Self { worker: None, patience: PATIENCE, tries: MOST_ABANDONED }
     }
 }
-
-#[derive(Debug)]
-struct Helper {
-    requests: SyncSender<Request>,
-    answers: Receiver<Fact<Vec<u8>>>,
-}
-
-/// A path, and the most bytes to read of it.
-type Request = (String, usize);
 
 impl BoundedReader {
     pub(crate) fn new() -> Self {
@@ -56,7 +45,7 @@ impl BoundedReader {
 
     /// One that waits for a single file, and not for long.
     pub(crate) fn hasty() -> Self {
-        Self { helper: None, patience: HASTE, tries: 1 }
+        Self { worker: None, patience: HASTE, tries: 1 }
     }
 
     /// The file's bytes, at most `limit` or a buffer more.
@@ -64,46 +53,22 @@ impl BoundedReader {
         if self.tries == 0 {
             return Fact::NotThere;
         }
-        let helper = match self.helper.take() {
-            Some(helper) => helper,
-            // No thread to be had (`pids.max`, RLIMIT_NPROC): better no answer than a read that may not return.
-            None => match Helper::start() {
-                Ok(helper) => helper,
-                Err(_) => return Fact::NotThere,
-            },
-        };
-        if helper.requests.send((path, limit)).is_err() {
+        // No thread to be had (`pids.max`, RLIMIT_NPROC): better no answer than a read that may not return.
+        let started = self.worker.take().map_or_else(|| Worker::start(c"proc-reader", STACK), Ok);
+        let Ok(worker) = started else { return Fact::NotThere };
+        let answer = Arc::new(OnceLock::new());
+        let answered = Arc::clone(&answer);
+        worker.submit(Box::new(move || {
+            let mut reader = Reader::new();
+            let read = reader.read(format_args!("{path}"), limit).map(|bytes| bytes.map(<[u8]>::to_vec));
+            let _ = answered.set(Fact::from(read));
+        }));
+        if !worker.finishes_within(self.patience) {
+            self.tries -= 1;
             return Fact::NotThere;
         }
-        match helper.answers.recv_timeout(self.patience) {
-            Ok(answer) => {
-                self.helper = Some(helper);
-                answer
-            }
-            Err(_) => {
-                self.tries -= 1;
-                Fact::NotThere
-            }
-        }
-    }
-}
-
-impl Helper {
-    fn start() -> io::Result<Self> {
-        let (requests, incoming) = sync_channel::<Request>(1);
-        let (outgoing, answers) = sync_channel(1);
-        std::thread::Builder::new().name("proc-reader".to_owned()).stack_size(STACK).spawn(move || {
-            // A signal for the process may not be given to a thread that does not come back.
-            let _ = sys::block(SignalSet::all());
-            let mut reader = Reader::new();
-            while let Ok((path, limit)) = incoming.recv() {
-                let read = reader.read(format_args!("{path}"), limit).map(|bytes| bytes.map(<[u8]>::to_vec));
-                if outgoing.send(Fact::from(read)).is_err() {
-                    return;
-                }
-            }
-        })?;
-        Ok(Self { requests, answers })
+        self.worker = Some(worker);
+        Arc::into_inner(answer).and_then(OnceLock::into_inner).unwrap_or(Fact::NotThere)
     }
 }
 

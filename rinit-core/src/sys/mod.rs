@@ -27,6 +27,7 @@ pub(crate) mod retry;
 mod signal;
 mod spawn;
 mod terminal;
+mod thread;
 mod usage;
 
 #[doc(hidden)]
@@ -54,6 +55,7 @@ pub(crate) use signal::wait::{is_sigtimedwait, is_wait, sigtimedwait};
 pub(crate) use spawn::c_strings::{CStrings, LISTEN_PID_ROOM, NulByte, c_string};
 pub(crate) use spawn::{Failure, Ids, Limits, Placement, Plan, Progress, Stage, Starting, place, spawn, start};
 pub(crate) use terminal::give_up_terminal;
+pub(crate) use thread::{Body, start_thread};
 pub(crate) use usage::children_usage;
 
 /// The result of a system call made through libc: -1 means that `errno` tells why.
