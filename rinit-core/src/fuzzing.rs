@@ -11,8 +11,7 @@ use crate::procfs::stat::State;
 use crate::survivor::Survivor;
 use crate::survivor::reason::Reason;
 use crate::sys::CStrings;
-use std::borrow::Cow;
-use std::ffi::{CString, OsString};
+use std::ffi::{CStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
@@ -39,14 +38,14 @@ pub fn user(spec: &str, passwd: &[u8], group: &[u8]) {
 ///
 /// Where anything changes but the entries that name this process in `LISTEN_PID`, which must name the child.
 pub fn environment(inherited: &[OsString], own: u32, child: i32) {
-    let entries: Vec<_> = inherited.iter().map(|entry| CString::new(entry.as_bytes()).expect("no NUL")).collect();
-    let made = ChildEnvironment::new(entries.iter().map(Cow::from).collect(), [], own).expect("no NUL");
-    let strings = CStrings::of(made.entries);
+    let entries = CStrings::new(inherited, "an entry").expect("no NUL");
+    let made = ChildEnvironment::new(entries, [], own).expect("no NUL");
+    let strings = made.entries;
     strings.name_listener(&made.listen_pid, child);
     let ours = format!("LISTEN_PID={own}");
     let theirs = format!("LISTEN_PID={child}");
     let wanted = inherited.iter().map(|entry| if *entry == *ours { theirs.as_bytes() } else { entry.as_bytes() });
-    assert!(wanted.eq(strings.contents()), "{inherited:?}");
+    assert!(wanted.eq(strings.iter().map(CStr::to_bytes)), "{inherited:?}");
 }
 
 pub fn exec_head(file: &[u8]) {

@@ -3,8 +3,7 @@
 use super::ChildSpec;
 use crate::error::Error;
 use crate::sys;
-use crate::sys::{LISTEN_PID_ROOM, c_string};
-use std::borrow::Cow;
+use crate::sys::{CStrings, LISTEN_PID_ROOM, c_string};
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
@@ -12,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 /// be written.
 #[derive(Debug)]
 pub(crate) struct ChildEnvironment<'a> {
-    pub(crate) entries: Vec<Cow<'a, CStr>>,
+    pub(crate) entries: CStrings<'a>,
     /// Indexes of entries that are [`LISTEN_PID_ROOM`].
     pub(crate) listen_pid: Vec<usize>,
 }
@@ -27,7 +26,7 @@ impl<'a> ChildEnvironment<'a> {
     ///
     /// [`Error::NulByte`] in a change.
     pub(crate) fn new<'b>(
-        inherited: Vec<Cow<'a, CStr>>,
+        inherited: CStrings<'a>,
         changes: impl IntoIterator<Item = (&'b OsStr, Option<&'b OsStr>)>,
         own: u32,
     ) -> Result<Self, Error> {
@@ -35,15 +34,15 @@ impl<'a> ChildEnvironment<'a> {
         for (name, value) in changes {
             entries.retain(|entry| !is_variable(entry, name));
             if let Some(value) = value {
-                entries.push(Cow::Owned(variable(name, value)?));
+                entries.push(variable(name, value)?);
             }
         }
         let ours = variable(OsStr::new("LISTEN_PID"), own.to_string().as_ref())?;
-        let is_ours = |(index, entry): (usize, &Cow<'_, CStr>)| (**entry == *ours).then_some(index);
+        let is_ours = |(index, entry): (usize, &CStr)| (*entry == *ours).then_some(index);
         // Nothing forbids an entry to be there twice, and which of them counts is the program's affair.
         let listen_pid: Vec<usize> = entries.iter().enumerate().filter_map(is_ours).collect();
         for index in &listen_pid {
-            entries[*index] = Cow::Owned(LISTEN_PID_ROOM.into());
+            entries.replace(*index, LISTEN_PID_ROOM.into());
         }
         Ok(Self { entries, listen_pid })
     }
@@ -65,7 +64,10 @@ fn is_variable(entry: &CStr, name: &OsStr) -> bool {
 
 impl ChildSpec {
     pub(super) fn child_environment(&self) -> Result<ChildEnvironment<'_>, Error> {
-        let inherited = if self.environment_cleared { Vec::new() } else { sys::environment() };
+        // HOME, LISTEN_PID and the changes.
+        let more = self.environment.len() + 2;
+        let inherited =
+            if self.environment_cleared { CStrings::with_capacity(more, more) } else { sys::environment(more) };
         let home = self.user.as_ref().filter(|_| !self.environment_cleared);
         let home = home.map(|user| (OsStr::new("HOME"), Some(user.home().as_os_str())));
         let changes = self.environment.iter().map(|(name, value)| (name.as_os_str(), value.as_deref()));
@@ -78,11 +80,10 @@ mod tests {
     use super::*;
 
     fn environment(inherited: &[&str], changes: &[(&str, Option<&str>)]) -> (Vec<String>, Vec<usize>) {
-        let inherited: Vec<_> = inherited.iter().map(|entry| CString::new(*entry).unwrap()).collect();
-        let inherited = inherited.iter().map(Cow::from).collect();
+        let inherited = CStrings::new(inherited, "an entry").unwrap();
         let changes = changes.iter().map(|(name, value)| (OsStr::new(name), value.map(OsStr::new)));
         let ChildEnvironment { entries, listen_pid } = ChildEnvironment::new(inherited, changes, 7).unwrap();
-        (entries.into_iter().map(|entry| entry.to_str().unwrap().to_owned()).collect(), listen_pid)
+        (entries.iter().map(|entry| entry.to_str().unwrap().to_owned()).collect(), listen_pid)
     }
 
     #[test]
@@ -94,8 +95,8 @@ mod tests {
 
     #[test]
     fn the_first_entry_counts() {
-        let environment =
-            ChildEnvironment::new([c"PATHS=/x", c"PATH=/a=b", c"PATH=/c"].map(Cow::Borrowed).into(), [], 7).unwrap();
+        let inherited = CStrings::new(["PATHS=/x", "PATH=/a=b", "PATH=/c"], "an entry").unwrap();
+        let environment = ChildEnvironment::new(inherited, [], 7).unwrap();
         assert_eq!(environment.get("PATH"), Some(OsStr::new("/a=b")));
         assert_eq!(environment.get("HOME"), None);
     }

@@ -87,7 +87,7 @@ impl ChildSpec {
             candidates: CStrings::new(&candidates, "the program's name")?,
             arguments: &arguments,
             shell_arguments: arguments.for_shell(),
-            environment: CStrings::of(environment.entries),
+            environment: environment.entries,
             listen_pid: &environment.listen_pid,
             directory: directory.as_deref(),
             ids: ids.as_ref(),

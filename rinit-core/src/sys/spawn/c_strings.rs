@@ -1,6 +1,5 @@
 //! Arrays of C strings, made before the fork because nothing may allocate after it.
 
-use std::borrow::Cow;
 use std::ffi::{CStr, CString, OsStr, c_char};
 use std::marker::PhantomData;
 use std::os::unix::ffi::OsStrExt;
@@ -9,6 +8,7 @@ use std::ptr;
 /// The NULL-terminated array of pointers that `execve(2)` wants, and the strings that this value owns.
 #[derive(Debug)]
 pub(crate) struct CStrings<'a> {
+    /// The last one is NULL, and no other.
     pointers: Vec<*mut c_char>,
     // Freed in `drop`; made by `CString::into_raw`, so that moving this value moves no string.
     owned: Vec<*mut c_char>,
@@ -16,7 +16,7 @@ pub(crate) struct CStrings<'a> {
 }
 
 impl<'a> CStrings<'a> {
-    /// Copies the strings. Vectors are sized up front: growing them would leave freed blocks in the heap for main's lifetime.
+    /// Copies the strings.
     pub(crate) fn new<S: AsRef<OsStr>>(
         strings: impl IntoIterator<Item = S>,
         what: &'static str,
@@ -25,45 +25,64 @@ impl<'a> CStrings<'a> {
         let (count, _) = strings.size_hint();
         let mut array = Self::with_capacity(count, count);
         for string in strings {
-            array.push(Cow::Owned(c_string(string.as_ref().as_bytes(), what)?));
+            array.push(c_string(string.as_ref().as_bytes(), what)?);
         }
-        array.pointers.push(ptr::null_mut());
         Ok(array)
     }
 
-    /// The strings unchanged: borrowed ones are not copied.
-    pub(crate) fn of(strings: Vec<Cow<'a, CStr>>) -> Self {
-        let owned = strings.iter().filter(|string| matches!(string, Cow::Owned(_))).count();
-        let mut array = Self::with_capacity(strings.len(), owned);
-        for string in strings {
-            array.push(string);
-        }
-        array.pointers.push(ptr::null_mut());
-        array
-    }
-
-    fn with_capacity(strings: usize, owned: usize) -> Self {
-        let (pointers, owned) = (Vec::with_capacity(strings + 1), Vec::with_capacity(owned));
+    /// An empty array. Vectors are sized up front: growing them would leave freed blocks in the heap for main's lifetime.
+    pub(crate) fn with_capacity(strings: usize, owned: usize) -> Self {
+        let (mut pointers, owned) = (Vec::with_capacity(strings + 1), Vec::with_capacity(owned));
+        pointers.push(ptr::null_mut());
         Self { pointers, owned, borrowed: PhantomData }
     }
 
-    fn push(&mut self, string: Cow<'a, CStr>) {
-        self.pointers.push(match string {
-            // Only owned strings are ever written to.
-            Cow::Borrowed(string) => string.as_ptr().cast_mut(),
-            Cow::Owned(string) => {
-                self.owned.push(string.into_raw());
-                self.owned[self.owned.len() - 1]
-            }
-        });
+    pub(crate) fn push(&mut self, string: CString) {
+        let pointer = self.own(string);
+        self.push_pointer(pointer);
+    }
+
+    pub(crate) fn push_borrowed(&mut self, string: &'a CStr) {
+        // Only owned strings are ever written to.
+        self.push_pointer(string.as_ptr().cast_mut());
+    }
+
+    /// Puts another string in the place of one.
+    pub(crate) fn replace(&mut self, index: usize, string: CString) {
+        self.pointers[index] = self.own(string);
+    }
+
+    pub(crate) fn retain(&mut self, keep: impl Fn(&CStr) -> bool) {
+        // SAFETY: every pointer but the last one, NULL, is to a NUL-terminated string that this array owns or borrows.
+        self.pointers.retain(|string| string.is_null() || keep(unsafe { CStr::from_ptr(*string) }));
+    }
+
+    /// The strings as they stand.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &CStr> {
+        // SAFETY: as above.
+        self.pointers().iter().map(|string| unsafe { CStr::from_ptr(*string) })
+    }
+
+    fn own(&mut self, string: CString) -> *mut c_char {
+        let pointer = string.into_raw();
+        self.owned.push(pointer);
+        pointer
+    }
+
+    fn push_pointer(&mut self, pointer: *mut c_char) {
+        let end = self.pointers.len() - 1;
+        self.pointers.push(ptr::null_mut());
+        self.pointers[end] = pointer;
     }
 
     /// The arguments of `sh` for a script: its own name, a place for the script, and these from the second on.
     pub(crate) fn for_shell(&'a self) -> Self {
         let mut array = Self::with_capacity(1 + self.pointers().len(), 0);
-        array.push(Cow::Borrowed(c"/bin/sh"));
-        array.push(Cow::Borrowed(c""));
-        array.pointers.extend(self.pointers.iter().skip(1));
+        array.push_borrowed(c"/bin/sh");
+        array.push_borrowed(c"");
+        for argument in self.pointers().iter().skip(1) {
+            array.push_pointer(*argument);
+        }
         array
     }
 
@@ -86,13 +105,6 @@ impl<'a> CStrings<'a> {
                 write_listen_pid(*entry, pid);
             }
         }
-    }
-
-    /// The strings as they stand.
-    #[cfg(any(feature = "fuzzing", test))]
-    pub(crate) fn contents(&self) -> impl Iterator<Item = &[u8]> {
-        // SAFETY: each is a NUL-terminated string that this array owns.
-        self.pointers().iter().map(|string| unsafe { CStr::from_ptr(*string) }.to_bytes())
     }
 
     /// Points entry `index` at another string, which must live as long as this array is used.
@@ -139,7 +151,7 @@ pub(crate) fn c_string(bytes: &[u8], what: &'static str) -> Result<CString, NulB
 impl Drop for CStrings<'_> {
     fn drop(&mut self) {
         for pointer in &self.owned {
-            // SAFETY: every pointer in the list came from `CString::into_raw` in `of`, and is freed once.
+            // SAFETY: every pointer in the list came from `CString::into_raw` in `own`, and is freed once.
             drop(unsafe { CString::from_raw(*pointer) });
         }
     }
