@@ -58,6 +58,8 @@ pub fn init() {
 ///
 /// [`Error::Channel`] if no controlling process is at the descriptor. Any other failure is sent to it.
 #[doc(hidden)]
+// What it needs would lie on the stack of a program that is not contained, too, for as long as main lives.
+#[inline(never)]
 pub fn __contained(
     inherited: Inherited,
     number: RawFd,

@@ -45,6 +45,15 @@ impl Init {
         let me = Pid::from(rustix::process::getpid());
         let _subreaper = self.become_subreaper(me)?;
         let terminal = terminal_in_foreground();
+        let starting = self.start_main(terminal)?;
+        let mut supervisor = self.into_supervisor(me, starting.child.child.pid(), terminal);
+        supervisor.starting = Some(starting);
+        supervisor.run()
+    }
+
+    /// Not inlined: what it needs would lie on the stack for as long as main lives.
+    #[inline(never)]
+    fn start_main(&mut self, terminal: Option<Terminal>) -> Result<Starting, Error> {
         // Under `c_main!` nothing here owns a descriptor yet.
         let owns_descriptors = self.inherited.is_some_and(|inherited| inherited.descriptors_are_inherited());
         let mut child = begin(&self.main, terminal, owns_descriptors)?;
@@ -53,11 +62,8 @@ impl Init {
             move_to_root();
             child.child.close_from(3);
         }
-        let pid = child.child.pid();
         let spec = std::mem::replace(&mut self.main, ChildSpec::new(""));
-        let mut supervisor = self.into_supervisor(me, pid, terminal);
-        supervisor.starting = Some(Starting::new(spec, child));
-        supervisor.run()
+        Ok(Starting::new(spec, child))
     }
 }
 

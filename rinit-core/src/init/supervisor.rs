@@ -167,7 +167,7 @@ impl Supervisor {
     /// # Errors
     ///
     /// Only if main could not become its program.
-    pub(super) fn run(mut self) -> Result<Report, Error> {
+    pub(super) fn run(&mut self) -> Result<Report, Error> {
         if self.starting.is_none() {
             self.main_runs();
         }
@@ -405,7 +405,7 @@ impl Supervisor {
         }
     }
 
-    fn report(mut self) -> Report {
+    fn report(&mut self) -> Report {
         // A job of main's that was killed with it may have had the foreground until now.
         self.foreground.take_back_from(self.main.pid);
         let left_behind = if self.main.is_alive() || has_children() {
