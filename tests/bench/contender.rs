@@ -6,10 +6,12 @@ use support::{in_repository, static_build, target_directory};
 
 /// The reference of all ratios.
 pub(crate) const REFERENCE: &str = "tini-static";
-/// rinit as the README builds it.
+/// rinit as a static glibc program.
 pub(crate) const GNU: &str = "rinit";
-/// rinit as small as it gets.
+/// rinit as plain cargo builds it for musl, which is what a release has.
 pub(crate) const MUSL: &str = "rinit, musl";
+/// rinit as small as it gets.
+pub(crate) const SMALL: &str = "rinit, small";
 /// The program without an init.
 pub(crate) const NONE: &str = "no init";
 
@@ -33,7 +35,7 @@ pub(crate) struct Contender {
 
 impl Contender {
     pub(crate) fn is_rinit(&self) -> bool {
-        self.name == GNU || self.name == MUSL
+        [GNU, MUSL, SMALL].contains(&self.name)
     }
 
     /// This rinit with `--session`.
@@ -96,7 +98,7 @@ fn installed_copy(name: &str, path: &Path) -> PathBuf {
 }
 
 /// Everybody there is on this machine, the reference first.
-pub(crate) fn all(gnu: Option<&Path>, musl: Option<&Path>) -> Vec<Contender> {
+pub(crate) fn all(gnu: Option<&Path>, musl: Option<&Path>, small: Option<&Path>) -> Vec<Contender> {
     let found = |name: &str| {
         let path = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&path).map(|directory| directory.join(name)).find(|path| path.is_file())
@@ -113,10 +115,20 @@ pub(crate) fn all(gnu: Option<&Path>, musl: Option<&Path>) -> Vec<Contender> {
     add("dumb-init", found("dumb-init"), &[], (46, 64, 87));
     add("catatonit", found("catatonit"), &[], (141, 150, 163));
     add(GNU, Some(gnu.map_or_else(|| static_build::programs().rinit.clone(), Path::to_owned)), &[], (209, 73, 91));
-    let musl = musl.map(Path::to_owned).or_else(small_build);
-    add(MUSL, musl, &[], (237, 174, 73));
+    add(MUSL, musl.map(Path::to_owned).or_else(musl_build), &[], (237, 174, 73));
+    add(SMALL, small.map(Path::to_owned).or_else(small_build), &[], (176, 116, 24));
     all.push(Contender { name: NONE, path: None, flags: &[], outside: &[], colour: (190, 190, 190) });
     all
+}
+
+/// By plain cargo, where rustup has the target.
+fn musl_build() -> Option<PathBuf> {
+    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--locked", "--release", "-p", "rinit-cli", "--bin", "rinit", "--target", &target]);
+    cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").current_dir(in_repository(""));
+    let built = cargo.status().is_ok_and(|status| status.success());
+    built.then(|| target_directory().join(target).join("release/rinit"))
 }
 
 /// By the recipe, where this machine has what it needs.

@@ -1,6 +1,6 @@
 //! The figures as Markdown: docs/performance.md, and the README's short table.
 
-use crate::contender::{Contender, GNU, MUSL, NONE, REFERENCE, WITH_SESSION};
+use crate::contender::{Contender, GNU, MUSL, NONE, REFERENCE, SMALL, WITH_SESSION};
 use crate::measure::{Crowd, Extent, Figure, Phase, Results, When};
 use crate::plot;
 use std::fmt::Write;
@@ -20,6 +20,9 @@ pub(crate) struct Page<'a> {
     results: &'a Results,
     load: f64,
 }
+
+/// The largest load average at which the page is written.
+pub(crate) const QUIET: f64 = 1.0;
 
 /// How busy the machine is: the load average of the last minute.
 pub(crate) fn load() -> f64 {
@@ -141,9 +144,12 @@ impl<'a> Page<'a> {
         self.quantile_row(&mut table, "upper quartile", Figure::Start, 0.75);
         self.quantile_row(&mut table, "least", Figure::Start, 0.0);
         self.row(&mut table, "processor time, µs: median", Figure::StartProcessor);
+        self.row(&mut table, "page faults", Figure::StartFaults);
+        self.row(&mut table, "instructions of the program's own, thousands", Figure::StartInstructions);
         format!(
             "From before the init's exec to after its end, with a program that does nothing and needs no C library \
-             (tests/bench/true.c), as an ordinary process that becomes a subreaper (tini: `-s`).\n\n{}",
+             (tests/bench/true.c), as an ordinary process that becomes a subreaper (tini: `-s`). Instructions are counted by \
+             `valgrind --tool=callgrind`, and only those outside of the kernel.\n\n{}",
             table.text
         )
     }
@@ -168,7 +174,7 @@ impl<'a> Page<'a> {
         let storm = self.extent.storm;
         self.row(&mut table, &format!("{storm} orphans as fast as they are made: a second"), Figure::StormRate);
         self.row(&mut table, "— most children at once meanwhile", Figure::StormPeak);
-        let left_out = if self.extent.crowds().len() < self.extent.zombies.len() * 2 {
+        let left_out = if self.extent.crowds().len() < self.extent.all_crowds().len() {
             " The largest crowds need a larger `kernel.pid_max` than this machine's and are left out."
         } else {
             ""
@@ -221,26 +227,35 @@ impl<'a> Page<'a> {
             line(&format!("{what} ≤ {most}"), name, measured, (median * 100.0).round() / 100.0 <= most);
         };
         let dirty = Figure::PrivateDirty(When::Idle);
-        ratio(GNU, "private dirty / tini-static's", dirty, 1.0, REFERENCE);
-        ratio(GNU, "start / tini-static's", Figure::Start, 0.95, REFERENCE);
-        ratio(MUSL, "private dirty / tini-static's", dirty, 0.6, REFERENCE);
-        ratio(MUSL, "start / tini-static's", Figure::Start, 0.85, REFERENCE);
+        for name in [MUSL, SMALL] {
+            ratio(name, "start / tini-static's", Figure::Start, 0.65, REFERENCE);
+            ratio(name, "private dirty / tini-static's", dirty, 0.4, REFERENCE);
+            ratio(name, "page tables / tini-static's", Figure::PageTables(When::Idle), 1.0, REFERENCE);
+        }
+        for crowd in self.extent.crowds() {
+            let (live, most) = match crowd.live {
+                0 => ("no", 1.05),
+                live if live == self.extent.live => ("many", 0.1),
+                _ => continue,
+            };
+            let figure = Figure::ReapingProcessor(crowd);
+            let best = self.best_peer(figure);
+            let what = format!("reaping each of {} beside {live} live / the best peer's ({best})", crowd.zombies);
+            ratio(MUSL, &what, figure, most, best);
+        }
         let best = self.best_peer(Figure::Latency(0));
         ratio(WITH_SESSION, &format!("forward latency / the best peer's ({best})"), Figure::Latency(0), 1.0, best);
-        for name in [GNU, MUSL] {
+        for name in [GNU, MUSL, SMALL] {
             for (live, beside) in [(0, String::new()), (self.extent.live, format!(" with {} live", self.extent.live))] {
                 let best = self.best_peer(Figure::Latency(live));
                 let what = format!("forward latency{beside} / the best peer's ({best})");
                 ratio(name, &what, Figure::Latency(live), 1.0, best);
             }
         }
-        if let Some(musl) = self.contenders.iter().find(|contender| contender.name == MUSL) {
-            let kilobytes = musl.file().map_or(f64::NAN, |(bytes, _)| bytes as f64 / 1000.0);
-            line("file ≤ 200 KB", MUSL, format!("{} KB", digits(kilobytes)), kilobytes <= 200.0);
-            let resident = self.results.of(MUSL, Figure::Resident(When::Idle));
-            if !resident.is_empty() {
-                let resident = resident.median();
-                line("resident ≤ 200 KiB", MUSL, format!("{} KiB", digits(resident)), resident <= 200.0);
+        for (name, most) in [(MUSL, 700.0), (SMALL, 300.0)] {
+            if let Some(build) = self.contenders.iter().find(|contender| contender.name == name) {
+                let kilobytes = build.file().map_or(f64::NAN, |(bytes, _)| bytes as f64 / 1000.0);
+                line(&format!("file ≤ {most} KB"), name, format!("{} KB", digits(kilobytes)), kilobytes <= most);
             }
         }
         for name in self.contenders.iter().filter(|contender| contender.is_rinit()).map(|contender| contender.name) {
@@ -312,7 +327,7 @@ fn machine(load: f64) -> String {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let output = std::process::Command::new("date").arg("+%Y-%m-%d").output();
     let date = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
-    let busy = if load > 0.75 * processors as f64 {
+    let busy = if load > QUIET {
         " **Other work went on at the same time**: times are longer and the spread is wider than on a quiet machine."
     } else {
         ""

@@ -18,6 +18,10 @@ pub(crate) enum Figure {
     Start,
     /// Processor time of the same, µs.
     StartProcessor,
+    /// Page faults of the same.
+    StartFaults,
+    /// Instructions of the init in the same, in thousands: not the kernel's, and not the empty program's.
+    StartInstructions,
     /// kB of the init.
     Resident(When),
     PrivateDirty(When),
@@ -76,6 +80,8 @@ pub(crate) struct Extent {
     repetitions: usize,
     pub(crate) live: usize,
     pub(crate) zombies: Vec<usize>,
+    /// Other numbers of live children, for the fewest zombies alone.
+    beside: Vec<usize>,
     pub(crate) storm: usize,
     pub(crate) stops: Vec<usize>,
     /// Seconds.
@@ -92,6 +98,7 @@ impl Extent {
             repetitions: 3,
             live: 10_000,
             zombies: vec![1_000, 10_000, 30_000],
+            beside: vec![1_000, 30_000],
             storm: 10_000,
             stops: vec![100, 1_000, 10_000],
             idle: 10,
@@ -107,6 +114,7 @@ impl Extent {
             repetitions: 1,
             live: 300,
             zombies: vec![100, 1_000],
+            beside: vec![1_000],
             storm: 500,
             stops: vec![10, 100],
             idle: 2,
@@ -115,10 +123,15 @@ impl Extent {
 
     /// The crowds that this machine has pids for.
     pub(crate) fn crowds(&self) -> Vec<Crowd> {
-        let all = [0, self.live].into_iter().flat_map(|live| self.zombies.iter().map(move |zombies| (live, *zombies)));
-        all.filter(|(live, zombies)| live + zombies + 1_000 < most_pids())
-            .map(|(live, zombies)| Crowd { live, zombies })
-            .collect()
+        self.all_crowds().into_iter().filter(|crowd| crowd.live + crowd.zombies + 1_000 < most_pids()).collect()
+    }
+
+    pub(crate) fn all_crowds(&self) -> Vec<Crowd> {
+        let crowd = |live, zombies| Crowd { live, zombies };
+        let mut all: Vec<_> = self.beside.iter().map(|live| crowd(*live, self.zombies[0])).collect();
+        all.extend([0, self.live].iter().flat_map(|live| self.zombies.iter().map(|zombies| crowd(*live, *zombies))));
+        all.sort_unstable();
+        all
     }
 }
 
