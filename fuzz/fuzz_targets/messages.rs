@@ -1,4 +1,4 @@
-//! Any bytes as somebody's name and command line: one line, of which they cannot write more than their own quoted part.
+//! Any bytes as a process's name and command line: the message stays one line, and they fill only their quoted part of it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Any user with any passwd and group, divided by NUL: files of an image that nobody has checked.
+//! Any user with any passwd and group, divided by NUL: unchecked files of an image.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -4,7 +4,7 @@ use crate::args::contained::Contained;
 use crate::args::help::{HELP, HELP_ALL, LICENSE, VERSION};
 use crate::args::{Command, LogFormat, Options, Page, Stream};
 use crate::messages::{self, Observer};
-use crate::output::{put, say};
+use crate::output::{flush, put, say};
 use crate::persona::{self, Invocation, Persona};
 use crate::streams::Streams;
 use rinit_core::init::Event;
@@ -16,6 +16,12 @@ use std::time::Duration;
 /// The whole program. Signals are blocked already: the entry point did that first.
 #[must_use]
 pub fn run(inherited: Result<Inherited, Error>, arguments: Vec<OsString>) -> u8 {
+    let status = run_command(inherited, arguments);
+    flush();
+    status
+}
+
+fn run_command(inherited: Result<Inherited, Error>, arguments: Vec<OsString>) -> u8 {
     if let Some(Contained { channel, program, arguments }) = Contained::parse(&arguments) {
         let ran = inherited.and_then(|inherited| rinit_core::__contained(inherited, channel, program, arguments));
         return ran.unwrap_or_else(|error| {
@@ -101,7 +107,10 @@ fn run_main(options: &mut Options, persona: &dyn Persona, inherited: Inherited) 
         return Ok(0);
     }
     match report.main {
-        Some(status) if options.mirror_signal && status.signal().is_some() => rinit_core::init::exit_as(status),
+        Some(status) if options.mirror_signal && status.signal().is_some() => {
+            flush();
+            rinit_core::init::exit_as(status)
+        }
         _ => Ok(code),
     }
 }

@@ -1,8 +1,8 @@
 //! A job runner that leaves nothing behind.
 //!
-//! `job_runner [SECONDS]`: each line of standard input is a job for `sh -c`, four at a time. Each may take so many seconds
-//! (60 by default), and then everything that it ever started is killed, daemons and all. Prints a line for each: how it ended,
-//! and who had to be killed.
+//! `job_runner [SECONDS]`: each line of standard input is a job for `sh -c`, four at a time. Each may take SECONDS
+//! (60 by default); then everything that it ever started is killed, daemons too. Prints a line for each: how it ended,
+//! and which processes had to be killed.
 //!
 //! It handles no signal and needs no clean-up: when it ends, be it by SIGKILL, its jobs end with it. It wants an `rinit` in
 //! PATH, or its path in the variable `RINIT`.

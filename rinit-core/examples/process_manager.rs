@@ -179,7 +179,7 @@ struct Manager {
 }
 
 impl Manager {
-    /// Runs until every program has ended; true if each of them ended well, or when it was told to.
+    /// Runs until every program has ended; true if each of them ended well, or when it was asked to stop.
     fn run(mut self) -> Result<bool, Box<dyn Error>> {
         loop {
             self.what_is_due();
@@ -208,11 +208,11 @@ impl Manager {
         }
     }
 
-    /// Starts, stops and kills whoever's time has come.
+    /// Starts, stops and kills the programs whose time has come.
     fn what_is_due(&mut self) {
         let now = Instant::now();
         if self.stopping {
-            // The last that was started first, and each before the next is told.
+            // In reverse order of their start; each exits before the next is asked to stop.
             let last = self.programs.iter_mut().rev().find(|program| !matches!(program.state, State::Ended { .. }));
             match last {
                 Some(program) if matches!(program.state, State::Stopping { until, .. } if until <= now) => {

@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // Handlers, not a blocked mask: `Command` hands the mask on, and its programs would be deaf.
         if signals.forever().next().is_some() {
             connections.close();
-            // The listener's thread sleeps in accept(2) until somebody comes.
+            // The listener's thread sleeps in accept(2) until a client connects.
             let _ = UnixStream::connect(path);
         }
     });

@@ -6,6 +6,7 @@ use crate::pid::Pid;
 use crate::signal::Signal;
 use crate::signal::set::SignalSet;
 use crate::sys::{NotAlone, NulByte};
+use rustix::io::Errno;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -332,6 +333,11 @@ impl From<Error> for io::Error {
     }
 }
 
+/// Makes a variant's constructor take what a system call returns.
+pub(crate) fn from_errno(variant: fn(io::Error) -> Error) -> impl Fn(Errno) -> Error {
+    move |errno| variant(errno.into())
+}
+
 impl From<NulByte> for Error {
     fn from(NulByte { what }: NulByte) -> Self {
         Self::NulByte { what }
@@ -342,7 +348,7 @@ impl From<NotAlone> for Error {
     fn from(error: NotAlone) -> Self {
         match error {
             NotAlone::MultiThreaded { count } => Self::MultiThreaded { count },
-            NotAlone::Unknown(source) => Self::ThreadsUnknown(source),
+            NotAlone::Unknown(errno) => Self::ThreadsUnknown(errno.into()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Receiving signals and forwarding them.
 
 use crate::child::Child;
-use crate::error::Error;
+use crate::error::{Error, from_errno};
 use crate::pid::Pid;
 use crate::process::signal::signal_process;
 use crate::process::signal::{is_gone, send};
@@ -13,7 +13,6 @@ use crate::signal::rewrite::Rewrite;
 use crate::signal::set::SignalSet;
 use crate::sys;
 use crate::sys::{NotAlone, SignalFd};
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::process::Command;
 use std::thread::{self, ThreadId};
@@ -122,11 +121,11 @@ impl SignalForwarder {
     /// ```
     pub fn new(signals: SignalSet) -> Result<Self, Error> {
         let signals = signals.without(Signal::CHLD);
-        let before = sys::block(signals).map_err(Error::SignalMask)?;
+        let before = sys::block(signals).map_err(from_errno(Error::SignalMask))?;
         let blocked = signals.difference(before);
         let fd = SignalFd::new(signals).map_err(|error| {
             let _ = sys::unblock(blocked);
-            Error::SignalFd(error)
+            Error::SignalFd(error.into())
         })?;
         let forwarder = Self { fd, blocked, rewrite: Rewrite::default(), thread: thread::current().id() };
         // After the blocking, so that threads which this one starts need not be looked for.
@@ -190,7 +189,7 @@ impl SignalForwarder {
     /// # }
     /// ```
     pub fn try_next(&self) -> Result<Option<ReceivedSignal>, Error> {
-        self.fd.read().map_err(Error::SignalWait)
+        self.fd.read().map_err(from_errno(Error::SignalWait))
     }
 
     /// Forwards a signal: rewritten, with its value, or not at all if a rule drops it. A recipient that has exited is not an
@@ -212,9 +211,9 @@ impl SignalForwarder {
     /// ```
     pub fn forward<'a>(&self, received: &ReceivedSignal, to: impl Into<Recipient<'a>>) -> Result<(), Error> {
         let Some(signal) = self.rewrite.apply(received.signal()) else { return Ok(()) };
-        let by_number = |pid: Pid, result: io::Result<()>| match result {
-            Err(error) if is_gone(&error) => Ok(()),
-            result => result.map_err(|source| Error::SendSignal { signal, pid, source }),
+        let by_number = |pid: Pid, result: rustix::io::Result<()>| match result {
+            Err(error) if is_gone(error) => Ok(()),
+            result => result.map_err(|errno| Error::SendSignal { signal, pid, source: errno.into() }),
         };
         match to.into() {
             Recipient::Child(child) => child.send(signal, received.value()),

@@ -1,6 +1,6 @@
 //! The signal state that a process was started with, and that its child should be started with in turn.
 
-use crate::error::Error;
+use crate::error::{Error, from_errno};
 use crate::parent_death::ParentWatch;
 use crate::signal::Signal;
 use crate::signal::set::SignalSet;
@@ -60,8 +60,9 @@ impl Inherited {
         // Before the signals are blocked, so that the parent's death is not missed. A signal that kills this process in
         // between could have come a moment earlier as well.
         let parent = ParentWatch::start();
-        let mask = sys::block(SignalSet::all()).map_err(Error::SignalMask)?;
-        let before = sys::set_disposition(Signal::CHLD, Disposition::Default).map_err(Error::Disposition)?;
+        let mask = sys::block(SignalSet::all()).map_err(from_errno(Error::SignalMask))?;
+        let before =
+            sys::set_disposition(Signal::CHLD, Disposition::Default).map_err(from_errno(Error::Disposition))?;
         Ok(Self { mask, sigchld_ignored: before == Disposition::Ignore, parent, descriptors_are_inherited: false })
     }
 
@@ -149,9 +150,9 @@ impl Inherited {
     /// ```
     pub fn restore(&self) -> Result<(), Error> {
         if self.sigchld_ignored {
-            sys::set_disposition(Signal::CHLD, Disposition::Ignore).map_err(Error::Disposition)?;
+            sys::set_disposition(Signal::CHLD, Disposition::Ignore).map_err(from_errno(Error::Disposition))?;
         }
-        sys::set_mask(self.mask).map_err(Error::SignalMask)?;
+        sys::set_mask(self.mask).map_err(from_errno(Error::SignalMask))?;
         Ok(())
     }
 }

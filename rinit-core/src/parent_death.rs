@@ -1,6 +1,6 @@
 //! `PR_SET_PDEATHSIG`: a signal when the parent dies, including a parent that died before the request.
 
-use crate::error::Error;
+use crate::error::{Error, from_errno};
 use crate::pid::Pid;
 use crate::signal::Signal;
 use crate::sys;
@@ -58,11 +58,11 @@ impl ParentWatch {
     /// # }
     /// ```
     pub fn send_on_death(&self, signal: Signal) -> Result<(), Error> {
-        sys::set_parent_death_signal(signal).map_err(Error::ParentDeathSignal)?;
+        sys::set_parent_death_signal(signal).map_err(from_errno(Error::ParentDeathSignal))?;
         // Request first, check second: one of the two notices a parent that dies in between.
         if parent_now() != self.parent {
             let pid = Pid::from(rustix::process::getpid());
-            sys::kill(pid, signal).map_err(|source| Error::SendSignal { signal, pid, source })?;
+            sys::kill(pid, signal).map_err(|errno| Error::SendSignal { signal, pid, source: errno.into() })?;
         }
         Ok(())
     }

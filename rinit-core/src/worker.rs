@@ -47,18 +47,11 @@ impl Worker {
         self.0.changed.notify_all();
     }
 
-    /// How much was submitted and is not finished.
-    #[must_use]
-    pub fn pending(&self) -> usize {
-        self.0.lock().pending
-    }
-
-    /// Waits until all is finished, for at most this time. True if it is.
-    #[must_use]
-    pub fn finishes_within(&self, time: Duration) -> bool {
+    /// Waits until at most so many pieces are not finished, for at most this time. True if no more are left.
+    pub fn wait_until_left(&self, most: usize, time: Duration) -> bool {
         let end = Instant::now() + time;
         let mut state = self.0.lock();
-        while state.pending > 0 {
+        while state.pending > most {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
@@ -130,8 +123,7 @@ mod tests {
                 done.send((number, mask.contains(crate::signal::Signal::TERM))).unwrap();
             }));
         }
-        assert!(worker.finishes_within(LONG));
-        assert_eq!(worker.pending(), 0);
+        assert!(worker.wait_until_left(0, LONG));
         assert_eq!(results.try_iter().collect::<Vec<_>>(), (0..100).map(|number| (number, true)).collect::<Vec<_>>());
     }
 
@@ -144,8 +136,9 @@ mod tests {
             let _ = gate.recv();
         }));
         worker.submit(Box::new(move || done.send(()).unwrap()));
-        assert!(!worker.finishes_within(Duration::from_millis(1)));
-        assert_eq!(worker.pending(), 2);
+        assert!(!worker.wait_until_left(0, Duration::from_millis(1)));
+        assert!(!worker.wait_until_left(1, Duration::ZERO));
+        assert!(worker.wait_until_left(2, Duration::ZERO));
         drop(worker);
         go.send(()).unwrap();
         result.recv_timeout(LONG).unwrap();

@@ -44,7 +44,7 @@ fn line<S: AsRef<OsStr>>(main: impl IntoIterator<Item = S>) -> String {
 /// Waits until another group than this has the foreground; which one.
 #[track_caller]
 fn other_foreground(terminal: &Terminal, than: i32) -> i32 {
-    wait_for("somebody else in the foreground", || {
+    wait_for("another process in the foreground", || {
         Some(terminal.foreground()).filter(|group| *group != than && *group > 0)
     })
 }
@@ -208,7 +208,7 @@ fn a_stop_by_the_terminal_in_the_first_moment_hangs_nothing() {
     }
     // Whatever it was in the middle of when it was stopped, each can be ended.
     terminal.ask("kill $(jobs -p); kill -CONT $(jobs -p); echo clean$((1+1))\n", "clean2");
-    wait_until("nobody but the shell", || terminal.running.left().len() == 1);
+    wait_until("no process but the shell", || terminal.running.left().len() == 1);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use support::{namespace, probe_path, procfs, require, rinit, test, wait_until};
 #[track_caller]
 fn wait_until_only_main(running: &Running) {
     let init = running.pid();
-    wait_until("nobody but main to be left", || procfs::descendants(init).len() == 1);
+    wait_until("no process but main to be left", || procfs::descendants(init).len() == 1);
     assert_eq!(procfs::zombies(init).len(), 0);
 }
 

@@ -12,7 +12,7 @@ fn a_helper_finishes_its_cleaning_and_main_s_status_is_returned() {
         let finished = running.finished();
         assert_eq!(finished.code, 5);
         let said: Vec<_> = finished.out.iter().filter(|line| !line.starts_with("ready")).collect();
-        assert_eq!(said, ["main got TERM", "cleaning", "done"], "the helper is told when main has ended");
+        assert_eq!(said, ["main got TERM", "cleaning", "done"], "the helper is asked when main has exited");
         assert_eq!(running.left().len(), 0);
     });
 }
@@ -61,7 +61,11 @@ fn sessions_orphans_and_forkers_are_terminated_and_reaped() {
             let finished = running.finished();
             assert_eq!(finished.code, 143);
             assert_eq!(running.left().len(), 0);
-            assert!(!finished.err.iter().any(|line| line.contains("SIGKILL")), "nobody was killed: {:?}", finished.err);
+            assert!(
+                !finished.err.iter().any(|line| line.contains("SIGKILL")),
+                "no process was killed: {:?}",
+                finished.err
+            );
         });
     }
 }

@@ -94,7 +94,7 @@ fn pipe() -> (OwnedFd, OwnedFd) {
     pipe_with(PipeFlags::CLOEXEC).expect("a pipe")
 }
 
-/// Writes at most so many bytes to the terminal, as long as it takes some; returns how many.
+/// Writes at most that number of bytes to the terminal, as long as it takes some; returns how many.
 fn fill(terminal: &OwnedFd, most: usize) -> usize {
     let name = rustix::termios::ttyname(terminal, Vec::new()).expect("its name");
     let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;

@@ -258,7 +258,7 @@ fn a_stop_reaches_a_main_of_another_user() {
     running.out.wait("ready");
     running.signal(15);
     assert_eq!(running.wait(), 137);
-    wait_until("nobody to be left", || running.left().is_empty());
+    wait_until("no process to be left", || running.left().is_empty());
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub(crate) fn all(directory: &Path, contenders: &[Contender], extent: &Extent, r
                 let point = |zombies: &usize| Some((*zombies as f64, each(*zombies)? * *zombies as f64 / 1e3));
                 extent.zombies.iter().filter_map(point).collect()
             });
-            let title = format!("Processor time in ms to reap so many zombies; {live} children alive");
+            let title = format!("Processor time in ms to reap N zombies; {live} children alive");
             lines(area, &title, SeriesLabelPosition::UpperLeft, &series)?;
         }
         Ok(())
@@ -66,7 +66,7 @@ pub(crate) fn all(directory: &Path, contenders: &[Contender], extent: &Extent, r
             let time = |count| median(name, Figure::Stop(count));
             extent.stops.iter().filter_map(|count| Some((*count as f64, time(*count)?))).collect()
         });
-        lines(left, "ms until so many descendants have ended", SeriesLabelPosition::UpperLeft, &series)?;
+        lines(left, "ms until N descendants have exited", SeriesLabelPosition::UpperLeft, &series)?;
         bars(right, "Orphans a second, as fast as they are made", &inits, |name| median(name, Figure::StormRate))
     })
 }

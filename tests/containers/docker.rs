@@ -86,7 +86,7 @@ fn ten_thousand_orphans(image: &Image) {
     let container = Container::run(image, &[], &["/probe", "orphans", "10000"]);
     container.wait_log("made 10000");
     let init = container.pid();
-    wait_until("nobody but main to be left", || procfs::descendants(init).len() == 1);
+    wait_until("no process but main to be left", || procfs::descendants(init).len() == 1);
     assert_eq!(procfs::zombies(init).len(), 0);
     assert_eq!(container.stop(60), 143);
     let together = Container::run(image, &[], &["/probe", "orphans", "3000", "--together", "--exit", "9"]);

@@ -45,7 +45,7 @@ fn without_proc() {
         assert_eq!(finished.code, 5, "{:?}", finished.err);
         assert!(finished.out.contains(&"done".to_owned()), "{finished:?}");
     }
-    // Of another PID namespace: its numbers are strangers.
+    // Of another PID namespace: its numbers name unrelated processes.
     let mut unshare = Command::new("unshare");
     if !is_root() {
         unshare.args(["--user", "--map-root-user"]);

@@ -76,8 +76,8 @@ pub(crate) fn in_a_namespace_of_its_own() {
     let mut second = reaper.spawn(&ChildSpec::new("sleep").arg("1000")).expect("spawn");
     assert_eq!(second.pid(), first.pid());
     // A signal for the first one's group reaches no process: the group of that number is another one.
-    assert_eq!(first.kill_group().expect("nobody"), Delivery::Gone);
-    first.signal(Signal::KILL).expect("nobody");
+    assert_eq!(first.kill_group().expect("no process"), Delivery::Gone);
+    first.signal(Signal::KILL).expect("no process");
     assert_eq!(first.try_wait().expect("kept"), Some(ExitStatus::Code(1)));
     assert_eq!(second.try_wait().expect("wait"), None);
     drop(first);
@@ -113,7 +113,11 @@ fn a_timeout_is_kept_without_pidfds() {
     poll_on(&reaper);
     while reaper.try_next().expect("next").is_some() {}
     poll_on(&child);
-    assert_eq!(child.kill_group().expect("nobody"), Delivery::Gone, "reaped, and no pidfd: nobody is signalled");
+    assert_eq!(
+        child.kill_group().expect("no process"),
+        Delivery::Gone,
+        "reaped, and no pidfd: no process is signalled"
+    );
     assert_eq!(child.try_wait().expect("wait"), Some(ExitStatus::Code(5)));
 }
 
@@ -144,7 +148,7 @@ fn a_group_without_its_leader() {
     wait_until("the helper's end", || !runs(&helper));
     let reaper = Reaper::exclusive().expect("reaper");
     wait_until("the orphan", || reaper.try_next().expect("next").is_some());
-    assert_eq!(child.kill_group().expect("nobody"), Delivery::Gone);
+    assert_eq!(child.kill_group().expect("no process"), Delivery::Gone);
 }
 
 #[test(own_process)]

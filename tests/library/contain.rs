@@ -410,8 +410,8 @@ fn signals_go_to_main() {
     }
     job.signal(Signal::new(37).expect("RTMIN+3")).expect("signal");
     assert_eq!(job.wait().expect("a report").main, Some(ExitStatus::Code(4)));
-    job.signal(Signal::TERM).expect("to nobody, and no error");
-    job.kill().expect("nobody, and no error");
+    job.signal(Signal::TERM).expect("to no process, and no error");
+    job.kill().expect("no process, and no error");
     let mut job = start(ChildSpec::new("sleep").arg("1000"));
     job.signal(Signal::KILL).expect("signal");
     assert_eq!(job.wait().expect("a report").main.and_then(ExitStatus::signal), Some(Signal::KILL));

@@ -120,7 +120,7 @@ fn orphans_by_poll_with_their_status() {
 }
 
 #[test(own_process)]
-#[expect(clippy::zombie_processes, reason = "that nobody waits is what is tested")]
+#[expect(clippy::zombie_processes, reason = "no process waits: that is what is tested")]
 fn a_released_child_is_reaped() {
     let _subreaper = become_subreaper().expect("subreaper");
     let reaper = Reaper::cooperative().expect("reaper").settle(Duration::from_millis(100)).start().expect("thread");

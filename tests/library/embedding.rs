@@ -150,7 +150,7 @@ fn children_by_poll() {
     slow.signal(Signal::KILL).expect("kill");
     poll_on(&[slow.as_fd()]);
     assert_eq!(slow.wait().expect("wait").signal(), Some(Signal::KILL));
-    slow.signal(Signal::KILL).expect("to nobody, and no error");
+    slow.signal(Signal::KILL).expect("to no process, and no error");
 }
 
 #[test(own_process)]
@@ -259,7 +259,7 @@ fn a_forwarder_reaches_each_recipient() {
         for to in
             [Recipient::Child(child), Recipient::Group(child), Recipient::Process(child.pid()), Recipient::Descendants]
         {
-            forwarder.forward(&received(&forwarder), to).expect("to nobody");
+            forwarder.forward(&received(&forwarder), to).expect("to no process");
         }
     }
 }

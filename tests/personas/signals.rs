@@ -86,9 +86,9 @@ fn receivers(init: &Path, options: &[&str]) -> Received {
 #[test]
 fn rinit_passes_everything_on() {
     require(namespace::available());
-    let nobody = BTreeSet::new();
+    let none = BTreeSet::new();
     let received = receivers(&rinit_path(), &["--"]);
-    assert_eq!(received, Received { main: all_but([]), helper: nobody });
+    assert_eq!(received, Received { main: all_but([]), helper: none });
     let received = receivers(&rinit_path(), &["-g", "--"]);
     assert_eq!(received, Received { main: all_but([]), helper: all_but([]) });
 }

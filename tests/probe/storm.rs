@@ -109,7 +109,7 @@ pub(crate) fn spawner(words: &[String]) -> i32 {
         let child = command.args(["exit", "5"]).stdin(Stdio::null()).spawn();
         let mut child = child.unwrap_or_else(|error| fail(&format!("spawn: {error}")));
         if count % 2 == 0 && child.wait().ok().and_then(|status| status.code()) != Some(5) {
-            fail("somebody took the status of a child");
+            fail("another process took the status of a child");
         }
     }
     number(words, 1)

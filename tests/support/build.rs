@@ -25,7 +25,9 @@ pub fn probe_path() -> &'static str {
 /// Cargo's target directory.
 pub fn target_directory() -> &'static Path {
     let directory = profile_directory();
-    directory.ancestors().find(|above| above.join("CACHEDIR.TAG").exists()).unwrap_or(directory)
+    // Cargo tags it when it makes it. It is its profiles' parent where it was there before, as for `--target-dir target/static`.
+    let tagged = directory.ancestors().find(|above| above.join("CACHEDIR.TAG").exists());
+    tagged.or(directory.parent()).unwrap_or(directory)
 }
 
 /// An example of rinit-core.

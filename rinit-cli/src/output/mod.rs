@@ -7,9 +7,11 @@
 //! - Terminals do not know it, and `poll(2)` promises room for one byte, not for a line. A terminal is opened anew with
 //!   `O_NONBLOCK`: the flag belongs to the open file description, and the one that rinit was started with is main's too.
 //! - Writes to a file wait for its disk or server. Most file systems do not know `RWF_NOWAIT` for them, and XFS and btrfs
-//!   answer EAGAIN where they would only allocate a block. The [`writer`] thread writes, and rinit waits for it for a short time.
+//!   answer EAGAIN where they would only allocate a block. The [`writer`] thread writes, and rinit waits for it only if it lags behind, and before it exits.
 
 mod writer;
+
+pub(crate) use writer::flush;
 
 use crate::args::Stream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

@@ -2,7 +2,7 @@
 //!
 //! It is started for the first such line, and most runs need none: in a container standard error is a pipe or a terminal.
 //! While it is stuck, for example because a file system is frozen or an NFS server does not answer, rinit goes on, and lines
-//! beyond the queue are lost. The thread does not delay rinit's exit: the kernel ends it like any thread.
+//! beyond the queue are lost. Before it exits rinit waits for the lines that are left, but not for long: the kernel ends the thread.
 
 use crate::args::Stream;
 use rinit_core::__Worker as Worker;
@@ -10,21 +10,21 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Longest time that rinit waits for its lines to be written, once: while the thread is stuck it does not wait again.
+/// Longest time that rinit waits for its lines to be written: once while the thread is stuck, and before it exits.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Lines that wait for a stuck thread.
-const QUEUE: usize = 64;
+/// Lines that wait for the thread. Two threads that hand each line over in turn would cost more than the writing.
+const MOST_LINES: usize = 64;
 
 /// It calls write(2), and no more.
 const STACK: usize = 64 * 1024;
 
 static WRITER: OnceLock<Option<Worker>> = OnceLock::new();
 
-/// rinit has waited for lines in vain that are still not written.
+/// rinit has waited in vain since the last line was written.
 static IS_STUCK: AtomicBool = AtomicBool::new(false);
 
-/// Writes the bytes, or leaves that to the thread if it takes long.
+/// Leaves the bytes to the thread. If it lags behind by a queue, rinit waits for it, but not for long.
 pub(super) fn write(to: Stream, bytes: &[u8]) {
     let Some(writer) = WRITER.get_or_init(|| Worker::start(c"rinit-writer", STACK).ok()) else {
         // No thread can be started (RLIMIT_NPROC, the pids cgroup). A line that may wait is better than none: it may say why
@@ -32,15 +32,28 @@ pub(super) fn write(to: Stream, bytes: &[u8]) {
         write_now(to, bytes);
         return;
     };
-    let pending = writer.pending();
-    if pending > QUEUE {
-        return;
+    if waits_until_left(writer, MOST_LINES - 1) {
+        let bytes = bytes.to_vec();
+        writer.submit(Box::new(move || {
+            write_now(to, &bytes);
+            IS_STUCK.store(false, Ordering::Relaxed);
+        }));
     }
-    let bytes = bytes.to_vec();
-    writer.submit(Box::new(move || write_now(to, &bytes)));
-    if pending == 0 || !IS_STUCK.load(Ordering::Relaxed) {
-        IS_STUCK.store(!writer.finishes_within(PATIENCE), Ordering::Relaxed);
+}
+
+/// Waits until the lines so far are written, but not for long.
+pub(crate) fn flush() {
+    if let Some(Some(writer)) = WRITER.get() {
+        waits_until_left(writer, 0);
     }
+}
+
+/// Waits until at most so many lines are left, but not for a thread that is stuck already. True if no more are left.
+fn waits_until_left(writer: &Worker, most: usize) -> bool {
+    let time = if IS_STUCK.load(Ordering::Relaxed) { Duration::ZERO } else { PATIENCE };
+    let done = writer.wait_until_left(most, time);
+    IS_STUCK.store(!done, Ordering::Relaxed);
+    done
 }
 
 /// The rest of a line is written too, as long as the file takes some of it.

@@ -15,7 +15,7 @@ pub use spec::limits::Resource;
 use crate::child::registry::{Ending, Reserved, Slot};
 use crate::child::spec::ChildSpec;
 use crate::child::spec::start::Started;
-use crate::error::Error;
+use crate::error::{Error, from_errno};
 use crate::exit_status::{ExitStatus, WaitStatus, has_exited};
 use crate::pid::Pid;
 use crate::signal::Signal;
@@ -216,7 +216,7 @@ impl Child {
         match has_exited(WaitId::Pid(self.pid.rustix())) {
             // Reaped in this moment by another thread, whose note the lock waits for.
             Err(Errno::CHILD) => Ok(true),
-            exited => exited.map_err(|error| Error::Wait(error.into())),
+            exited => exited.map_err(from_errno(Error::Wait)),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! There is one list for the process and not one for each reaper: a wait for any child takes the status of every child.
 
-use crate::error::Error;
+use crate::error::{Error, from_errno};
 use crate::exit_status::{ExitStatus, WaitStatus};
 use crate::pid::Pid;
 use rustix::event::{EventfdFlags, eventfd};
@@ -55,7 +55,7 @@ pub(crate) struct Reserved {
 impl Reserved {
     pub(crate) fn new() -> Result<Self, Error> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
-        let event = event.map_err(|error| Error::EventFd(error.into()))?;
+        let event = event.map_err(from_errno(Error::EventFd))?;
         let wake = event.try_clone().map_err(Error::EventFd)?;
         Ok(Self { event, wake })
     }

@@ -75,7 +75,7 @@ impl Child {
         let result = if children.contains(self.pid, &self.slot) {
             match sys::kill_group(self.pid, signal) {
                 // It has no group of that number.
-                Err(error) if is_gone(&error) => sys::kill(self.pid, signal),
+                Err(error) if is_gone(error) => sys::kill(self.pid, signal),
                 result => result,
             }
         } else {
@@ -86,11 +86,9 @@ impl Child {
         };
         match result {
             Ok(()) => Ok(Delivery::Delivered),
-            Err(error) => match Errno::from_io_error(&error) {
-                // INVAL: a kernel that does not know the flag.
-                Some(Errno::SRCH | Errno::INVAL | Errno::NOSYS) => Ok(Delivery::Gone),
-                _ => Err(self.not_sent(signal, error)),
-            },
+            // INVAL: a kernel that does not know the flag.
+            Err(Errno::SRCH | Errno::INVAL | Errno::NOSYS) => Ok(Delivery::Gone),
+            Err(error) => Err(self.not_sent(signal, error)),
         }
     }
 
@@ -175,7 +173,7 @@ impl Child {
         Ok(())
     }
 
-    fn not_sent(&self, signal: Signal, source: std::io::Error) -> Error {
-        Error::SendSignal { signal, pid: self.pid, source }
+    fn not_sent(&self, signal: Signal, errno: Errno) -> Error {
+        Error::SendSignal { signal, pid: self.pid, source: errno.into() }
     }
 }

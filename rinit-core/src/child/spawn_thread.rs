@@ -3,7 +3,7 @@
 //! `PR_SET_PDEATHSIG` means the parent *thread*: a child that a worker has started would get its signal when the worker
 //! ends. So the children that ask for one are started here. It is made for the first of them, and never ends.
 
-use crate::error::Error;
+use crate::error::{Error, from_errno};
 use crate::signal::set::SignalSet;
 use crate::sys;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -46,9 +46,9 @@ fn sender() -> Result<Sender<Work>, Error> {
     }
     let (work, to_do) = channel();
     // The new thread inherits the mask: between its start and a mask of its own it would take signals.
-    let mask = sys::block(SignalSet::all()).map_err(Error::SignalMask)?;
+    let mask = sys::block(SignalSet::all()).map_err(from_errno(Error::SignalMask))?;
     let started = thread::Builder::new().name("rinit-spawner".to_owned()).stack_size(STACK).spawn(move || serve(to_do));
-    let restored = sys::set_mask(mask).map_err(Error::SignalMask);
+    let restored = sys::set_mask(mask).map_err(from_errno(Error::SignalMask));
     started.map_err(Error::Thread)?;
     restored?;
     *spawner = Some(Spawner { process, work: work.clone() });

@@ -3,7 +3,7 @@
 use super::protocol::{Inbox, Message, Reply, Request, Stop, VERSION};
 use crate::child::spec::ProcessGroup;
 use crate::contain::usage::Usage;
-use crate::error::Error;
+use crate::error::{Error, from_errno};
 use crate::inherited::Inherited;
 use crate::pid::Pid;
 use crate::report::Report;
@@ -55,8 +55,8 @@ impl Controller {
         if !inherited.descriptors_are_inherited() {
             return Err(Error::Channel(io::ErrorKind::Unsupported.into()));
         }
-        let channel = sys::take_inherited_fd(number).map_err(Error::Channel)?;
-        let pid = sys::peer(&channel).map_err(Error::Channel)?;
+        let channel = sys::take_inherited_fd(number).map_err(from_errno(Error::Channel))?;
+        let pid = sys::peer(&channel).map_err(from_errno(Error::Channel))?;
         let mut controller = Self { channel, inbox: Inbox::default(), pid, stop: None, gone: false };
         loop {
             if let Some(request) = controller.inbox.next().map_err(|_| garbled())? {
@@ -98,8 +98,8 @@ impl Controller {
     /// lives, is seen by the first [`Controller::commands`], which comes after this.
     pub(crate) fn listen(&self) -> Result<(), Error> {
         // The channel alone would do, were it not for copies of the host's end in processes that it forks without exec.
-        sys::set_parent_death_signal(CONTROLLER_EXITED).map_err(Error::ParentDeathSignal)?;
-        sys::signal_on_input(&self.channel, CHECK).map_err(Error::Channel)
+        sys::set_parent_death_signal(CONTROLLER_EXITED).map_err(from_errno(Error::ParentDeathSignal))?;
+        sys::signal_on_input(&self.channel, CHECK).map_err(from_errno(Error::Channel))
     }
 
     /// True for a signal that means no more than that the host, or a thread of it, has exited.

@@ -7,7 +7,7 @@ use super::protocol::{Ids, Request, Setup, Stop, VERSION};
 use crate::child::path_search;
 use crate::child::spec::ChildSpec;
 use crate::child::spec::start::TerminalUse;
-use crate::error::{ContainmentError, Error};
+use crate::error::{ContainmentError, Error, from_errno};
 use crate::signal::Signal;
 use crate::sys;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -300,10 +300,10 @@ impl ContainSpec {
 /// A pair of connected sockets, neither of which any other program inherits.
 fn channel() -> Result<(OwnedFd, OwnedFd), Error> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-        .map_err(|error| Error::Channel(error.into()))?;
+        .map_err(from_errno(Error::Channel))?;
     Ok((above_stdio(ours)?, above_stdio(theirs)?))
 }
 
 fn above_stdio(fd: OwnedFd) -> Result<OwnedFd, Error> {
-    crate::sys::move_above_stdio(fd).map_err(Error::Channel)
+    crate::sys::move_above_stdio(fd).map_err(from_errno(Error::Channel))
 }

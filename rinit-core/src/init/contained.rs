@@ -97,7 +97,7 @@ pub fn __contained(
     if let Some(number) = setup.terminal {
         match sys::take_inherited_fd(number) {
             Ok(terminal) => main = main.terminal(terminal),
-            Err(error) => return setup_failed(&controller, Error::Terminal(error)),
+            Err(error) => return setup_failed(&controller, Error::Terminal(error.into())),
         }
     }
     let Setup { drain, wait, limits, sigpipe_ignored, .. } = setup;

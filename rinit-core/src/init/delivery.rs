@@ -132,7 +132,7 @@ impl Supervisor {
             ForwardTo::Group if self.main.is_alive() => {
                 let result = match retry_transient(|| sys::kill_group(main, signal)) {
                     // Main has left its group, for example by setsid.
-                    Err(error) if is_gone(&error) => send(main, signal, value),
+                    Err(error) if is_gone(error) => send(main, signal, value),
                     result => result,
                 };
                 (target, result)
@@ -156,9 +156,9 @@ impl Supervisor {
                 }
                 self.observers.emit(Event::Forwarded { signal, to: target });
             }
-            Err(error) if is_gone(&error) => {}
-            Err(source) => {
-                let error = Error::SendSignal { signal, pid: main, source };
+            Err(error) if is_gone(error) => {}
+            Err(errno) => {
+                let error = Error::SendSignal { signal, pid: main, source: errno.into() };
                 self.descendants.not_sent(main, signal, &error, &mut self.observers);
             }
         }

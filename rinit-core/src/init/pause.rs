@@ -1,7 +1,7 @@
 //! The pause container's job: hold a PID namespace open and reap.
 
 use super::start::release_inherited;
-use crate::error::Error;
+use crate::error::{Error, from_errno};
 use crate::inherited::Inherited;
 use crate::reaper::subreaper::become_subreaper;
 use crate::reaper::wait::{Reaped, Waiter};
@@ -33,8 +33,8 @@ pub fn run_pause(inherited: &Inherited) -> Result<Signal, Error> {
     let _subreaper = if rustix::process::getpid().is_init() { None } else { Some(become_subreaper()?) };
     let mut waiter = Waiter::new();
     loop {
-        while let Reaped::Exited(..) | Reaped::Stopped(..) = waiter.next(None).map_err(Error::Wait)? {}
-        if let Some(info) = sys::sigtimedwait(SignalSet::all(), None).map_err(Error::SignalWait)? {
+        while let Reaped::Exited(..) | Reaped::Stopped(..) = waiter.next(None).map_err(from_errno(Error::Wait))? {}
+        if let Some(info) = sys::sigtimedwait(SignalSet::all(), None).map_err(from_errno(Error::SignalWait))? {
             if info.signal == Signal::CHLD {
                 waiter.child_changed(info.child);
             }

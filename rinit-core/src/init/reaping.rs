@@ -36,7 +36,7 @@ impl Supervisor {
                     break;
                 }
                 Err(error) => {
-                    self.errors.failed("waiting for children", &error, &mut self.observers);
+                    self.errors.failed("waiting for children", &error.into(), &mut self.observers);
                     break;
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::builder::Init;
 use super::start::{release_inherited, terminal_in_foreground};
-use crate::error::Error;
+use crate::error::{Error, from_errno};
 use crate::exit_status::ExitStatus;
 use crate::inherited::Inherited;
 use crate::parent_death::ParentWatch;
@@ -169,7 +169,7 @@ impl Init<ThisProcess> {
         // Before the fork: the child moves the foreground, and the other side must not look when that is half done.
         let terminal = terminal_in_foreground();
         let forked = self.become_subreaper(init).and_then(|subreaper| {
-            let forked = sys::fork_only_thread(&only).map_err(Error::Fork)?;
+            let forked = sys::fork_only_thread(&only).map_err(from_errno(Error::Fork))?;
             // Whoever it is now, the attribute is not to be given back: the init keeps it, and the child has none.
             let _ = ManuallyDrop::new(subreaper);
             Ok(forked)
@@ -255,7 +255,7 @@ impl Signals {
         if let Some(inherited) = captured {
             return Ok(Self { inherited, child: None });
         }
-        let child = Some(SavedDisposition::of(Signal::CHLD).map_err(Error::Disposition)?);
+        let child = Some(SavedDisposition::of(Signal::CHLD).map_err(from_errno(Error::Disposition))?);
         Ok(Self { inherited: Inherited::capture()?, child })
     }
 
@@ -267,7 +267,7 @@ impl Signals {
     /// For the service.
     fn give_back(&self) -> Result<(), Error> {
         // Before the mask, which lets a SIGCHLD through.
-        self.child.as_ref().map_or(Ok(()), SavedDisposition::restore).map_err(Error::Disposition)?;
+        self.child.as_ref().map_or(Ok(()), SavedDisposition::restore).map_err(from_errno(Error::Disposition))?;
         self.inherited.restore()
     }
 }

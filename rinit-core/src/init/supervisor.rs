@@ -51,7 +51,7 @@ impl Main {
 
     /// Sends a signal to main's group. Once main is reaped the number may be another group's, and only the pidfd will do
     /// (Linux 6.9).
-    pub(super) fn signal_group(&self, signal: Signal) -> std::io::Result<()> {
+    pub(super) fn signal_group(&self, signal: Signal) -> rustix::io::Result<()> {
         match &self.pidfd {
             _ if self.is_alive() => sys::kill_group(self.pid, signal),
             Some(pidfd) => sys::pidfd_signal_group(pidfd.as_fd(), signal),

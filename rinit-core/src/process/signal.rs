@@ -10,7 +10,6 @@ use crate::sys;
 use crate::sys::retry::retry_transient;
 use rustix::io::Errno;
 use rustix::process::{PidfdFlags, pidfd_open};
-use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -87,16 +86,14 @@ fn through_pidfd(process: &Process, signal: Signal) -> Result<Option<Delivery>, 
     }
     match sys::pidfd_send_signal(pidfd.as_fd(), signal) {
         Ok(()) => Ok(Some(Delivery::Delivered)),
-        Err(error) => match Errno::from_io_error(&error) {
-            Some(Errno::SRCH) => Ok(Some(Delivery::Gone)),
-            Some(Errno::NOSYS) => {
-                REFUSED.store(true, Ordering::Relaxed);
-                Ok(None)
-            }
-            // A filter's refusal, or a right that is missing, or whatever else: kill(2) knows. Not remembered, since the
-            // next process may belong to another user.
-            _ => Ok(None),
-        },
+        Err(Errno::SRCH) => Ok(Some(Delivery::Gone)),
+        Err(Errno::NOSYS) => {
+            REFUSED.store(true, Ordering::Relaxed);
+            Ok(None)
+        }
+        // A filter's refusal, a missing right, or another error: kill(2) knows. Not remembered, since the next process may
+        // belong to another user.
+        Err(_) => Ok(None),
     }
 }
 
@@ -106,8 +103,8 @@ fn by_number(process: &Process, signal: Signal) -> Result<Delivery, Error> {
     }
     match retry_transient(|| sys::kill(process.pid, signal)) {
         Ok(()) => Ok(Delivery::Delivered),
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::SRCH) => Ok(Delivery::Gone),
-        Err(source) => Err(Error::SendSignal { signal, pid: process.pid, source }),
+        Err(Errno::SRCH) => Ok(Delivery::Gone),
+        Err(errno) => Err(Error::SendSignal { signal, pid: process.pid, source: errno.into() }),
     }
 }
 
@@ -128,7 +125,7 @@ fn still_lives(process: &Process) -> Result<bool, Error> {
 ///
 /// The kernel keeps queued values only for processes that may be sent them: where queueing is refused (a full queue,
 /// `RLIMIT_SIGPENDING`), the signal goes without, because a signal that arrives bare is better than none.
-pub(crate) fn send(pid: Pid, signal: Signal, value: Option<usize>) -> io::Result<()> {
+pub(crate) fn send(pid: Pid, signal: Signal, value: Option<usize>) -> rustix::io::Result<()> {
     match value.map(|value| sys::queue(pid, signal, value)) {
         Some(Ok(())) => Ok(()),
         Some(Err(_)) | None => retry_transient(|| sys::kill(pid, signal)),
@@ -136,8 +133,8 @@ pub(crate) fn send(pid: Pid, signal: Signal, value: Option<usize>) -> io::Result
 }
 
 /// ESRCH: the process that the signal was for has exited. That is no error.
-pub(crate) fn is_gone(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
+pub(crate) fn is_gone(error: Errno) -> bool {
+    error == Errno::SRCH
 }
 
 #[cfg(test)]

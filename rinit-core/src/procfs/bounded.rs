@@ -63,7 +63,7 @@ impl BoundedReader {
             let read = reader.read(format_args!("{path}"), limit).map(|bytes| bytes.map(<[u8]>::to_vec));
             let _ = answered.set(Fact::from(read));
         }));
-        if !worker.finishes_within(self.patience) {
+        if !worker.wait_until_left(0, self.patience) {
             self.tries -= 1;
             return Fact::NotThere;
         }

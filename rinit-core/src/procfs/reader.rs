@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::pid::Pid;
 use crate::signal::set::SignalSet;
 use crate::sys;
+use crate::sys::errno_of;
 use crate::sys::retry::retry_transient;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -52,17 +53,17 @@ impl Reader {
         let _ = self.path.write_fmt(path);
         match self.fill(limit) {
             Ok(used) => Ok(self.bytes.get(..used)),
-            Err(error) if is_gone(&error) => Ok(None),
-            Err(source) => Err(Error::Proc { path: PathBuf::from(&self.path), source }),
+            Err(errno) if is_gone(errno) => Ok(None),
+            Err(errno) => Err(Error::Proc { path: PathBuf::from(&self.path), source: errno.into() }),
         }
     }
 
-    fn fill(&mut self, limit: usize) -> io::Result<usize> {
+    fn fill(&mut self, limit: usize) -> rustix::io::Result<usize> {
         if self.until.is_some_and(|until| Instant::now() >= until) {
-            return Err(io::ErrorKind::TimedOut.into());
+            return Err(Errno::TIMEDOUT);
         }
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = retry_transient(|| Ok(rustix::fs::open(self.path.as_str(), flags, Mode::empty())?))?;
+        let file = retry_transient(|| rustix::fs::open(self.path.as_str(), flags, Mode::empty()))?;
         let mut used = 0;
         while used < limit {
             if used == self.bytes.len() {
@@ -70,7 +71,7 @@ impl Reader {
             }
             let Some(room) = self.bytes.get_mut(used..) else { break };
             // Short reads are no end: `children` comes page by page.
-            match retry_transient(|| Ok(rustix::io::read(&file, &mut *room)?))? {
+            match retry_transient(|| rustix::io::read(&file, &mut *room))? {
                 0 => break,
                 count => used += count,
             }
@@ -199,23 +200,24 @@ pub(crate) fn arguments(bounded: &mut BoundedReader, pid: Pid) -> Fact<Vec<u8>> 
 /// The numbers among the names of a directory of `/proc`; `None` when the directory is gone with its process.
 pub(crate) fn numbers(directory: &str, into: &mut Vec<Pid>) -> Result<Option<()>, Error> {
     let before = into.len();
+    let errno = |error: io::Error| errno_of(&error);
     let read = retry_transient(|| {
         into.truncate(before);
-        for entry in std::fs::read_dir(directory)? {
-            into.extend(entry?.file_name().to_str().and_then(|name| Pid::new(name.parse().ok()?)));
+        for entry in std::fs::read_dir(directory).map_err(errno)? {
+            into.extend(entry.map_err(errno)?.file_name().to_str().and_then(|name| Pid::new(name.parse().ok()?)));
         }
         Ok(())
     });
     match read {
         Ok(()) => Ok(Some(())),
-        Err(error) if is_gone(&error) => Ok(None),
-        Err(source) => Err(Error::Proc { path: PathBuf::from(directory), source }),
+        Err(errno) if is_gone(errno) => Ok(None),
+        Err(errno) => Err(Error::Proc { path: PathBuf::from(directory), source: errno.into() }),
     }
 }
 
 /// True if it says that the process is gone, with its files.
-fn is_gone(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::SRCH))
+const fn is_gone(errno: Errno) -> bool {
+    matches!(errno, Errno::NOENT | Errno::SRCH)
 }
 
 #[cfg(test)]
@@ -241,13 +243,13 @@ mod tests {
 
     #[test]
     fn a_thread_in_sigwait_is_seen_with_and_without_its_wait_channel() {
-        let (tell, told) = std::sync::mpsc::channel();
+        let (sender, receiver) = std::sync::mpsc::channel();
         let waits = std::thread::spawn(move || {
-            tell.send(Pid::from(rustix::thread::gettid())).unwrap();
-            // Nobody sends it; blocked or not, it is waited for.
+            sender.send(Pid::from(rustix::thread::gettid())).unwrap();
+            // No process sends it. sigtimedwait waits for it, whether it is blocked or not.
             sys::sigtimedwait(SignalSet::only(Signal::RTMAX), Some(Duration::from_secs(20)))
         });
-        let (me, thread) = (Pid::from(rustix::process::getpid()), told.recv().unwrap());
+        let (me, thread) = (Pid::from(rustix::process::getpid()), receiver.recv().unwrap());
         let mut reader = Reader::new();
         let mut bounded = BoundedReader::new();
         crate::test_support::eventually("the system call", || calls_sigtimedwait(&mut bounded, me, thread).is(&true));

@@ -10,7 +10,7 @@ pub use subreaper::Subreaper;
 use crate::child::Child;
 use crate::child::registry;
 use crate::child::spec::ChildSpec;
-use crate::error::Error;
+use crate::error::{Error, from_errno};
 use crate::exit_status::{ExitStatus, has_exited};
 use crate::pid::Pid;
 use crate::reaper::mode::{Mode, ModeGuard};
@@ -89,13 +89,13 @@ impl Reaper {
     pub fn exclusive() -> Result<Self, Error> {
         let mode = ModeGuard::enter(Mode::Exclusive)?;
         let child = SignalSet::only(Signal::CHLD);
-        let before = sys::block(child).map_err(Error::SignalMask)?;
+        let before = sys::block(child).map_err(from_errno(Error::SignalMask))?;
         let blocked = child.difference(before);
         // Ignored, the kernel would reap by itself and keep no status (`wait(2)`, NOTES).
-        sys::set_disposition(Signal::CHLD, Disposition::Default).map_err(Error::Disposition)?;
+        sys::set_disposition(Signal::CHLD, Disposition::Default).map_err(from_errno(Error::Disposition))?;
         let fd = SignalFd::new(child).map_err(|error| {
             let _ = sys::unblock(blocked);
-            Error::SignalFd(error)
+            Error::SignalFd(error.into())
         })?;
         signal_earlier_exits();
         // Exits alone: a report that a child was stopped is left for `Child::wait_change`.
@@ -157,7 +157,7 @@ impl Reaper {
         let mut waiter = self.waiter.lock().unwrap_or_else(PoisonError::into_inner);
         // SIGCHLD is read before the children are waited for: a child that exits in between raises it again, which costs at
         // most one check too many.
-        while let Some(received) = self.fd.read().map_err(Error::SignalWait)? {
+        while let Some(received) = self.fd.read().map_err(from_errno(Error::SignalWait))? {
             waiter.child_changed(received.child);
         }
         // Also without a signal: a thread that does not block SIGCHLD may have taken it.
@@ -165,7 +165,7 @@ impl Reaper {
         let mut children = registry::lock();
         loop {
             // No walk is put off: the descriptor could not become readable when it is due.
-            match waiter.next(None).map_err(Error::Wait)? {
+            match waiter.next(None).map_err(from_errno(Error::Wait))? {
                 Reaped::Exited(pid, status) => {
                     let spawned_here = children.reaped(pid, status);
                     return Ok(Some(ReapedChild { pid, status, spawned_here }));

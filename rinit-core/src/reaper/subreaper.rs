@@ -1,6 +1,6 @@
 //! `PR_SET_CHILD_SUBREAPER`: orphans of this process's descendants become its children.
 
-use crate::error::Error;
+use crate::error::{Error, from_errno};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Makes this process a subreaper: descendants whose parent exits become its children, instead of PID 1's.
@@ -24,7 +24,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// ```
 pub fn become_subreaper() -> Result<Subreaper, Error> {
     let mut holders = holders();
-    let before = rustix::process::child_subreaper().map_err(|error| Error::Subreaper(error.into()))?.is_some();
+    let before = rustix::process::child_subreaper().map_err(from_errno(Error::Subreaper))?.is_some();
     set(true)?;
     if holders.count == 0 {
         holders.before = before;
@@ -56,7 +56,7 @@ fn holders() -> MutexGuard<'static, Holders> {
 fn set(on: bool) -> Result<(), Error> {
     // rustix's argument is a boolean in disguise: any pid switches on.
     let pid = on.then_some(rustix::process::Pid::INIT);
-    rustix::process::set_child_subreaper(pid).map_err(|error| Error::Subreaper(error.into()))
+    rustix::process::set_child_subreaper(pid).map_err(from_errno(Error::Subreaper))
 }
 
 /// Keeps this process a subreaper; dropping it restores what was before, unless another one lives.

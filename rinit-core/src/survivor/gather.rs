@@ -28,8 +28,8 @@ pub(crate) struct Gatherer {
     hierarchies: Option<Vec<Hierarchy>>,
 }
 
-/// Threads of a process whose signal masks are read. The mask of all of them shrinks with each, and no program has so many
-/// threads that block a signal before one that does not.
+/// Threads of a process whose signal masks are read. The intersection of their masks shrinks with each, and no known
+/// program has 4096 threads that block a signal before one that does not.
 const MOST_THREADS: usize = 4096;
 
 impl Gatherer {

@@ -1,10 +1,9 @@
 //! `fork(2)` of a process with one thread, after which both copies continue, and `_exit(2)` for one of them.
 
-use super::check;
+use super::{check, last_errno};
 use crate::pid::Pid;
-use rustix::io::Errno;
+use rustix::io::{self, Errno};
 use std::ffi::OsStr;
-use std::io;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
@@ -26,7 +25,7 @@ pub(crate) enum NotAlone {
     /// Other threads run. The count includes the caller; `None` where there is no `/proc` to count them in.
     MultiThreaded { count: Option<usize> },
     /// The threads cannot be counted.
-    Unknown(io::Error),
+    Unknown(Errno),
 }
 
 /// Checks that the calling thread is the only one.
@@ -63,9 +62,7 @@ fn ask_the_kernel() -> Result<(), NotAlone> {
     let result = unsafe { libc::syscall(libc::SYS_unshare, libc::CLONE_THREAD) };
     match check(result) {
         Ok(_) => Ok(()),
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => {
-            Err(NotAlone::MultiThreaded { count: None })
-        }
+        Err(error) if error == Errno::INVAL => Err(NotAlone::MultiThreaded { count: None }),
         Err(error) => Err(NotAlone::Unknown(error)),
     }
 }
@@ -87,7 +84,7 @@ pub(crate) fn fork_only_thread(_proof: &OnlyThread) -> io::Result<Forked> {
     let forked = unsafe { libc::fork() };
     match forked {
         0 => Ok(Forked::Child),
-        pid => Pid::new(pid).map(Forked::Parent).ok_or_else(io::Error::last_os_error),
+        pid => Pid::new(pid).map(Forked::Parent).ok_or_else(last_errno),
     }
 }
 

@@ -5,9 +5,9 @@
 //!
 //! # Safety
 //!
-//! This is the only module tree that may hold `unsafe`. It needs it for four things that safe Rust cannot say: raw
+//! This is the only module tree that may hold `unsafe`. It needs it for five things that safe Rust cannot say: raw
 //! system calls on the kernel's own 64-bit signal set (libc's `sigset_t` hides signals 32 to 34 on musl), reading a
-//! `siginfo_t` union, `fork(2)` and the child's steps until `execve(2)`, and the C entry point.
+//! `siginfo_t` union, `fork(2)` and the child's steps until `execve(2)`, a thread that is not std's, and the C entry point.
 //! Each block says why it is sound.
 #![allow(unsafe_code)]
 
@@ -58,7 +58,19 @@ pub(crate) use terminal::give_up_terminal;
 pub(crate) use thread::{Body, start_thread};
 pub(crate) use usage::children_usage;
 
+use rustix::io::Errno;
+
 /// The result of a system call made through libc: -1 means that `errno` tells why.
-fn check(result: libc::c_long) -> std::io::Result<libc::c_long> {
-    if result == -1 { Err(std::io::Error::last_os_error()) } else { Ok(result) }
+fn check(result: libc::c_long) -> Result<libc::c_long, Errno> {
+    if result == -1 { Err(last_errno()) } else { Ok(result) }
+}
+
+/// `errno(3)` after a call made through libc that has failed.
+fn last_errno() -> Errno {
+    errno_of(&std::io::Error::last_os_error())
+}
+
+/// The error number behind std's error: EIO where std made the error itself.
+pub(crate) fn errno_of(error: &std::io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
 }

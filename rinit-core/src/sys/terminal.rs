@@ -2,7 +2,7 @@
 
 use super::check;
 use rustix::fd::{AsRawFd, BorrowedFd};
-use std::io;
+use rustix::io;
 
 /// Gives up the controlling terminal.
 pub(crate) fn give_up_terminal(tty: BorrowedFd<'_>) -> io::Result<()> {

@@ -4,17 +4,16 @@
 
 use super::{block, set_mask};
 use crate::signal::set::SignalSet;
+use rustix::io::Errno;
 use std::ffi::c_void;
-use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
 
 /// What the thread does.
 pub(crate) type Body = Box<dyn FnOnce() + Send>;
 
-/// Starts the thread, with at least this much stack and every signal blocked: none that is for the process may be given to it. A panic
-/// in it aborts the process.
-pub(crate) fn start_thread(stack: usize, body: Body) -> io::Result<()> {
+/// Starts the thread with every signal blocked: none that is for the process may be given to it. A panic in it aborts the process.
+pub(crate) fn start_thread(stack: usize, body: Body) -> Result<(), Errno> {
     // The thread inherits the mask. One of its own would come too late for a signal of its first moment.
     let mask = block(SignalSet::all())?;
     let started = create(stack, body);
@@ -22,7 +21,7 @@ pub(crate) fn start_thread(stack: usize, body: Body) -> io::Result<()> {
     started
 }
 
-fn create(stack: usize, body: Body) -> io::Result<()> {
+fn create(stack: usize, body: Body) -> Result<(), Errno> {
     // A pointer to a trait object is two words, and the thread gets one.
     let argument = Box::into_raw(Box::new(body));
     let mut thread = MaybeUninit::<libc::pthread_t>::uninit();
@@ -41,7 +40,7 @@ fn create(stack: usize, body: Body) -> io::Result<()> {
     if errno != 0 {
         // SAFETY: no thread was started, so the box is still this function's.
         drop(unsafe { Box::from_raw(argument) });
-        return Err(io::Error::from_raw_os_error(errno));
+        return Err(Errno::from_raw_os_error(errno));
     }
     Ok(())
 }

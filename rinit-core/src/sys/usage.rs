@@ -1,7 +1,7 @@
 //! `getrusage(2)`: what the children that were waited for have used.
 
 use crate::sys::check;
-use std::io;
+use rustix::io;
 use std::mem::MaybeUninit;
 use std::time::Duration;
 

@@ -226,7 +226,7 @@ static DEAF_HELPER: Scenario = Scenario {
     },
 };
 
-/// A helper that can hear has all the time that the runtime gives, whoever cannot.
+/// A helper that can hear has all the time that the runtime gives, whether or not others can hear.
 static DEAF_AND_BUSY_HELPER: Scenario = Scenario {
     row: "the same, and a helper that saves for 6 s",
     needs: || needs(&[PYTHON]),

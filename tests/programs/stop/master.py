@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""master.py SECONDS: a master whose worker has a job. At the stop the job takes so many seconds more.
+"""master.py SECONDS: a master whose worker has a job. At the stop the job takes SECONDS more.
 
 On TERM the master waits for its worker. TERM would end the worker.
 """

@@ -51,7 +51,7 @@ fn what_left_the_group_of_main_lives_on() {
     }
 }
 
-/// tini warns that it is no subreaper. Beyond that there is nothing to say: nobody is asked to stop.
+/// tini warns that it is no subreaper. Beyond that there is nothing to say: no process is asked to stop.
 #[track_caller]
 fn assert_says_nothing_but_a_warning(init: &Init, stopped: &Stopped) {
     let warns = init.name.contains("tini") && stopped.err.first().is_some_and(|line| line.contains("subreaper"));

@@ -32,7 +32,7 @@ fn write(path: &Path, text: &str) {
     fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
-/// A broker, a worker that is an init's main or below a shell, and a task that takes so many seconds from the stop on.
+/// A broker, a worker that is an init's main or below a shell, and a task that takes a number of seconds from the stop on.
 fn celery(init: &Init, place: Place, seconds: u32, below_shell: bool) -> Outcome {
     let directory = directory();
     let path = directory.path();

@@ -50,7 +50,7 @@ const LAYOUT_64: Layout = Layout {
 };
 
 impl Elf {
-    /// Reads the header; `read_at(offset, length)` gives at most so many bytes of the file, or fewer at its end.
+    /// Reads the header; `read_at(offset, length)` returns at most `length` bytes of the file, fewer at its end.
     ///
     /// `None` if it is no ELF file or one whose header is cut short.
     pub(super) fn parse(head: &[u8], read_at: &dyn Fn(u64, usize) -> Vec<u8>) -> Option<Self> {

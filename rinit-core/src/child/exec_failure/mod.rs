@@ -17,7 +17,6 @@ use crate::error::Error;
 use file_kind::Head;
 use rustix::io::Errno;
 use std::ffi::OsStr;
-use std::io;
 use std::path::{Path, PathBuf};
 use words::{followed, interpreter_of, plain, printable};
 
@@ -27,38 +26,37 @@ const LEVELS: usize = 4;
 /// Turns the kernel's answer into an error that names its cause.
 ///
 /// The candidates are the files that were tried, in order; `searched_path` says that they come from PATH.
-pub(crate) fn explain(program: &OsStr, candidates: &[PathBuf], searched_path: bool, error: io::Error) -> Error {
-    let errno = Errno::from_io_error(&error);
+pub(crate) fn explain(program: &OsStr, candidates: &[PathBuf], searched_path: bool, errno: Errno) -> Error {
     let existing: Vec<&PathBuf> = candidates.iter().filter(|path| std::fs::metadata(path).is_ok()).collect();
     let nowhere = match errno {
-        Some(Errno::NOENT | Errno::NOTDIR) => existing.is_empty(),
+        Errno::NOENT | Errno::NOTDIR => existing.is_empty(),
         // In a search a directory that may not be passed is as good as one without the program.
-        Some(Errno::ACCESS | Errno::LOOP | Errno::NAMETOOLONG) => searched_path && existing.is_empty(),
+        Errno::ACCESS | Errno::LOOP | Errno::NAMETOOLONG => searched_path && existing.is_empty(),
         _ => candidates.is_empty(),
     };
     if nowhere {
         return Error::NotFound {
             program: printable(program),
             searched: where_it_is_not(program, candidates, searched_path),
-            source: error,
+            source: errno.into(),
         };
     }
     let first = |ask: fn(&Path, usize) -> Option<String>| {
         candidates.iter().find_map(|path| Some((path.as_path(), ask(path, LEVELS)?)))
     };
     let cause = match errno {
-        Some(Errno::NOENT) => first(missing_interpreter),
-        Some(Errno::ACCESS) => first(permission::for_all).or_else(|| first(permission::for_some)),
-        Some(Errno::NOEXEC) => first(not_a_program),
+        Errno::NOENT => first(missing_interpreter),
+        Errno::ACCESS => first(permission::for_all).or_else(|| first(permission::for_some)),
+        Errno::NOEXEC => first(not_a_program),
         _ => None,
     };
     let (path, reason) = cause.unwrap_or_else(|| {
         let executable = |path: &&&PathBuf| rustix::fs::access(path.as_path(), rustix::fs::Access::EXEC_OK).is_ok();
         let path =
             existing.iter().find(executable).or(existing.first()).map_or(Path::new(program), |path| path.as_path());
-        (path, plain(errno, &error))
+        (path, plain(errno))
     });
-    Error::NotExecutable { program: printable(path.as_os_str()), reason, source: error }
+    Error::NotExecutable { program: printable(path.as_os_str()), reason, source: errno.into() }
 }
 
 /// Reads a file's head from memory, for the fuzz target.

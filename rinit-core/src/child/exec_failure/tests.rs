@@ -1,6 +1,7 @@
 //! Real files, really executed: the errno that is explained is the kernel's own.
 
 use super::*;
+use crate::sys::errno_of;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -29,16 +30,16 @@ fn why(path: &Path) -> String {
     let error = loop {
         let error = Command::new(path).spawn().and_then(|mut child| child.wait()).expect_err("was executed");
         // A child that another test has just forked holds the file open for writing until it execs.
-        if error.kind() != io::ErrorKind::ExecutableFileBusy {
+        if error.kind() != std::io::ErrorKind::ExecutableFileBusy {
             break error;
         }
         std::thread::yield_now();
     };
-    why_with(path, error)
+    why_with(path, errno_of(&error))
 }
 
-fn why_with(path: &Path, error: io::Error) -> String {
-    match explain(path.as_os_str(), &[path.to_owned()], false, error) {
+fn why_with(path: &Path, errno: Errno) -> String {
+    match explain(path.as_os_str(), &[path.to_owned()], false, errno) {
         Error::NotExecutable { program, reason, .. } => {
             assert_eq!(Path::new(&program), path);
             reason
@@ -47,12 +48,8 @@ fn why_with(path: &Path, error: io::Error) -> String {
     }
 }
 
-fn errno(errno: Errno) -> io::Error {
-    errno.into()
-}
-
 fn not_found(program: &str, candidates: &[PathBuf], searched: bool) -> String {
-    let error = explain(OsStr::new(program), candidates, searched, errno(Errno::NOENT));
+    let error = explain(OsStr::new(program), candidates, searched, Errno::NOENT);
     assert_eq!(error.exit_code(), 127);
     error.to_string()
 }
@@ -125,19 +122,19 @@ fn a_permission_that_another_user_lacks_is_named() {
     let dir = Dir::new();
     fs::set_permissions(dir.0.path(), Permissions::from_mode(0o711)).unwrap();
     let mine = dir.file("mine", b"#!/bin/sh\n", 0o700);
-    let denied = || errno(Errno::ACCESS);
-    let reason = why_with(&mine, denied());
+    let denied = Errno::ACCESS;
+    let reason = why_with(&mine, denied);
     assert!(reason.starts_with("the user may not execute it (mode 0700, owner "), "{reason}");
     fs::create_dir(dir.path("closed")).unwrap();
     let hidden = dir.file("closed/program", b"#!/bin/sh\n", 0o755);
     fs::set_permissions(dir.path("closed"), Permissions::from_mode(0o700)).unwrap();
-    let reason = why_with(&hidden, denied());
+    let reason = why_with(&hidden, denied);
     assert!(reason.starts_with("the user may not pass the directory "), "{reason}");
     assert!(reason.contains("/closed (mode 0700, owner "), "{reason}");
     let link = dir.path("link");
     std::os::unix::fs::symlink(&hidden, &link).unwrap();
-    assert!(why_with(&link, denied()).contains("/closed (mode 0700"));
-    let open = why_with(Path::new("/bin/true"), denied());
+    assert!(why_with(&link, denied).contains("/closed (mode 0700"));
+    let open = why_with(Path::new("/bin/true"), denied);
     assert!(open.contains("security module"), "{open}");
 }
 
@@ -152,13 +149,13 @@ fn a_noexec_mount_is_named() {
     let Ok(file) = tempfile::NamedTempFile::new_in(file) else { return };
     fs::write(file.path(), "#!/bin/sh\n").unwrap();
     fs::set_permissions(file.path(), Permissions::from_mode(0o755)).unwrap();
-    assert_eq!(why_with(file.path(), errno(Errno::ACCESS)), "it is on a file system that is mounted noexec");
+    assert_eq!(why_with(file.path(), Errno::ACCESS), "it is on a file system that is mounted noexec");
 }
 
 #[test]
 fn what_is_no_program_is_named() {
     let dir = Dir::new();
-    let reason = |name: &str, contents: &[u8]| why_with(&dir.file(name, contents, 0o755), errno(Errno::NOEXEC));
+    let reason = |name: &str, contents: &[u8]| why_with(&dir.file(name, contents, 0o755), Errno::NOEXEC);
     assert_eq!(reason("empty", b""), "it is empty");
     assert_eq!(reason("text", b"echo\n"), "it is not a program: neither ELF nor a script with #!");
     assert!(reason("bare", b"#!\n").contains("names no interpreter"));
@@ -175,12 +172,12 @@ fn another_machine_is_named() {
     let mut bytes = fs::read("/bin/true").unwrap();
     bytes[18..20].copy_from_slice(&foreign.to_ne_bytes());
     let program = dir.file("program", &bytes, 0o755);
-    let reason = why_with(&program, errno(Errno::NOEXEC));
+    let reason = why_with(&program, Errno::NOEXEC);
     assert_eq!(reason, format!("it is built for {name}, this is {}", std::env::consts::ARCH));
     bytes = fs::read("/bin/true").unwrap();
     bytes[16..18].copy_from_slice(&1_u16.to_ne_bytes());
     let object = dir.file("object", &bytes, 0o755);
-    assert!(why_with(&object, errno(Errno::NOEXEC)).contains("no program"));
+    assert!(why_with(&object, Errno::NOEXEC).contains("no program"));
 }
 
 #[test]
@@ -201,7 +198,7 @@ fn nothing_there_is_not_found() {
     assert_eq!(not_found("x", &[], true), "x: not found in PATH, which names no directory");
     let tried = crate::child::path_search::candidates(OsStr::new("no-such"), Some(OsStr::new("/usr/bin:/bin")));
     assert_eq!(not_found("no-such", &tried, true), "no-such: not found in PATH (/usr/bin:/bin)");
-    let denied = explain(OsStr::new("no-such"), &tried, true, errno(Errno::ACCESS));
+    let denied = explain(OsStr::new("no-such"), &tried, true, Errno::ACCESS);
     assert_eq!(denied.exit_code(), 127);
 }
 
@@ -210,7 +207,7 @@ fn the_candidate_to_blame_is_the_one_that_explains_it() {
     let dir = Dir::new();
     let text = dir.file("text", b"", 0o644);
     let script = dir.file("script", b"#!/no/such\n", 0o755);
-    let error = explain(OsStr::new("x"), &[dir.path("none"), text, script.clone()], true, errno(Errno::NOENT));
+    let error = explain(OsStr::new("x"), &[dir.path("none"), text, script.clone()], true, Errno::NOENT);
     let expected = format!("{}: cannot execute: its interpreter /no/such is missing", script.display());
     assert_eq!(error.to_string(), expected);
     assert_eq!(error.exit_code(), 126);
@@ -223,7 +220,7 @@ fn scripts_in_a_circle_end() {
     let script = dir.file("circle", format!("#!{}\n", path.display()).as_bytes(), 0o755);
     assert!(why(&script).contains("too many"));
     for errno in [Errno::NOENT, Errno::ACCESS, Errno::NOEXEC] {
-        assert!(!why_with(&script, errno.into()).is_empty());
+        assert!(!why_with(&script, errno).is_empty());
     }
 }
 
@@ -231,11 +228,10 @@ fn scripts_in_a_circle_end() {
 fn other_answers_are_words() {
     let true_ = Path::new("/bin/true");
     for number in 1..200 {
-        let error = io::Error::from_raw_os_error(number);
-        assert!(!why_with(true_, error).is_empty());
+        assert!(!why_with(true_, Errno::from_raw_os_error(number)).is_empty());
     }
-    assert_eq!(why_with(true_, errno(Errno::TXTBSY)), "it is open for writing in some process");
+    assert_eq!(why_with(true_, Errno::TXTBSY), "it is open for writing in some process");
     let long = "x".repeat(200_000);
     let error = Command::new("/bin/true").arg(long).spawn().expect_err("argument longer than 128 KiB");
-    assert!(why_with(true_, error).contains("longer than the kernel allows"));
+    assert!(why_with(true_, errno_of(&error)).contains("longer than the kernel allows"));
 }

@@ -39,26 +39,26 @@ pub(super) fn followed(head: &Head, levels: usize, ask: fn(&Path, usize) -> Opti
 }
 
 /// An answer that means the same whatever the file: `execve(2)`, ERRORS.
-pub(super) fn plain(errno: Option<Errno>, error: &std::io::Error) -> String {
+pub(super) fn plain(errno: Errno) -> String {
     let words = match errno {
-        Some(Errno::NOENT) => "it, or the interpreter it names, is missing",
-        Some(Errno::ACCESS) => "permission denied, maybe by a security module (AppArmor, SELinux)",
-        Some(Errno::NOEXEC) => "the kernel does not know its format",
-        Some(Errno::PERM) => "not permitted, maybe by a security module or a seccomp filter",
-        Some(Errno::TOOBIG) => "its arguments and environment together are longer than the kernel allows",
-        Some(Errno::TXTBSY) => "it is open for writing in some process",
-        Some(Errno::LOOP) => "too many symbolic links, or too many scripts that interpret each other",
-        Some(Errno::NOMEM) => "not enough memory",
-        Some(Errno::NAMETOOLONG) => "its path is too long",
-        Some(Errno::IO) => "it cannot be read from its disk",
-        Some(Errno::MFILE) => "too many open files in this process",
-        Some(Errno::NFILE) => "too many open files on this machine",
-        Some(Errno::AGAIN) => "the user has as many processes as it may have (RLIMIT_NPROC)",
-        Some(Errno::ISDIR) => "its loader is a directory",
-        Some(Errno::LIBBAD) => "its loader is no ELF file for this machine",
-        Some(Errno::INVAL) => "it is an ELF file that names more than one loader, or is damaged",
-        Some(Errno::NOTDIR) => "a part of its path is not a directory",
-        _ => return error.to_string(),
+        Errno::NOENT => "it, or the interpreter it names, is missing",
+        Errno::ACCESS => "permission denied, maybe by a security module (AppArmor, SELinux)",
+        Errno::NOEXEC => "the kernel does not know its format",
+        Errno::PERM => "not permitted, maybe by a security module or a seccomp filter",
+        Errno::TOOBIG => "its arguments and environment together are longer than the kernel allows",
+        Errno::TXTBSY => "it is open for writing in some process",
+        Errno::LOOP => "too many symbolic links, or too many scripts that interpret each other",
+        Errno::NOMEM => "not enough memory",
+        Errno::NAMETOOLONG => "its path is too long",
+        Errno::IO => "it cannot be read from its disk",
+        Errno::MFILE => "too many open files in this process",
+        Errno::NFILE => "too many open files on this machine",
+        Errno::AGAIN => "the user has as many processes as it may have (RLIMIT_NPROC)",
+        Errno::ISDIR => "its loader is a directory",
+        Errno::LIBBAD => "its loader is no ELF file for this machine",
+        Errno::INVAL => "it is an ELF file that names more than one loader, or is damaged",
+        Errno::NOTDIR => "a part of its path is not a directory",
+        _ => return std::io::Error::from(errno).to_string(),
     };
     words.to_owned()
 }

@@ -106,7 +106,7 @@ pub(super) fn open(wanted: &[(RawFd, Stdio)]) -> Result<(Passed, Pipes), Error> 
         };
         list.push((fd, number));
     }
-    let passed = Passed::new(list).map_err(|(number, source)| Error::Descriptor { number, source })?;
+    let passed = Passed::new(list).map_err(|(number, errno)| Error::Descriptor { number, source: errno.into() })?;
     Ok((passed, pipes))
 }
 

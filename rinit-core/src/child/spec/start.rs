@@ -111,7 +111,8 @@ impl ChildSpec {
         Ok((result.map_err(|failure| self.explain(failure, &candidates, Path::new("")))?, candidates, pipes))
     }
 
-    fn explain(&self, Failure { stage, number, source }: Failure, candidates: &[PathBuf], from: &Path) -> Error {
+    fn explain(&self, Failure { stage, number, errno }: Failure, candidates: &[PathBuf], from: &Path) -> Error {
+        let source = errno.into();
         match stage {
             Stage::Fork => Error::Fork(source),
             Stage::Pipe => Error::Pipe(source),
@@ -130,7 +131,7 @@ impl ChildSpec {
                 // A relative path was looked up by the child, in its own directory.
                 let directory = from.join(self.directory.as_deref().unwrap_or(Path::new("")));
                 let tried: Vec<_> = candidates.iter().map(|candidate| directory.join(candidate)).collect();
-                exec_failure::explain(&self.program, &tried, !path_search::is_path(&self.program), source)
+                exec_failure::explain(&self.program, &tried, !path_search::is_path(&self.program), errno)
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::registry::{IDLE_INTERVAL, count_dropped};
 use super::{CooperativeReaper, Orphan};
-use crate::error::Error;
+use crate::error::{Error, from_errno};
 use crate::signal::set::SignalSet;
 use crate::sys;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
@@ -58,7 +58,7 @@ impl Queue {
 impl BackgroundReaper {
     pub(super) fn start(reaper: CooperativeReaper) -> Result<Self, Error> {
         let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
-        let stop = Arc::new(stop.map_err(|error| Error::Thread(error.into()))?);
+        let stop = Arc::new(stop.map_err(from_errno(Error::Thread))?);
         let queue = Arc::new(Queue::default());
         let (stopped, letters) = (Arc::clone(&stop), Arc::clone(&queue));
         let thread = std::thread::Builder::new().name("rinit-reaper".to_owned());

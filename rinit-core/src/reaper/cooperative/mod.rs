@@ -10,7 +10,7 @@ mod scan;
 pub use background::BackgroundReaper;
 pub use claim::{Claimable, claim, claim_with, release, stats};
 
-use crate::error::Error;
+use crate::error::{Error, from_errno};
 use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
 use crate::procfs::reader::Reader;
@@ -117,7 +117,7 @@ impl CooperativeReaper {
         scan::verify(&mut reader)?;
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
         let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags);
-        let timer = timer.map_err(|error| Error::Timer(error.into()))?;
+        let timer = timer.map_err(from_errno(Error::Timer))?;
         let reaper = Self { entry: Entry::new(), reader, timer, _mode: mode };
         reaper.wake_in(IDLE_INTERVAL)?;
         Ok(reaper)
@@ -202,7 +202,7 @@ impl CooperativeReaper {
         let value = Timespec { tv_sec: time.as_secs() as _, tv_nsec: time.subsec_nanos().into() };
         let spec = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
         let set = rustix::time::timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &spec);
-        set.map(drop).map_err(|error| Error::Timer(error.into()))
+        set.map(drop).map_err(from_errno(Error::Timer))
     }
 }
 

@@ -16,7 +16,6 @@ use crate::sys::retry::retry_transient;
 use rule::{Outcome, Rule, Step};
 use rustix::io::Errno;
 use rustix::process::WaitOptions;
-use std::io;
 use std::time::{Duration, Instant};
 
 /// What one call found.
@@ -72,7 +71,7 @@ impl Waiter {
     ///
     /// A walk that takes long is put off to [`Waiter::walk_due_in`] while `main` lives, unless nothing else was found. Its own exit
     /// is never noticed late: it is waited for by number then.
-    pub(crate) fn next(&mut self, main: Option<Pid>) -> io::Result<Reaped> {
+    pub(crate) fn next(&mut self, main: Option<Pid>) -> rustix::io::Result<Reaped> {
         loop {
             let from = self.epoch.elapsed();
             match self.rule.next(from, main.is_some(), !self.numbers.is_empty()) {
@@ -117,12 +116,12 @@ impl Waiter {
 }
 
 /// `wait4(2)` without blocking, for one child or for any.
-fn wait(pid: Option<Pid>, options: WaitOptions) -> io::Result<Reaped> {
+fn wait(pid: Option<Pid>, options: WaitOptions) -> rustix::io::Result<Reaped> {
     let call = || match pid {
         Some(pid) => rustix::process::waitpid(Some(pid.rustix()), options),
         None => rustix::process::wait(options),
     };
-    match retry_transient(|| Ok(call()?)) {
+    match retry_transient(call) {
         Ok(Some((pid, status))) => {
             let pid = Pid::from(pid);
             if let Some(exited) = ExitStatus::from_wait(status.as_raw()) {
@@ -132,7 +131,7 @@ fn wait(pid: Option<Pid>, options: WaitOptions) -> io::Result<Reaped> {
             Ok(Reaped::Stopped(pid, stopping.unwrap_or(Signal::STOP)))
         }
         Ok(None) => Ok(Reaped::Nothing),
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::CHILD) => Ok(Reaped::NoChildren),
+        Err(Errno::CHILD) => Ok(Reaped::NoChildren),
         Err(error) => Err(error),
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::sys::check;
 use std::fs;
-use std::io;
 
 /// Closes every descriptor from `first` up.
 ///
@@ -47,7 +46,7 @@ fn close_one_by_one(first: i32, last: i32) {
     }
 }
 
-fn open_descriptors() -> io::Result<Vec<i32>> {
+fn open_descriptors() -> std::io::Result<Vec<i32>> {
     let mut descriptors = Vec::new();
     for entry in fs::read_dir("/proc/self/fd")? {
         // A list that breaks off would leave descriptors open.

@@ -2,8 +2,7 @@
 
 use crate::sys::check;
 use rustix::fd::{AsRawFd, OwnedFd, RawFd};
-use rustix::io::{Errno, FdFlags};
-use std::io;
+use rustix::io::{self, Errno, FdFlags};
 use std::sync::Arc;
 
 /// Lowest number for a descriptor of this process. If a standard descriptor is closed, a new one would get its number, and
@@ -20,7 +19,7 @@ pub(crate) struct Passed(Vec<(Arc<OwnedFd>, RawFd)>);
 impl Passed {
     /// Prepares the descriptors, each with its number in the child. Fails with the number whose descriptor could not be
     /// moved to a free one.
-    pub(crate) fn new(wanted: Vec<(Arc<OwnedFd>, RawFd)>) -> Result<Self, (RawFd, io::Error)> {
+    pub(crate) fn new(wanted: Vec<(Arc<OwnedFd>, RawFd)>) -> Result<Self, (RawFd, Errno)> {
         let mut passed = Self(wanted);
         for index in 0..passed.0.len() {
             let (fd, number) = &passed.0[index];
@@ -62,7 +61,7 @@ impl Passed {
             } else {
                 // SAFETY: plain integers. No value in the child owns the descriptor at this number: the child becomes another program.
                 let result = unsafe { libc::dup2(fd.as_raw_fd(), *number) };
-                check(result.into()).map(drop).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::BADF))
+                check(result.into()).map(drop)
             };
             done.map_err(|error| (*number, error))?;
         }
@@ -78,5 +77,5 @@ pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 
 /// Returns the descriptor, or a duplicate above the standard ones.
 pub(crate) fn move_above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
-    if fd.as_raw_fd() >= ABOVE_STDIO { Ok(fd) } else { Ok(rustix::io::fcntl_dupfd_cloexec(&fd, ABOVE_STDIO)?) }
+    if fd.as_raw_fd() >= ABOVE_STDIO { Ok(fd) } else { io::fcntl_dupfd_cloexec(&fd, ABOVE_STDIO) }
 }

@@ -3,8 +3,8 @@
 use crate::pid::Pid;
 use crate::signal::Signal;
 use crate::sys::check;
+use rustix::io;
 use rustix::io::{FdFlags, fcntl_setfd};
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// Takes ownership of a descriptor that this process was started with, and makes it close-on-exec.
@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 /// Sound only if no value owns it yet. The caller ensures it by calling this once, under `c_main!`, before anything is opened.
 pub(crate) fn take_inherited_fd(number: RawFd) -> io::Result<OwnedFd> {
     if number <= 2 {
-        return Err(io::ErrorKind::InvalidInput.into());
+        return Err(io::Errno::INVAL);
     }
     // SAFETY: the number is not -1; where it is not open the only use made of it fails with EBADF.
     let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
@@ -44,7 +44,7 @@ const F_SETSIG: libc::c_int = 10;
 /// [`peer`] of a descriptor that this process may have been started with; an error where it is not open, or not a socket.
 pub(crate) fn peer_of_inherited(number: RawFd) -> io::Result<Option<Pid>> {
     if number <= 2 {
-        return Err(io::ErrorKind::InvalidInput.into());
+        return Err(io::Errno::INVAL);
     }
     // SAFETY: the number is not -1; where it is not open the only use made of it fails with EBADF.
     peer(unsafe { BorrowedFd::borrow_raw(number) })

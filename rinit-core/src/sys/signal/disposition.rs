@@ -3,7 +3,7 @@
 use super::mask::KERNEL_SET_BYTES;
 use crate::signal::Signal;
 use crate::sys::check;
-use std::io;
+use rustix::io;
 use std::ptr;
 
 /// A signal's disposition. Handlers do not survive `execve(2)`; the others do.

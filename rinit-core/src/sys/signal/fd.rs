@@ -7,7 +7,7 @@ use crate::signal::Signal;
 use crate::signal::received::ReceivedSignal;
 use crate::signal::set::SignalSet;
 use crate::sys::check;
-use std::io;
+use rustix::io;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 
@@ -30,10 +30,10 @@ impl SignalFd {
     /// The next pending signal; `None` when there is none.
     pub(crate) fn read(&self) -> io::Result<Option<ReceivedSignal>> {
         let mut bytes = [0_u8; size_of::<libc::signalfd_siginfo>()];
-        match rustix::io::read(&self.0, &mut bytes[..]) {
+        match io::read(&self.0, &mut bytes[..]) {
             Ok(read) if read == bytes.len() => {}
-            Ok(_) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Ok(None),
-            Err(error) => return Err(error.into()),
+            Ok(_) | Err(io::Errno::AGAIN | io::Errno::INTR) => return Ok(None),
+            Err(error) => return Err(error),
         }
         // SAFETY: signalfd_siginfo is plain integers, so any bytes are a valid value; the length is its own.
         let info: libc::signalfd_siginfo = unsafe { ptr::read_unaligned(bytes.as_ptr().cast()) };

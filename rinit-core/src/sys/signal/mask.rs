@@ -2,7 +2,7 @@
 
 use crate::signal::set::SignalSet;
 use crate::sys::check;
-use std::io;
+use rustix::io;
 use std::ptr;
 
 /// Size of the kernel's signal set. The `rt_` calls accept no other.

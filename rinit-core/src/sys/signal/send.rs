@@ -7,8 +7,8 @@ use crate::pid::Pid;
 use crate::signal::Signal;
 use crate::signal::set::SignalSet;
 use crate::sys::check;
+use rustix::io;
 use rustix::process::Signal as Named;
-use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
@@ -21,21 +21,21 @@ fn named_signal(signal: Signal) -> Named {
 
 /// Sends to one process.
 pub(crate) fn kill(pid: Pid, signal: Signal) -> io::Result<()> {
-    Ok(rustix::process::kill_process(pid.rustix(), named_signal(signal))?)
+    rustix::process::kill_process(pid.rustix(), named_signal(signal))
 }
 
 /// Sends to a process group. It refuses group 1, because `kill(-1)` means all processes.
 pub(crate) fn kill_group(group: Pid, signal: Signal) -> io::Result<()> {
     if group == Pid::INIT {
-        return Err(io::ErrorKind::InvalidInput.into());
+        return Err(io::Errno::INVAL);
     }
-    Ok(rustix::process::kill_process_group(group.rustix(), named_signal(signal))?)
+    rustix::process::kill_process_group(group.rustix(), named_signal(signal))
 }
 
 /// `kill(-1)`: sends to every process of the PID namespace except the caller. Only PID 1 may call it, and only where it cannot
 /// read /proc.
 pub(crate) fn kill_everyone(signal: Signal) -> io::Result<()> {
-    Ok(rustix::process::kill_process_group(rustix::process::Pid::INIT, named_signal(signal))?)
+    rustix::process::kill_process_group(rustix::process::Pid::INIT, named_signal(signal))
 }
 
 /// Sends with a value, as `sigqueue(3)` does.
@@ -65,7 +65,7 @@ struct QueuedFields {
 
 /// Sends through a pidfd: never to an unrelated process that got a reused PID.
 pub(crate) fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
-    Ok(rustix::process::pidfd_send_signal(pidfd, named_signal(signal))?)
+    rustix::process::pidfd_send_signal(pidfd, named_signal(signal))
 }
 
 /// Sends to the process group that the pidfd's process leads, never to another group that got the same number later. It also
@@ -84,7 +84,7 @@ pub(crate) fn pidfd_signal_group(pidfd: BorrowedFd<'_>, signal: Signal) -> io::R
 
 /// `PR_SET_PDEATHSIG`.
 pub(crate) fn set_parent_death_signal(signal: Signal) -> io::Result<()> {
-    Ok(rustix::process::set_parent_process_death_signal(Some(named_signal(signal)))?)
+    rustix::process::set_parent_process_death_signal(Some(named_signal(signal)))
 }
 
 /// Terminates this process by the signal's default action, without a core dump. Returns only where the kernel does not

@@ -5,7 +5,7 @@ use super::mask::KERNEL_SET_BYTES;
 use crate::signal::received::ReceivedSignal;
 use crate::signal::set::SignalSet;
 use crate::sys::check;
-use std::io;
+use rustix::io;
 use std::ptr;
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ pub(crate) fn sigtimedwait(set: SignalSet, timeout: Option<Duration>) -> io::Res
     };
     match check(result) {
         Ok(_) => Ok(info::read(&siginfo)),
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR)) => Ok(None),
+        Err(io::Errno::AGAIN | io::Errno::INTR) => Ok(None),
         Err(error) => Err(error),
     }
 }

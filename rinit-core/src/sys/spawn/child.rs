@@ -6,6 +6,7 @@ use super::{Ids, Limits, Placement, Plan};
 use crate::pid::Pid;
 use crate::signal::Signal;
 use crate::signal::set::SignalSet;
+use crate::sys::last_errno;
 use crate::sys::retry::retry_transient;
 use crate::sys::signal::disposition::{Disposition, set_disposition};
 use crate::sys::signal::mask::{block, set_mask};
@@ -15,7 +16,6 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 use std::ffi::{CStr, c_char};
-use std::io;
 
 /// Makes the child's steps, and reports the one that fails.
 pub(super) fn run(plan: &mut Plan<'_>, report_to: &OwnedFd, gate: Option<&(OwnedFd, OwnedFd)>) -> ! {
@@ -44,7 +44,7 @@ fn set_up(plan: &mut Plan<'_>, gate: Option<&(OwnedFd, OwnedFd)>) -> Result<std:
         // SAFETY: the child's own copy, which nothing uses or closes again: the child ends in execve or _exit. Open, it
         // would keep the end of file from the child itself.
         unsafe { libc::close(write.as_raw_fd()) };
-        let _ = retry_transient(|| Ok(rustix::io::read(read, &mut [0_u8; 1][..])?));
+        let _ = retry_transient(|| rustix::io::read(read, &mut [0_u8; 1][..]));
     }
     // Last of the steps that need a descriptor: the terminal's own may have one of the numbers.
     plan.passed.apply().map_err(|(number, error)| Report { stage: Stage::Descriptor, number, error })?;
@@ -56,8 +56,7 @@ fn set_up(plan: &mut Plan<'_>, gate: Option<&(OwnedFd, OwnedFd)>) -> Result<std:
     }
     plan.environment.name_listener(plan.listen_pid, rustix::process::getpid().as_raw_pid());
     // A program that starts with every signal blocked could not be stopped.
-    let failed = |error: io::Error| (Stage::Mask, Errno::from_io_error(&error).unwrap_or(Errno::INVAL));
-    set_mask(plan.mask).map_err(failed)?;
+    set_mask(plan.mask).map_err(|error| (Stage::Mask, error))?;
     let error = exec(plan);
     let _ = block(SignalSet::all());
     Err((Stage::Exec, error).into())
@@ -102,7 +101,7 @@ fn limit(limits: Limits<'_>) -> Result<(), (Stage, Errno)> {
 }
 
 fn die_with(parent: Pid, signal: Signal) -> Result<(), (Stage, Errno)> {
-    let failed = |error: io::Error| (Stage::ParentDeath, Errno::from_io_error(&error).unwrap_or(Errno::INVAL));
+    let failed = |error| (Stage::ParentDeath, error);
     set_parent_death_signal(signal).map_err(failed)?;
     // Request first, check second: one of the two notices a parent that dies in between. The parent has no number if this is
     // the first process of a new PID namespace, and cannot be checked then.
@@ -171,5 +170,5 @@ fn execve(file: *const c_char, arguments: *const *const c_char, environment: *co
     // SAFETY: the file is a NUL-terminated string and the arrays are NULL-terminated arrays of such strings, all owned by
     // the plan, which outlives the call.
     unsafe { libc::execve(file, arguments, environment) };
-    Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::NOEXEC)
+    last_errno()
 }

@@ -17,6 +17,7 @@ use crate::signal::Signal;
 use crate::signal::set::SignalSet;
 use crate::sys::fd::close::close_all_but;
 use crate::sys::fd::remap::{Passed, pipe};
+use crate::sys::last_errno;
 use crate::sys::retry::retry_transient;
 use crate::sys::signal::mask::{block, set_mask};
 use crate::sys::signal::send::kill;
@@ -24,9 +25,9 @@ use c_strings::CStrings;
 use report::{read_report, wait_for_report};
 use rustix::event::PollFlags;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use rustix::io;
 use rustix::process::{Gid, Resource, Rlimit};
 use std::ffi::CStr;
-use std::io;
 
 /// Where the child stands among groups, sessions and terminals.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +109,7 @@ pub(crate) fn start(plan: &mut Plan<'_>) -> Result<Starting, Failure> {
     if forked == 0 {
         child::run(plan, &write, gate.as_ref());
     }
-    let pid = Pid::new(forked).ok_or_else(io::Error::last_os_error);
+    let pid = Pid::new(forked).ok_or_else(last_errno);
     let restored = set_mask(mask);
     let pid = pid.map_err(Failure::here(Stage::Fork))?;
     let starting = Starting { pid, report, gate: gate.map(|(_, write)| write) };
@@ -155,7 +156,7 @@ impl Starting {
 
     /// Makes [`Starting::progress`] return at once.
     pub(crate) fn set_nonblocking(&self) -> io::Result<()> {
-        Ok(rustix::io::ioctl_fionbio(&self.report, true)?)
+        io::ioctl_fionbio(&self.report, true)
     }
 
     /// Closes every descriptor from `first` up but for the report, which lets the child go on.
@@ -171,7 +172,7 @@ impl Starting {
         match read_report(&self.report) {
             Ok(None) => Progress::Started,
             Ok(Some(failure)) => Progress::Failed(failure),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Progress::Pending,
+            Err(error) if error == io::Errno::AGAIN => Progress::Pending,
             // It cannot be asked: its exit status has to do.
             Err(_) => Progress::Started,
         }
@@ -202,6 +203,5 @@ impl Starting {
 
 /// Reaps a child of this module's own by its pid.
 fn reap(pid: Pid) {
-    let _ =
-        retry_transient(|| Ok(rustix::process::waitpid(Some(pid.rustix()), rustix::process::WaitOptions::empty())?));
+    let _ = retry_transient(|| rustix::process::waitpid(Some(pid.rustix()), rustix::process::WaitOptions::empty()));
 }

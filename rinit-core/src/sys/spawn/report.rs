@@ -6,8 +6,8 @@ use crate::sys::retry::retry_transient;
 use crate::sys::signal::send::kill;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{OwnedFd, RawFd};
+use rustix::io;
 use rustix::io::Errno;
-use std::io;
 
 /// The step at which the child failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +48,12 @@ pub(crate) struct Failure {
     pub(crate) stage: Stage,
     /// The descriptor, where [`Stage::Descriptor`] failed.
     pub(crate) number: RawFd,
-    pub(crate) source: io::Error,
+    pub(crate) errno: Errno,
 }
 
 impl Failure {
-    pub(super) fn here(stage: Stage) -> impl Fn(io::Error) -> Self {
-        move |source| Self { stage, number: -1, source }
+    pub(super) fn here(stage: Stage) -> impl Fn(Errno) -> Self {
+        move |errno| Self { stage, number: -1, errno }
     }
 }
 
@@ -84,7 +84,7 @@ impl Report {
         Failure {
             stage: Stage::CHILD.into_iter().find(|known| *known as u8 == stage).unwrap_or(Stage::Exec),
             number: RawFd::from_ne_bytes([e, f, g, h]),
-            source: io::Error::from_raw_os_error(i32::from_ne_bytes([a, b, c, d])),
+            errno: Errno::from_raw_os_error(i32::from_ne_bytes([a, b, c, d])),
         }
     }
 }
@@ -99,7 +99,7 @@ const CHECK_AFTER: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 pub(super) fn wait_for_report(read: &OwnedFd, pid: Pid) -> Option<PollFlags> {
     use rustix::process::{WaitId, WaitIdOptions};
     let mut fds = [PollFd::new(read, PollFlags::IN)];
-    while retry_transient(|| Ok(poll(&mut fds, Some(&CHECK_AFTER))?)).ok()? == 0 {
+    while retry_transient(|| poll(&mut fds, Some(&CHECK_AFTER))).ok()? == 0 {
         let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let stopped = rustix::process::waitid(WaitId::Pid(pid.rustix()), options).ok().flatten();
         let by = stopped.and_then(|status| status.stopping_signal());
@@ -115,6 +115,6 @@ pub(super) fn wait_for_report(read: &OwnedFd, pid: Pid) -> Option<PollFlags> {
 pub(super) fn read_report(read: &OwnedFd) -> io::Result<Option<Failure>> {
     let mut bytes = [0_u8; Report::SIZE];
     // It is written at once, and pipes keep that together (`pipe(7)`, PIPE_BUF).
-    let count = retry_transient(|| Ok(rustix::io::read(read, &mut bytes[..])?))?;
+    let count = retry_transient(|| io::read(read, &mut bytes[..]))?;
     Ok((count == bytes.len()).then(|| Report::parse(bytes)))
 }
