@@ -47,7 +47,7 @@ impl Worker {
         self.0.changed.notify_all();
     }
 
-    /// Waits until at most so many pieces are not finished, for at most this time. True if no more are left.
+    /// Waits until at most `most` pieces are not finished, for at most this time. True if no more are left.
     pub fn wait_until_left(&self, most: usize, time: Duration) -> bool {
         let end = Instant::now() + time;
         let mut state = self.0.lock();

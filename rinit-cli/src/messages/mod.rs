@@ -190,9 +190,9 @@ fn describe(event: &Event, write: &mut dyn FnMut(Record)) {
             record.number("kills", *kills).text("remedy", "raise the container's memory limit, or use less memory")
         }
         Event::Frozen { time } => {
-            let (seconds, tenths) = (time.as_secs(), time.subsec_millis() / 100);
-            let message =
-                format!("the container was frozen for {seconds}.{tenths} s: the times of the stop stood still");
+            // To a tenth.
+            let seconds = Seconds(Duration::new(time.as_secs(), time.subsec_millis() / 100 * 100_000_000));
+            let message = format!("the container was frozen for {seconds} s: the times of the stop stood still");
             record(Level::Warning, "frozen", message).seconds("time_frozen", *time)
         }
         Event::Error { what } => record(Level::Error, "error", what.clone()),
