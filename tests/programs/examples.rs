@@ -19,6 +19,8 @@ fn the_supervisor_on_mio() {
     }
     supervisor.out.wait_nth("started", 3);
     supervisor.signal(TERM);
+    // Before the end of the input, which would end the shell's read.
+    supervisor.out.wait("stopped: ");
     let finished = supervisor.finished();
     assert_eq!(finished.code, 0, "{finished:?}");
     let said = |end: &str| finished.out.iter().filter(|line| line.ends_with(end)).count();
