@@ -3,7 +3,10 @@
 use std::process::Command;
 use support::rinit::Rinit;
 use support::running::{Running, number_in};
-use support::{namespace, needs, probe_path, procfs, require, rinit, rinit_path, skip, test, wait_for, wait_until};
+use support::{
+    namespace, needs, probe_path, procfs, require, require_for_part, rinit, rinit_path, skip, test, wait_for,
+    wait_until,
+};
 
 #[test]
 fn a_main_that_ignores_term_is_named_and_killed_when_the_grace_time_is_over() {
@@ -110,6 +113,27 @@ fn a_shell_that_waits_for_its_child_is_recognised() {
     wait_until("the sleep", || sleeps(&running));
     running.signal(15);
     assert_eq!(running.finished().code, 3);
+}
+
+#[test]
+fn a_shell_that_polls_since_it_was_asked_waits_for_no_command() {
+    // The trap ends nothing: the loop goes on with commands that are younger than the stop.
+    let script = "trap 'echo asked' TERM; echo ready; while :; do sleep 0.2; done";
+    for shell in ["dash", "bash"] {
+        if require_for_part(needs::programs(&[shell])).is_none() {
+            continue;
+        }
+        Rinit::with(&["--grace", "10s"]).program(&[shell, "-c", script]).everywhere(|mut running| {
+            running.out.wait("ready");
+            running.signal(15);
+            // At 5 s.
+            let line = running.err.wait(&format!("'{shell} -c trap"));
+            assert!(line.contains("handles SIGTERM and is still running"), "{line}");
+            let main = procfs::children(running.pid()).first().expect("main").pid;
+            support::running::kill(main, libc::SIGKILL);
+            running.wait();
+        });
+    }
 }
 
 #[test]

@@ -307,6 +307,13 @@ impl Descendants {
 
     fn describe(&self, gatherer: &mut Gatherer, process: &Process) -> Option<Survivor> {
         let mut survivor = survivor::examine_with(gatherer, process, self.asked_by(process))?;
+        if let (Some(asked), Some(child)) = (self.asked(process), survivor.reason.awaited_child()) {
+            // A command that the shell started since then runs in its trap, or in a loop that goes on after the trap.
+            let started = Process::read(child).ok().flatten();
+            if started.is_none_or(|child| child.start_ticks > asked.at) {
+                survivor.reason = Reason::Handles(asked.signal);
+            }
+        }
         if survivor.reason == Reason::NotAsked {
             if let Some(parent) = survivor.ppid.filter(|parent| *parent != self.me && self.asked.contains_key(parent)) {
                 survivor.reason = match self.started_a_child_since(process.pid) {
@@ -362,7 +369,10 @@ impl Descendants {
         let mut gatherer = Gatherer::new();
         let describe = |process| self.describe(&mut gatherer, process);
         let mut survivors: Vec<_> = list.iter().take(DESCRIBED).filter_map(describe).collect();
-        survivor::culprits_first(&mut survivors);
+        // A process that started since the stop began is not why it takes so long, and a zombie among them is just being reaped.
+        let stop_age = self.first_asked_at.map_or(Duration::ZERO, survivor::age);
+        survivors.retain(|one| one.age >= stop_age || !matches!(one.reason, Reason::Zombie { .. }));
+        survivor::culprits_first(&mut survivors, stop_age);
         let more = list.len().saturating_sub(DESCRIBED);
         // Those that were listed may have exited before they could be described.
         if !survivors.is_empty() || more > 0 {

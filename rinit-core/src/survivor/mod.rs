@@ -141,15 +141,16 @@ pub(crate) fn named_only(process: &Process) -> Survivor {
     }
 }
 
-/// Sorts by what holds up the stop most, and each process before its children if they are equal in that.
-pub(crate) fn culprits_first(survivors: &mut [Survivor]) {
+/// Sorts by what holds up the stop most, and each process before its children if they are equal in that. Processes younger than the
+/// stop come last: others start them.
+pub(crate) fn culprits_first(survivors: &mut [Survivor], stop_age: Duration) {
     let parents: PidMap<Option<Pid>> = survivors.iter().map(|one| (one.pid, one.ppid)).collect();
     let depth = |pid: Pid| {
         let parent = |pid: &Pid| parents.get(pid).copied().flatten().filter(|parent| parents.contains_key(parent));
         // At most as many steps as there are processes: reused pids may form a ring.
         std::iter::successors(Some(pid), parent).take(parents.len()).count()
     };
-    survivors.sort_by_cached_key(|one| (one.reason.weight(), depth(one.pid), one.pid));
+    survivors.sort_by_cached_key(|one| (one.age < stop_age, one.reason.weight(), depth(one.pid), one.pid));
 }
 
 /// Time since the process started.

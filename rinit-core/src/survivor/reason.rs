@@ -133,6 +133,14 @@ impl Reason {
         }
     }
 
+    /// The child that a shell may wait for before it runs its trap.
+    pub(crate) const fn awaited_child(&self) -> Option<Pid> {
+        match self {
+            Self::ShellWaits { child, .. } | Self::ShellMayWait { child, .. } => Some(*child),
+            _ => None,
+        }
+    }
+
     /// How much a process with this reason holds up a stop, the most first: those that cannot act on the signal, those
     /// that decide for themselves, and those that are on their way out or were not asked.
     pub(crate) const fn weight(&self) -> u8 {

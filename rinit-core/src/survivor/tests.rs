@@ -151,11 +151,19 @@ fn the_culprit_comes_first_and_before_its_children() {
         one(6, 5, Reason::Handles(term)),
         one(9, 5, Reason::Ignores(term)),
     ];
-    culprits_first(&mut survivors);
-    assert_eq!(survivors.iter().map(|one| one.pid.get()).collect::<Vec<_>>(), [9, 3, 6, 5, 4]);
+    let sorted = |survivors: &mut [Survivor], stop_age| {
+        culprits_first(survivors, stop_age);
+        survivors.iter().map(|one| one.pid.get()).collect::<Vec<_>>()
+    };
+    assert_eq!(sorted(&mut survivors, Duration::ZERO), [9, 3, 6, 5, 4]);
+    // 9 and 3 have started since.
+    for one in survivors.iter_mut().filter(|one| [3, 9].contains(&one.pid.get())) {
+        one.age = Duration::ZERO;
+    }
+    assert_eq!(sorted(&mut survivors, Duration::from_nanos(1)), [6, 5, 4, 9, 3]);
     // Parents that reused numbers have put in a ring.
     let mut ring = vec![one(3, 9, Reason::NotAsked), one(9, 3, Reason::NotAsked)];
-    culprits_first(&mut ring);
+    culprits_first(&mut ring, Duration::ZERO);
 }
 
 #[test]
