@@ -35,7 +35,7 @@ pub fn parse(text: &str) -> Option<Duration> {
     (!text.is_empty()).then_some(total)
 }
 
-/// A decimal number of units, each of so many nanoseconds; to the nanosecond.
+/// A decimal number of units, to the nanosecond; `unit` is the length of one in nanoseconds.
 pub(crate) fn decimal(number: &str, unit: u64) -> Option<Duration> {
     let (whole, fraction) = number.split_once('.').map_or((number, None), |(whole, fraction)| (whole, Some(fraction)));
     let whole = u128::from(digits(whole)?) * u128::from(unit);

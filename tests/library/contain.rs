@@ -17,7 +17,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use support::procfs::{self, Process};
-use support::running::{Lines, MARK, Running, marked};
+use support::running::{Finished, Lines, MARK, Running, marked};
 use support::{needs, probe_path, require, require_for_part, rinit_path, test, wait_for, wait_until};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -519,20 +519,25 @@ fn main_gets_its_terminal() {
     while rustix::io::read(&pair.controller, &mut bytes[..]).is_ok_and(|count| count > 0) {}
 }
 
-/// The example, with a job that ends, one that daemonises, and one that takes too long with a storm below it.
+/// Gives a job runner the first job, one that daemonises, and one that takes too long with a storm below it.
+fn run_jobs(runner: Command, mark: &Mark, first: &str) -> Finished {
+    let mut runner = Running::start(runner);
+    for line in [first, "setsid sleep 1000 & exit 4", &format!("{} forks 2", probe_path())] {
+        runner.type_in(&format!("export {MARK}={}; {line}\n", mark.0));
+    }
+    runner.close_stdin();
+    let finished = runner.finish();
+    assert_eq!(finished.code, 0, "{finished:?}");
+    finished
+}
+
+/// The example, with a job that exits, one that daemonises, and one that takes too long.
 #[test(own_process)]
 fn the_job_runner_leaves_nothing() {
     let mark = Mark::new();
     let mut command = Command::new(support::example("job_runner"));
     command.arg("2").env("RINIT", rinit_path());
-    let mut runner = Running::start(command);
-    let mark_it = |line: &str| format!("export {MARK}={}; {line}\n", mark.0);
-    runner.type_in(&mark_it("exit 3"));
-    runner.type_in(&mark_it("setsid sleep 1000 & exit 4"));
-    runner.type_in(&mark_it(&format!("{} forks 2", probe_path())));
-    runner.close_stdin();
-    let finished = runner.finish();
-    assert_eq!(finished.code, 0, "{finished:?}");
+    let finished = run_jobs(command, &mark, "exit 3");
     let said = |start: &str| finished.out.iter().any(|line| line.starts_with(start));
     assert!(said("1: exited with status 3") && said("2: exited with status 4"), "{finished:?}");
     assert!(said("3: killed by SIGKILL; killed: "), "{finished:?}");
@@ -545,14 +550,7 @@ fn the_tokio_job_runner_leaves_nothing() {
     let mark = Mark::new();
     let mut command = Command::new(support::example("tokio_jobs"));
     command.arg("2");
-    let mut runner = Running::start(command);
-    let mark_it = |line: &str| format!("export {MARK}={}; {line}\n", mark.0);
-    runner.type_in(&mark_it("echo hello; exit 3"));
-    runner.type_in(&mark_it("setsid sleep 1000 & exit 4"));
-    runner.type_in(&mark_it(&format!("{} forks 2", probe_path())));
-    runner.close_stdin();
-    let finished = runner.finish();
-    assert_eq!(finished.code, 0, "{finished:?}");
+    let finished = run_jobs(command, &mark, "echo hello; exit 3");
     let said = |start: &str| finished.out.iter().any(|line| line.starts_with(start));
     assert!(said("1| hello") && said("1: exited with status 3") && said("2: exited with status 4"), "{finished:?}");
     let late = finished.out.iter().find(|line| line.starts_with("3: ")).expect("the third job");

@@ -68,7 +68,7 @@ struct Asked {
 /// What a process did about the signal when it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum How {
-    /// It may have acted on it, as far as is known.
+    /// It may have acted on it.
     Heard,
     /// It ignored it. If it does so no longer, it has not been asked.
     Ignored,

@@ -25,7 +25,7 @@ pub(crate) struct Partners {
 /// What a process has at its standard input, where no writer was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Input {
-    /// A pipe whose writers have all exited, or closed it, with so many bytes left in it.
+    /// A pipe whose writers have all exited, or closed it, with this number of bytes left in it.
     AtEnd(u64),
     /// A pipe that a process writes to which was not found: it may be exiting, and show its descriptors no longer.
     Open,

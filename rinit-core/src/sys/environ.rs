@@ -11,7 +11,7 @@ unsafe extern "C" {
 /// Returns every entry unchanged, including one without `=`, which `std::env::vars_os` leaves out.
 ///
 /// The entries are borrowed: an environment may be larger than the rest of this process's memory. Use them in the same call
-/// and do not keep them, because a later `set_var` may free the entry that it replaces. There is room for so many more.
+/// and do not keep them, because a later `set_var` may free the entry that it replaces. There is room for `more` further ones.
 pub(crate) fn environment<'a>(more: usize) -> CStrings<'a> {
     // SAFETY: as for `fork` and `execv` in any C program, `environ` is read without a lock; Rust's `set_var` is unsafe
     // for that reason and its caller answers for having no other thread.

@@ -20,7 +20,7 @@ use support::{require_for_part, test, wait_until};
 const INSIDE: &str = "RINIT_SIDE_BY_SIDE";
 /// Longer than the settling time, by which a wrong clock would have a reaper take what it saw just before.
 const LONG: Duration = Duration::from_millis(2500);
-/// How long an unclaimed child of the main thread is not waited for: so many times this. In one sleep the time of a stop would
+/// How long an unclaimed child of the main thread is not waited for: a number of times this. In one sleep the time of a stop would
 /// count, and the wait come at once after it.
 const NAP: Duration = Duration::from_millis(10);
 const NAPS: u32 = 30;
