@@ -135,9 +135,11 @@ fn a_last_call_that_comes_too_late_counts() {
     for (options, variable, code) in
         [(&["--last-call", "30s"][..], "", 1), (&[], "30s", 1), (&["--last-call", "5s"], "30s", 2), (&[], "", 2)]
     {
-        let wait = "until pgrep -P $$ -x sleep >/dev/null; do sleep 0.05; done; sleep 0.3";
-        let ask =
-            format!("((trap \"\" INT QUIT; {wait}; {rinit} --diagnose; echo $? >&2; kill $(pgrep -P $$ -x sleep)) &)");
+        let find = "file=$(grep -lsx sleep /proc/[0-9]*/comm)";
+        let ask = format!(
+            "((trap \"\" INT QUIT; until {find}; do sleep 0.05; done; sleep 0.3; {rinit} --diagnose; echo $? >&2; \
+                 {find}; file=${{file%/comm}}; kill ${{file#/proc/}}) &)"
+        );
         let mut command = Command::new(rinit_path());
         command.args(options).args(["--", "dash", "-c"]).arg(format!("{ask}; trap \"exit 0\" TERM; sleep 300; :"));
         command.env("RINIT_LAST_CALL", variable);

@@ -48,8 +48,7 @@ fn the_main_thread_gets_the_orphans_of_every_thread() {
     });
     let (of_main, orphan) = helper.join().expect("no panic");
     assert_eq!(of_main, [orphan.as_str()]);
-    let mut kill = Command::new("kill");
-    assert!(kill.arg(&orphan).status().expect("a status").success());
+    support::running::kill(orphan.parse().expect("a pid"), libc::SIGTERM);
     rustix::process::wait(rustix::process::WaitOptions::empty()).expect("the orphan");
 }
 

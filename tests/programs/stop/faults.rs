@@ -379,6 +379,7 @@ super::tests! {
 #[allow(unsafe_code)]
 fn traced_main_is_not_continued() {
     require(namespace::available());
+    require(needs(&[PYTHON]));
     for place in Place::BOTH {
         let mut running = Init::rinit(&[]).start(*place, &[PYTHON, "-I", &script("saver.py"), "0", "3"]);
         running.out.wait("ready");
