@@ -78,14 +78,21 @@ impl<'a> From<&'a Child> for Recipient<'a> {
 ///
 /// ```
 /// use rinit_core::{ChildSpec, Reaper, Signal, SignalForwarder, SignalSet};
-/// # fn main() -> Result<(), rinit_core::Error> {
+/// use rustix::event::{PollFd, PollFlags, poll};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let forwarder = SignalForwarder::new(SignalSet::only(Signal::HUP))?;
 /// let mut child = Reaper::exclusive()?.spawn(&ChildSpec::new("sleep").arg("60"))?;
-/// # child.signal(Signal::TERM)?;
-/// while let Some(received) = forwarder.try_next()? { // when poll says that the descriptor is readable
-///     forwarder.forward(&received, &child)?;
-/// }
-/// child.wait()?;
+/// # rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::HUP)?;
+/// let status = loop {
+///     poll(&mut [PollFd::new(&forwarder, PollFlags::IN), PollFd::new(&child, PollFlags::IN)], None)?;
+///     while let Some(received) = forwarder.try_next()? {
+///         forwarder.forward(&received, &child)?;
+///     }
+///     if let Some(status) = child.try_wait()? {
+///         break status;
+///     }
+/// };
+/// assert_eq!(status.signal(), Some(Signal::HUP));
 /// # Ok(())
 /// # }
 /// ```

@@ -102,6 +102,7 @@ mod worker;
 
 // Pages of the documentation. The links between them come first, since the first definition of a name counts.
 /// [contain.md]: crate::contain
+/// [forward.rs]: https://docs.rs/crate/rinit-core/latest/source/examples/forward.rs
 /// [mio.rs]: https://docs.rs/crate/rinit-core/latest/source/examples/mio.rs
 /// [plugin.rs]: https://docs.rs/crate/rinit-core/latest/source/examples/plugin.rs
 /// [process_manager.rs]: https://docs.rs/crate/rinit-core/latest/source/examples/process_manager.rs

@@ -29,6 +29,20 @@ fn the_supervisor_on_mio() {
 }
 
 #[test]
+fn signals_for_a_child_of_std() {
+    let mut command = Command::new(example("forward"));
+    let script = "trap 'echo HUP' HUP; trap 'echo TERM; exit 3' TERM; echo ready; while :; do sleep 0.05; done";
+    command.args(["sh", "-c", script]);
+    let mut host = Running::start(command);
+    host.out.wait("ready");
+    host.signal(1);
+    host.out.wait("HUP");
+    host.signal(TERM);
+    let finished = host.finished();
+    assert_eq!((finished.code, finished.out), (3, ["ready", "HUP", "TERM"].map(str::to_owned).to_vec()));
+}
+
+#[test]
 fn threads_without_a_runtime() {
     let mut command = Command::new(example("threads"));
     command.arg("8");
