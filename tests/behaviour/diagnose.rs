@@ -226,8 +226,10 @@ fn the_diagnosis_as_pid_1_is_none() {
 fn a_container_is_diagnosed_from_outside_by_a_pid() {
     require(namespace::available());
     require(needs::programs(&["pgrep"]));
+    // And with a zombie that is none of the container's.
     let script = format!(
-        "unshare --pid --fork --kill-child --mount-proc -- {0} -- sleep 1000 &
+        "(sleep 0 & exec sleep 1000) & until grep -qs ' (sleep) Z ' /proc/[0-9]*/stat; do sleep 0.05; done
+         unshare --pid --fork --kill-child --mount-proc -- {0} -- sleep 1000 &
          until pid=$(pgrep -P $! -x rinit); do sleep 0.05; done
          {0} --diagnose --json --pid $pid; echo $?; {0} --diagnose --pid 999999; echo $?; kill %1",
         rinit()
@@ -235,6 +237,7 @@ fn a_container_is_diagnosed_from_outside_by_a_pid() {
     let finished = under_a_shell(&script);
     let said = finished.out.join("\n");
     assert!(said.contains("\"stops\":true") && said.contains("\"inside_pid\":1,") && said.contains("\n0\n"), "{said}");
+    assert!(said.contains("\"zombies\":[]"), "{said}");
     assert!(
         said.ends_with("\n125") && finished.err.iter().any(|line| line.contains("no process 999999")),
         "{finished:?}"

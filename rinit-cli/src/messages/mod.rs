@@ -285,9 +285,14 @@ pub(crate) fn failure(error: &Error, exit_status: u8) -> Record {
     if let Some(remedy) = remedy { record.text("remedy", remedy) } else { record }
 }
 
-/// What helps where main's name is a whole command line: `docker run IMAGE "npm start"`.
+/// What helps where main's name is a whole command line, `docker run IMAGE "npm start"`, or an option, `docker run IMAGE --grace 2s`.
 pub(crate) fn remedy_of(error: &Error) -> Option<String> {
     let Error::NotFound { program, .. } = error else { return None };
+    if program.starts_with('-') {
+        return Some(
+            "options of rinit come before --, or from a RINIT_ variable; what follows is the program".to_owned(),
+        );
+    }
     let words: Vec<&str> = program.split(' ').collect();
     let is_command_line = words.len() > 1 && words.first().is_some_and(|word| !word.is_empty());
     is_command_line.then(|| {
@@ -417,6 +422,10 @@ mod tests {
             "npm start: not found in PATH (/bin); there is a space in that name: give the program and its arguments as \
              separate words ([\"npm\", \"start\"])"
         );
+        assert!(failure(&error("--grace"), 127).message.ends_with(
+            "; options of rinit come before --, or from a RINIT_ variable; \
+             what follows is the program"
+        ));
         for name in ["npm", "", " npm"] {
             assert_eq!(remedy_of(&error(name)), None, "{name:?}");
         }

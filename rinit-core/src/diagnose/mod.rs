@@ -17,7 +17,7 @@ pub use crate::survivor::{Survivor, examine};
 mod tests;
 
 use crate::error::Error;
-use crate::pid::{Pid, PidMap};
+use crate::pid::{Pid, PidMap, PidSet};
 use crate::process::Process;
 use crate::process::scan::all_and_hidden;
 use crate::procfs;
@@ -225,7 +225,10 @@ impl Scan {
             member.init = init;
         }
         scan.outcome = verdict::of_container(&scan.members, first);
-        let is_here = |process: &&Process| !scan.shared || scan.members.contains_key(&process.pid);
+        // This /proc may show other processes as well: those of a shared PID namespace, or of the host that asks about a container.
+        let all_are_here = first == Pid::INIT && !scan.shared;
+        let below: PidSet = tree.iter().map(|process| process.pid).collect();
+        let is_here = |process: &&Process| all_are_here || below.contains(&process.pid);
         let not_mine = |process: &&Process| process.ppid != Some(me);
         let zombies = processes.values().filter(|process| process.has_ended()).filter(is_here).filter(not_mine);
         scan.zombies = zombies.cloned().collect();

@@ -110,9 +110,9 @@ pub(crate) fn of_reason(survivor: &Survivor) -> Option<Cow<'static, str>> {
         Reason::StuckInKernel { .. } => "look at what it waits for: most often a file system or a device".into(),
         Reason::NotPermitted { .. } => "run both as the same user, or give CAP_KILL (docker run --cap-add KILL)".into(),
         Reason::NotReadable { uid: Some(uid) } => {
-            format!("ask as its user: docker exec -u {uid} CONTAINER rinit --diagnose").into()
+            format!("ask as its user (docker exec -u {uid}), or {WITH_EVERY_RIGHT}").into()
         }
-        Reason::NotReadable { uid: None } => "ask as its user (docker exec -u)".into(),
+        Reason::NotReadable { uid: None } => format!("ask as its user (docker exec -u), or {WITH_EVERY_RIGHT}").into(),
         Reason::ShellMayWait { .. } => {
             "if it does, start the command with exec, or in the background and wait for it (command & wait $!)".into()
         }
@@ -120,6 +120,9 @@ pub(crate) fn of_reason(survivor: &Survivor) -> Option<Cow<'static, str>> {
         _ => return None,
     })
 }
+
+/// Where init and main have different users, no single one may read both.
+const WITH_EVERY_RIGHT: &str = "with CAP_SYS_PTRACE (docker exec --privileged; from the host: rinit --diagnose --pid)";
 
 /// node installs handlers of its own, which restore the terminal and raise the signal again; PID 1 outlives that.
 const NODE_AS_INIT: &str =
