@@ -172,19 +172,28 @@ fn describe(event: &Event, write: &mut dyn FnMut(Record)) {
         }
         Event::NotPermitted { pid, signal, uid } => {
             let user = uid.map_or(String::from("another user"), |uid| format!("uid {uid}"));
-            let message = format!(
-                "may not send {signal} to pid {pid}: it runs as {user}, and rinit does not have the capability CAP_KILL"
-            );
+            // The user's own processes need no capability.
+            let is_filtered = *uid == Some(rustix::process::geteuid().as_raw());
+            let (message, remedy) = if is_filtered {
+                let message =
+                    format!("may not send {signal} to pid {pid}: a seccomp filter or a security module refuses it");
+                (message, "allow kill(2) in the seccomp profile")
+            } else {
+                let message = format!(
+                    "may not send {signal} to pid {pid}: it runs as {user}, and rinit does not have the capability CAP_KILL"
+                );
+                (message, "give the container the capability CAP_KILL")
+            };
             let record = record(Level::Warning, "not-permitted", message).pid("pid", *pid).signal(*signal);
             let record = if let Some(uid) = uid { record.number("uid", *uid) } else { record };
-            record.text("remedy", "give the container the capability CAP_KILL")
+            record.text("remedy", remedy)
         }
         Event::OutOfMemory { pid, main, kills } => {
             let which = if *main { "main" } else { "an orphan" };
             let count = processes(usize::try_from(*kills).unwrap_or(usize::MAX));
             let message = format!(
-                "{which} (pid {pid}) was killed, and not by rinit: out of memory (OOM), the kernel has killed {count} in this \
-                 container"
+                "{which} (pid {pid}) was killed, and not by rinit; probably out of memory (OOM): the kernel has killed {count} \
+                 in this container"
             );
             let record = record(Level::Warning, "out-of-memory", message).pid("pid", *pid).flag("main", *main);
             record.number("kills", *kills).text("remedy", "raise the container's memory limit, or use less memory")

@@ -158,10 +158,11 @@ impl InitProgram {
         let mut words = text.split_terminator('\0').skip(1);
         while let Some(word) = words.next() {
             if word == "--" || !word.starts_with('-') || word == "-" {
-                break;
+                return;
             }
             if let Some(option) = word.strip_prefix("--") {
                 let (name, value) = option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
+                let name = if is_dumb_init { dumb_init_option(name) } else { name };
                 let value = if valued.long.contains(&name) { value.or_else(|| words.next()) } else { value };
                 self.option(name, value, is_dumb_init, rewrite);
                 continue;
@@ -179,6 +180,8 @@ impl InitProgram {
                 self.option(&name, None, is_dumb_init, rewrite);
             }
         }
+        // There is always a program, unless it pauses: a long command line was not read to its end.
+        self.is_unclear |= !self.pauses;
     }
 
     fn option(&mut self, name: &str, value: Option<&str>, is_dumb_init: bool, rewrite: &mut Rewrite) {
@@ -223,7 +226,8 @@ impl InitProgram {
 
     fn environment(&mut self, original: Original, environment: &Fact<Vec<u8>>, rewrite: &mut Rewrite) {
         let is_tini = original == Original::Tini;
-        if !is_tini && !self.is_rinit {
+        let is_dumb_init = original == Original::DumbInit;
+        if !is_tini && !is_dumb_init && !self.is_rinit {
             return;
         }
         let Fact::Known(entries) = environment else {
@@ -232,12 +236,24 @@ impl InitProgram {
             self.is_unclear |= self.is_rinit;
             return;
         };
+        let mut seen = Vec::new();
         for entry in entries.split(|byte| *byte == 0) {
             let Some((name, value)) = std::str::from_utf8(entry).ok().and_then(|entry| entry.split_once('=')) else {
                 continue;
             };
+            // The first of several counts, as for `getenv(3)`.
+            if !name.starts_with("RINIT_") && !name.starts_with("TINI_") && !name.starts_with("DUMB_INIT_")
+                || seen.contains(&name)
+            {
+                continue;
+            }
+            seen.push(name);
             match name.strip_prefix("RINIT_") {
                 _ if value.is_empty() => {}
+                None if is_dumb_init && (name, value) == ("DUMB_INIT_SETSID", "0") => {
+                    self.reaches_others = false;
+                    self.makes_group = false;
+                }
                 Some(name) if self.is_rinit => self.variable(name, value, rewrite),
                 _ => self.reaches_others |= is_tini && name == "TINI_KILL_PROCESS_GROUP",
             }
@@ -258,6 +274,12 @@ impl InitProgram {
             _ => {}
         }
     }
+}
+
+/// The option that the beginning of its name stands for, as `getopt_long(3)` has it.
+fn dumb_init_option(name: &str) -> &str {
+    let options = ["help", "single-child", "rewrite", "verbose", "version"];
+    options.into_iter().find(|option| !name.is_empty() && option.starts_with(name)).unwrap_or(name)
 }
 
 /// `/proc/pid/comm` holds at most 15 bytes (`proc_pid_comm(5)`).
@@ -310,6 +332,31 @@ mod tests {
         for option in ["--umask 022", "--rlimit nofile=1024", "--log-format json"] {
             assert_eq!(of(&format!("rinit {option} -r TERM= -- x"), "").signal, None, "{option}");
         }
+    }
+
+    #[test]
+    fn what_was_not_read_to_its_end_is_unclear() {
+        // As /proc cuts a long command line: in a value, in an option, before a value.
+        for words in ["rinit --env X=xxx", "rinit -r TERM=INT --gr", "rinit --grace"] {
+            assert!(of(words, "").is_unclear, "{words}");
+        }
+        assert!(!of("rinit --grace 2 x", "").is_unclear);
+        assert!(!of("rinit -P", "").is_unclear);
+    }
+
+    #[test]
+    fn the_first_of_several_variables_counts() {
+        let init = of("rinit x", "RINIT_GRACE=60 RINIT_GRACE=2");
+        assert_eq!(init.kills_after, Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn dumb_init_takes_the_beginning_of_an_option() {
+        for option in ["--rew 15:0", "--r=15:0", "--rewrite 15:0"] {
+            assert_eq!(of(&format!("dumb-init {option} -- x"), "").signal, None, "{option}");
+        }
+        assert!(!of("dumb-init --si -- x", "").makes_group && !of("dumb-init x", "DUMB_INIT_SETSID=0").makes_group);
+        assert!(of("dumb-init x", "DUMB_INIT_SETSID=1").makes_group);
     }
 
     #[test]

@@ -162,6 +162,9 @@ fn cannot(why: impl Into<String>) -> Error {
     Error::Diagnosis { why: why.into() }
 }
 
+/// An init's environment, in bytes, is read up to here.
+const ENVIRONMENT: usize = 256 << 10;
+
 /// What one scan has seen.
 struct Scan {
     first: Pid,
@@ -273,7 +276,12 @@ impl Scan {
         let takes = |reason: &Reason| matches!(reason, Reason::Handles(_) | Reason::Waits(_));
         self.members.get(&first.pid).filter(|member| takes(&member.judgement.reason))?;
         let arguments = gatherer.arguments(first.pid, false);
-        let environment = gatherer.bounded.read(format!("/proc/{}/environ", first.pid), 256 << 10);
+        let environment = gatherer.bounded.read(format!("/proc/{}/environ", first.pid), ENVIRONMENT);
+        // What was not read to its end may hold the variable that counts.
+        let environment = match environment {
+            Fact::Known(entries) if entries.len() >= ENVIRONMENT => Fact::NotThere,
+            environment => environment,
+        };
         let signals = gatherer.reader.status(first.pid).ok().flatten().and_then(|status| status.signals)?;
         InitProgram::of(&first.comm, signals, &arguments, &environment)
     }

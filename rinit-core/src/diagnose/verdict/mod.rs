@@ -104,6 +104,10 @@ fn under_init(members: &PidMap<Member>, first: Pid, init: &InitProgram) -> Outco
     }
     let others = || below(members, first).into_iter().filter(|pid| *pid != main && !members[pid].has_exited);
     let main_member = &members[&main];
+    let group = members[&first].group;
+    let in_group = || members.values().filter(|member| member.ppid == Some(first) && member.group == group);
+    // Main stays in the init's group: a helper that a shell started before it executed the init looks the same.
+    let is_unclear = init.is_unclear || !init.makes_group && in_group().count() > 1;
     // rinit lets a stopped process go on once it has sent the signal.
     let fate = match main_member.judgement.fate {
         Fate::Stays if init.is_rinit && main_member.judgement.reason.code() == "stopped" => Fate::Unknown,
@@ -114,7 +118,7 @@ fn under_init(members: &PidMap<Member>, first: Pid, init: &InitProgram) -> Outco
         fate => fate,
     };
     match fate {
-        _ if init.is_unclear && fate != Fate::Unknown => Outcome::unknown(vec![main]),
+        _ if is_unclear && fate != Fate::Unknown => Outcome::unknown(vec![main]),
         Fate::Unknown => {
             // An init below: `rinit sh -c tini ...` and the like are not followed.
             Outcome::unknown(frozen_first(members, main))
@@ -125,7 +129,11 @@ fn under_init(members: &PidMap<Member>, first: Pid, init: &InitProgram) -> Outco
             let holding: Vec<Pid> = others().filter(|pid| members[pid].judgement.fate != Fate::Exits).collect();
             if holding.is_empty() { Outcome::stops() } else { Outcome::unknown(holding) }
         }
-        Fate::Stays if init.kills_after.is_some_and(|time| time < STOP_LIMIT) => Outcome::stops(),
+        // KILL does not act on a process that version 1 of the freezer holds.
+        Fate::Stays if init.kills_after.is_some_and(|time| time < STOP_LIMIT) => {
+            let is_frozen = main_member.judgement.reason == Reason::Frozen;
+            if is_frozen { Outcome::unknown(vec![main]) } else { Outcome::stops() }
+        }
         Fate::Stays => {
             let mut culprits = vec![main];
             // rinit asks them at once if main ignores the signal, and else at the last call.

@@ -1,6 +1,7 @@
 //! Verdicts over made-up trees.
 
 use super::*;
+use std::time::Duration;
 
 const TERM: Signal = Signal::TERM;
 
@@ -100,6 +101,22 @@ fn a_child_in_the_inits_own_group_was_there_before_the_init() {
 }
 
 /// A shell that runs its trap only after its foreground child stays: the child is asked at the last call.
+#[test]
+fn two_children_in_the_inits_group_cannot_be_told_apart() {
+    let single = InitProgram { makes_group: false, ..init(false) };
+    is(&tree(Some(single.clone()), &[(1, 0, Fate::Unknown), (2, 1, Fate::Exits), (3, 1, Fate::Stays)]), None, &[2]);
+    is(&tree(Some(single), &[(1, 0, Fate::Unknown), (2, 1, Fate::Exits), (3, 2, Fate::Stays)]), Some(true), &[]);
+}
+
+#[test]
+fn kill_does_not_act_on_what_is_frozen() {
+    let killing = InitProgram { kills_after: Some(Duration::from_secs(2)), ..init(true) };
+    let mut all = members(Some(killing), &[(1, 0, Fate::Unknown), (2, 1, Fate::Stays)]);
+    is(&of_container(&all, pid(1)), Some(true), &[]);
+    all.get_mut(&pid(2)).unwrap().judgement.reason = Reason::Frozen;
+    is(&of_container(&all, pid(1)), None, &[2]);
+}
+
 #[test]
 fn a_late_last_call_stops_no_shell_in_time() {
     use Fate::{Exits, Stays, Unknown};

@@ -77,6 +77,9 @@ fn by_signal(facts: &Facts, signal: Signal) -> Judgement {
 }
 
 fn uncatchable(facts: &Facts, signal: Signal) -> Judgement {
+    if signal == Signal::STOP {
+        return Judgement { reason: Reason::Stopped(signal), fate: Fate::Stays };
+    }
     // Dropped for the first process of a namespace when it comes from inside, and acts when it comes from an outer
     // namespace, where the process has a second pid.
     if facts.in_kernel || facts.frozen.is(&true) {
@@ -105,7 +108,13 @@ fn held(facts: &Facts, signal: Signal) -> Option<Judgement> {
     if status.is_some_and(|status| status.core_dumping) {
         return Some(Judgement { reason: Reason::DumpsCore, fate: Fate::Unknown });
     }
-    facts.in_kernel.then(|| in_kernel(facts))
+    if facts.in_kernel {
+        return Some(in_kernel(facts));
+    }
+    // It runs, and the debugger decides which signals reach it.
+    status
+        .is_some_and(|status| status.is_traced)
+        .then_some(Judgement { reason: Reason::Traced(signal), fate: Fate::Unknown })
 }
 
 fn in_kernel(facts: &Facts) -> Judgement {

@@ -139,6 +139,8 @@ fn what_holds_any_process() {
     is(Reason::Traced(TERM), Fate::Unknown, |f, _| f.stat.state = State::Traced);
     is(Reason::Frozen, Fate::Stays, |f, _| f.frozen = Fact::Known(true));
     is(Reason::DumpsCore, Fate::Unknown, |f, _| f.status.as_mut().unwrap().core_dumping = true);
+    // It runs, and the debugger may keep the signal.
+    is(Reason::Traced(Signal::TERM), Fate::Unknown, |f, _| f.status.as_mut().unwrap().is_traced = true);
     let at = |name: &str| Fact::Known(name.to_owned());
     is(Reason::StuckInKernel { at: Some("nfs_wait".into()) }, Fate::Unknown, |f, _| {
         (f.in_kernel, f.wait_channel) = (true, at("nfs_wait"));
