@@ -22,6 +22,7 @@ mod session;
 mod stats;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What was asked for on the command line.
 struct Options {
@@ -53,6 +54,9 @@ fn options() -> Result<Options, lexopt::Error> {
     Ok(options)
 }
 
+/// Seconds in which the load average of a quiet machine sinks after a build.
+const SINKS_WITHIN: u32 = 180;
+
 fn main() {
     let options = options().unwrap_or_else(|error| {
         eprintln!("processes: {error}");
@@ -65,6 +69,12 @@ fn main() {
     let contenders = contender::all(options.gnu.as_deref(), options.musl.as_deref(), options.small.as_deref());
     let extent = if options.quick { measure::Extent::quick() } else { measure::Extent::full() };
     // Building the contenders is load, too: it is over when the average has sunk.
+    for _ in 0..SINKS_WITHIN {
+        if !options.write || page::load() <= page::QUIET {
+            break;
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
     let load = page::load();
     if options.write && load > page::QUIET {
         eprintln!(

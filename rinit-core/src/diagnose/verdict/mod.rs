@@ -107,7 +107,10 @@ fn under_init(members: &PidMap<Member>, first: Pid, init: &InitProgram) -> Outco
     let group = members[&first].group;
     let in_group = || members.values().filter(|member| member.ppid == Some(first) && member.group == group);
     // Main stays in the init's group: a helper that a shell started before it executed the init looks the same.
-    let is_unclear = init.is_unclear || !init.makes_group && in_group().count() > 1;
+    let is_ambiguous = !init.makes_group && in_group().count() > 1;
+    // tini -g and catatonit -g signal the group that they made for main, also when main has left it.
+    let has_left = init.reaches_others && !init.is_rinit && ![0, main.get()].contains(&main_member.group);
+    let is_unclear = init.is_unclear || is_ambiguous || has_left;
     // rinit lets a stopped process go on once it has sent the signal.
     let fate = match main_member.judgement.fate {
         Fate::Stays if init.is_rinit && main_member.judgement.reason.code() == "stopped" => Fate::Unknown,

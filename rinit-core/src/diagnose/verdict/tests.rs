@@ -109,6 +109,16 @@ fn two_children_in_the_inits_group_cannot_be_told_apart() {
 }
 
 #[test]
+fn a_main_that_has_left_its_group_is_not_reached_by_it() {
+    let group = InitProgram { reaches_others: true, ..init(false) };
+    let mut all = members(Some(group), &[(1, 0, Fate::Unknown), (2, 1, Fate::Exits)]);
+    for (group, stops, named) in [(2, Some(true), &[][..]), (3, None, &[2])] {
+        all.get_mut(&pid(2)).unwrap().group = group;
+        is(&of_container(&all, pid(1)), stops, named);
+    }
+}
+
+#[test]
 fn kill_does_not_act_on_what_is_frozen() {
     let killing = InitProgram { kills_after: Some(Duration::from_secs(2)), ..init(true) };
     let mut all = members(Some(killing), &[(1, 0, Fate::Unknown), (2, 1, Fate::Stays)]);
