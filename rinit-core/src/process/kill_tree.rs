@@ -21,7 +21,7 @@ const ONE_BY_ONE: usize = 2;
 
 /// From then on groups are killed as a whole, too: a sweep that takes so long competes with a fork bomb for the processor, and
 /// each process that is killed leaves it more.
-const LONG: Duration = Duration::from_millis(100);
+const LONG: Duration = Duration::from_secs(1);
 
 /// How many own children are killed before the caller reaps and comes again: each scan reads the zombies, too.
 const CROWD: usize = 512;
