@@ -13,7 +13,7 @@ pub struct Limit {
     pub hard: Option<u64>,
 }
 
-/// The names of `prlimit(1)`, which prints them in capitals.
+/// The names of `prlimit(1)`.
 const NAMES: [(&str, Resource); 16] = [
     ("as", Resource::AddressSpace),
     ("core", Resource::Core),
@@ -38,7 +38,7 @@ impl Limit {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let form = || "give NAME=SOFT or NAME=SOFT:HARD, for example nofile=1024:4096 or core=unlimited".to_owned();
         let (name, bounds) = text.split_once('=').ok_or_else(form)?;
-        let Some((_, resource)) = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) else {
+        let Some((_, resource)) = NAMES.iter().find(|(known, _)| *known == name) else {
             let names = NAMES.map(|(name, _)| name).join(", ");
             return Err(format!("no such resource: give one of {names}"));
         };
