@@ -4,7 +4,8 @@
 //! Each run has a seed of its own and can be had again. `RINIT_RACES_SECONDS` makes it go on for longer.
 
 use rustix::fd::OwnedFd;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
+use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::{Child, Command, Stdio};
 use std::sync::Barrier;
@@ -339,12 +340,13 @@ fn main_stopped(random: &mut Random) {
     run.ends(&[code]);
 }
 
-/// A tracer, ended with its guard. When it is killed its tracee runs on.
+/// A tracer that leads its group, ended with its guard. When it is killed its tracee runs on. strace first forks a child to try out
+/// what the kernel can do, and that one would wait for ever.
 struct Tracer(Child);
 
 impl Drop for Tracer {
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
         let _ = self.0.wait();
     }
 }
@@ -359,6 +361,7 @@ fn main_traced(random: &mut Random) {
     let run = Run::start(random, &[], &["signals", "--exit-on", &exit_on]);
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-o", "/dev/null", "-p", &run.main().to_string()]);
+    strace.process_group(0);
     let tracer = Tracer(strace.stdin(Stdio::null()).stderr(Stdio::null()).spawn().expect("run strace"));
     a_moment(random, 20_000);
     run.signal(HUP);

@@ -24,6 +24,11 @@ fn with_word(running: &Running, word: &str) -> Option<procfs::Process> {
 }
 
 /// A virtual machine of libvirt is one: in a session of its own, below the service or not any more.
+/// True once setsid(1) has left main's session: before, its command line has the word already.
+fn has_left(running: &Running, word: &str) -> bool {
+    with_word(running, word).is_some_and(|process| process.session == process.pid)
+}
+
 #[test]
 fn what_left_the_group_of_main_lives_on() {
     require(needs(&["setsid"]));
@@ -32,7 +37,7 @@ fn what_left_the_group_of_main_lives_on() {
             // A child, which becomes an orphan as main exits, and one that is an orphan before.
             let program = "setsid sleep 1077 >/dev/null 2>&1 & (setsid sleep 1078 >/dev/null 2>&1 &) ; read go; exit 4";
             let mut running = init.start(Place::Subreaper, &["/bin/sh", "-c", program]);
-            wait_until("both", || with_word(&running, "1077").is_some() && with_word(&running, "1078").is_some());
+            wait_until("both", || has_left(&running, "1077") && has_left(&running, "1078"));
             let own = running.pid();
             let orphan = wait_for("an orphan", || {
                 let process = with_word(&running, "1078")?;
@@ -66,7 +71,7 @@ fn what_left_the_group_of_main_lives_on_after_a_stop() {
         for init in both(words) {
             let program = "setsid sleep 1079 >/dev/null 2>&1 & exec sleep 1000";
             let mut running = init.start(Place::Subreaper, &["/bin/sh", "-c", program]);
-            wait_until("both", || with_word(&running, "1079").is_some() && with_word(&running, "1000").is_some());
+            wait_until("both", || has_left(&running, "1079") && with_word(&running, "1000").is_some());
             let stopped = Stopped::by_term(&mut running);
             assert_eq!((stopped.status, stopped.in_time), (143, true), "{}: {stopped:#?}", init.name);
             assert!(with_word(&running, "1079").is_some(), "{} has ended it", init.name);
@@ -82,7 +87,7 @@ fn subreapers_end_what_is_left() {
     for init in [Init::rinit(&[]), Init::persona("tini", &["-s"])] {
         let program = "setsid sleep 1080 >/dev/null 2>&1 & read go; exit 4";
         let mut running = init.start(Place::Subreaper, &["/bin/sh", "-c", program]);
-        wait_until("the helper", || with_word(&running, "1080").is_some());
+        wait_until("the helper", || has_left(&running, "1080"));
         running.type_in("go\n");
         assert_eq!(running.wait(), 4, "{}", init.name);
         assert!(running.left().is_empty(), "{}", init.name);
