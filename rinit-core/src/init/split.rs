@@ -170,7 +170,7 @@ impl Init<ThisProcess> {
         let terminal = terminal_in_foreground();
         let forked = self.become_subreaper(init).and_then(|subreaper| {
             let forked = sys::fork_only_thread(&only).map_err(from_errno(Error::Fork))?;
-            // Whoever it is now, the attribute is not to be given back: the init keeps it, and the child has none.
+            // Neither process gives the attribute back: the init keeps it, and the child has none.
             let _ = ManuallyDrop::new(subreaper);
             Ok(forked)
         });
