@@ -1,4 +1,4 @@
-//! Any bytes as what a host and its contained rinit say to each other, read by either side.
+//! Reads any bytes as messages between a controlling process and its contained rinit, as either side does.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

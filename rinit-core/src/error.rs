@@ -259,7 +259,7 @@ pub enum ContainmentError {
         within: Duration,
     },
     /// The rinit is of another version.
-    #[error("{} speaks version {theirs} with its host, and this program speaks version {ours}", Printable(.rinit))]
+    #[error("{} speaks version {theirs} of the protocol for contained jobs, and this program speaks version {ours}", Printable(.rinit))]
     WrongVersion {
         /// The program.
         rinit: PathBuf,

@@ -126,7 +126,7 @@ pub fn children(bytes: &[u8]) {
     let _ = procfs::children::parse(bytes).count();
 }
 
-/// Reads any bytes as what a host and its contained rinit say to each other.
+/// Reads any bytes as messages between a controlling process and its contained rinit.
 pub fn containment(bytes: &[u8]) {
     crate::contain::read_any(bytes);
 }

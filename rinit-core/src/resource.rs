@@ -67,7 +67,7 @@ impl Resource {
         (Self::ResidentMemory, Kernel::Rss, "RLIMIT_RSS"),
     ];
 
-    /// Its place in the list above, which a host and the rinit of its jobs share.
+    /// Its place in the list above. A controlling process and the rinit of its jobs have the same list.
     pub(crate) fn index(self) -> u8 {
         (0..).zip(Self::ALL).find(|(_, (resource, ..))| *resource == self).map_or(0, |(index, _)| index)
     }

@@ -1,7 +1,8 @@
 //! `ChildSpec::contain`: what becomes of everything that a job has started.
 //!
-//! Each test has a process of its own, the host of the jobs. This program is also the host that is killed (`host`).
-#![allow(unsafe_code)] // A host that forks without exec.
+//! Each test has a process of its own, which is the controlling process of the jobs. This program is also a controlling process
+//! that is killed (`controlling_process`).
+#![allow(unsafe_code)] // A controlling process that forks without exec.
 
 use rinit_core::contain::{ContainSpec, ContainmentError, Job};
 use rinit_core::diagnose::Reason;
@@ -131,13 +132,13 @@ fn drop_leaves_nothing() {
     assert!(procfs::children(std::process::id() as i32).is_empty(), "the rinit was not waited for");
 }
 
-/// A host with a job, by itself a child of the scenario.
-pub(crate) fn host() {
-    let kind = std::env::var("HOST_KIND").expect("a kind");
-    let mark = Mark(std::env::var("HOST_MARK").expect("a mark"));
+/// Runs a job, in a process that the scenario kills.
+pub(crate) fn controlling_process() {
+    let kind = std::env::var("JOB_KIND").expect("a kind");
+    let mark = Mark(std::env::var("JOB_MARK").expect("a mark"));
     let job = stormy_job(&mark);
     if kind == "forks" {
-        // SAFETY: the child sleeps and ends, with async-signal-safe calls alone.
+        // SAFETY: the child sleeps and exits, by async-signal-safe calls only.
         if unsafe { libc::fork() } == 0 {
             // SAFETY: as above. It outlives its parent, and has the parent's end of the channel.
             unsafe {
@@ -153,44 +154,44 @@ pub(crate) fn host() {
     }
 }
 
-/// Starts a host with a job, lets something happen, kills the host by SIGKILL, and waits until nothing is left.
-fn kill_host(kind: &str, before: impl FnOnce(i32)) {
+/// Starts a controlling process with a job, lets something happen, kills it by SIGKILL, and waits until nothing is left.
+fn kill_controlling_process(kind: &str, before: impl FnOnce(i32)) {
     let mark = Mark::new();
     let mut command = Command::new(std::env::current_exe().expect("the path of this program"));
-    command.envs([("RINIT_TEST_ROLE", "contain_host"), ("HOST_KIND", kind), ("HOST_MARK", &mark.0)]);
-    let mut host = Running::start(command);
-    let line = host.out.wait("job ");
+    command.envs([("RINIT_TEST_ROLE", "controlling_process"), ("JOB_KIND", kind), ("JOB_MARK", &mark.0)]);
+    let mut controlling = Running::start(command);
+    let line = controlling.out.wait("job ");
     let init: i32 = line.split(' ').nth(1).and_then(|pid| pid.parse().ok()).expect("a pid");
     assert!(!mark.left().is_empty());
     before(init);
-    host.signal(9);
-    assert_eq!(host.wait(), -9);
-    wait_until("everybody's end", || mark.left().is_empty());
+    controlling.signal(9);
+    assert_eq!(controlling.wait(), -9);
+    wait_until("the exit of all", || mark.left().is_empty());
     mark.assert_nothing_is_left();
     wait_until("the rinit's end", || !procfs::is_alive(init));
 }
 
 #[test(own_process)]
-fn a_killed_host_leaves_nothing() {
-    kill_host("plain", |_| ());
+fn a_killed_controlling_process_leaves_nothing() {
+    kill_controlling_process("plain", |_| ());
 }
 
 #[test(own_process)]
-fn a_killed_host_whose_socket_lives_on_in_a_fork_leaves_nothing() {
-    kill_host("forks", |_| ());
+fn a_killed_controlling_process_whose_socket_lives_on_in_a_fork_leaves_nothing() {
+    kill_controlling_process("forks", |_| ());
 }
 
 #[test(own_process)]
-fn a_killed_host_leaves_nothing_of_a_job_whose_rinit_is_stopped() {
-    kill_host("plain", |init| {
+fn a_killed_controlling_process_leaves_nothing_of_a_job_whose_rinit_is_stopped() {
+    kill_controlling_process("plain", |init| {
         support::running::kill(init, 19);
         wait_until("the stop", || procfs::read(init).is_some_and(|process| process.state == 'T'));
     });
 }
 
-/// The kernel means the parent thread when it speaks of a parent's death.
+/// For the kernel, the parent whose death is signalled is a thread.
 #[test(own_process)]
-fn a_thread_of_the_host_may_end() {
+fn a_thread_of_the_controlling_process_may_exit() {
     let spec = shell("trap 'exit 9' CONT; trap 'exit 7' HUP; echo ready; while :; do sleep 0.01; done");
     let spec = contained(spec.stdout(Stdio::piped()));
     let mut job = std::thread::spawn(move || start_and_read(spec, &["ready"])).join().expect("the thread");
@@ -200,7 +201,7 @@ fn a_thread_of_the_host_may_end() {
 }
 
 #[test(own_process)]
-fn of_a_process_group_some_escape() {
+fn killing_a_process_group_leaves_other_groups() {
     let mut command = support::probe(["fork-tree", "group-contrast"]);
     command.process_group(0);
     let mut running = Running::start(command);
@@ -208,7 +209,7 @@ fn of_a_process_group_some_escape() {
     let group = rustix::process::Pid::from_raw(running.outer_pid()).expect("a pid");
     rustix::process::kill_process_group(group, rustix::process::Signal::KILL).expect("kill");
     assert_eq!(running.wait(), -9);
-    // The group's own die when each of them runs next, and not when the signal is sent.
+    // A member of the group exits when it runs next, not when the signal is sent.
     wait_until("the group's end", || running.left().iter().all(|process| process.group != group.as_raw_pid()));
     let left = running.left();
     assert!(left.len() >= 2, "a process group contains after all? {left:?}");
@@ -558,7 +559,7 @@ fn the_tokio_job_runner_leaves_nothing() {
     mark.assert_nothing_is_left();
 }
 
-/// A host that is a library carries the rinit in its own memory.
+/// A library carries the rinit in its own memory.
 #[test(own_process)]
 fn an_rinit_may_be_in_memory() {
     let memory = rustix::fs::memfd_create("rinit", rustix::fs::MemfdFlags::CLOEXEC).expect("memfd");

@@ -1,6 +1,7 @@
 //! A program that contains its jobs by itself, and jobs that hold or kill their rinit.
 //!
-//! Each test has a process of its own, the host of the jobs. This program is also the process that traces its rinit (`tracer`).
+//! Each test has a process of its own, which is the controlling process of the jobs. This program is also the
+//! process that traces its rinit (`tracer`).
 #![allow(unsafe_code)] // `ptrace(2)`.
 
 use super::contain::Mark;
@@ -192,7 +193,7 @@ fn a_job_is_stopped_at_its_time_limit() {
     let script = "setsid sleep 1000 & trap 'exit 9' TERM; while :; do sleep 0.01; done";
     let started = Instant::now();
     let mut job = contained(mark.on(shell(script))).time_limit(LIMIT).start().expect("the job starts");
-    // The rinit keeps the time, whatever the host does.
+    // The rinit keeps the time, whatever the controlling process does.
     wait_until("the job to be over", || mark.left().is_empty());
     let report = job.wait().expect("a report").clone();
     assert!(started.elapsed() >= LIMIT);

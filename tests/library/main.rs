@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     match std::env::var("RINIT_TEST_ROLE").as_deref() {
         Ok("child_host") => child::host(),
         Ok("child_pid_reuse") => child::in_a_namespace_of_its_own(),
-        Ok("contain_host") => contain::host(),
+        Ok("controlling_process") => contain::controlling_process(),
         Ok("receiver") => embedding::receiver(),
         Ok("sender") => embedding::sender(),
         Ok("shell") => child_spec::as_a_shell(),

@@ -1,4 +1,4 @@
-//! A cgroup of a job's own (cgroup v2), which holds also what has left its rinit.
+//! A cgroup (v2) for one job. It also holds processes that have escaped from the job's rinit.
 
 use crate::error::{ContainmentError, Error};
 use crate::pid::Pid;
@@ -27,7 +27,7 @@ impl Cgroup {
         let failed = |source| Error::Containment(ContainmentError::Cgroup { directory: directory.clone(), source });
         fs::create_dir(&directory).map_err(failed)?;
         let cgroup = Self { directory: directory.clone() };
-        // Linux 5.14. Without it a fork bomb could not be ended by one step.
+        // Linux 5.14 has it. Without it a fork bomb could not be killed in one step.
         fs::metadata(cgroup.file("cgroup.kill")).map_err(failed)?;
         Ok(cgroup)
     }
@@ -36,7 +36,7 @@ impl Cgroup {
         self.directory.join(name)
     }
 
-    /// Moves a process into it. What the process starts from then on is in it, too.
+    /// Moves a process into it. Whatever the process starts from then on is in it, too.
     pub(super) fn add(&self, pid: Pid) -> Result<(), Error> {
         let file = self.file("cgroup.procs");
         let failed =
@@ -59,13 +59,13 @@ impl Cgroup {
         self.directory.with_extension("rinit")
     }
 
-    /// Sends KILL to every process in it, by one step of the kernel that no fork escapes.
+    /// Sends KILL to every process in it. The kernel does it in one step, which no fork escapes.
     pub(super) fn kill(&self) -> io::Result<()> {
         fs::write(self.file("cgroup.kill"), "1")
     }
 
     fn is_empty(&self) -> bool {
-        // An unreadable file says that the cgroup is gone.
+        // An unreadable file means that the cgroup is gone.
         fs::read_to_string(self.file("cgroup.events")).map_or(true, |events| events.contains("populated 0"))
     }
 

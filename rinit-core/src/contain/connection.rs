@@ -1,4 +1,4 @@
-//! The host's side of the channel, and the rinit at its other end, a child of this process.
+//! The controlling process's side of the channel, and the rinit at its other end, which is a child of this process.
 
 use super::protocol::{Inbox, Message, Reply, Request};
 use crate::error::Error;
@@ -21,13 +21,13 @@ pub(super) struct Connection {
     /// An epoll descriptor over the channel and the pidfd: readable when there is something to do here.
     events: OwnedFd,
     inbox: Inbox,
-    /// The other end is closed: rinit has exited, or is about to.
+    /// The other end is closed: the rinit has exited, or is about to.
     closed: bool,
     init: Pid,
-    /// Names the rinit for good: another wait may reap it, and its pid be reused. `None` on kernels before 5.4, and where a
-    /// filter refuses it.
+    /// It refers to the rinit for good: another wait may reap the rinit, and its pid may be reused. `None` on kernels before
+    /// 5.4, and if a filter refuses it.
     pidfd: Option<OwnedFd>,
-    /// The start time, which identifies the rinit together with its pid where there is no pidfd.
+    /// The start time. With the pid, it identifies the rinit if there is no pidfd.
     start_ticks: Option<u64>,
     exited: bool,
     status: Option<ExitStatus>,
@@ -41,7 +41,7 @@ pub(super) enum Incoming {
     End,
 }
 
-/// Whether to wait for the rest of rinit's exit.
+/// Whether to wait for the rest of the rinit's exit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reap {
     Now,
@@ -49,7 +49,7 @@ pub(super) enum Reap {
 }
 
 impl Connection {
-    /// For an rinit that was just started. It cannot have been reaped: it waits for its setup.
+    /// Takes an rinit that was just started. It cannot have been reaped: it waits for its setup.
     pub(super) fn new(init: Pid, channel: OwnedFd) -> Result<Self, Error> {
         let pidfd = pidfd_open(init.rustix(), PidfdFlags::empty()).ok();
         let start_ticks = Process::read(init).ok().flatten().map(|process| process.start_ticks);
@@ -62,22 +62,22 @@ impl Connection {
         Ok(Self { channel, events, inbox, closed: false, init, pidfd, start_ticks, exited: false, status: None })
     }
 
-    /// How the rinit exited, if it was reaped here.
+    /// Returns how the rinit exited, if it was reaped here.
     pub(super) const fn status(&self) -> Option<ExitStatus> {
         self.status
     }
 
-    /// Does not block. That the other end has closed is not an error here: receiving shows it.
+    /// Sends a request; does not block. A closed other end is not an error here: receiving shows it.
     pub(super) fn send(&self, request: &Request) -> Result<(), Error> {
         let bytes = request.to_frame();
-        // Small, and so sent as a whole or not at all.
+        // It is small, and therefore sent whole or not at all.
         match net::send(&self.channel, &bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
             Ok(_) | Err(Errno::PIPE | Errno::CONNRESET) => Ok(()),
             Err(error) => Err(Error::Channel(error.into())),
         }
     }
 
-    /// The same for a request of any length; false when the other end has not read it in time.
+    /// Sends a request of any length; false if the other end has not read it in time.
     pub(super) fn send_by(&self, request: &Request, deadline: Option<Instant>) -> Result<bool, Error> {
         let bytes = request.to_frame();
         let mut rest = &bytes[..];
@@ -94,14 +94,14 @@ impl Connection {
         Ok(true)
     }
 
-    /// Sleeps until the other end can be sent more, or has exited; false at the end of the time.
+    /// Sleeps until more can be sent, or the rinit has exited; false if the deadline passes first.
     fn wait_for_room(&self, deadline: Option<Instant>) -> Result<bool, Error> {
         let mut fds = vec![PollFd::new(&self.channel, PollFlags::OUT)];
         fds.extend(self.pidfd.as_ref().map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
         poll_until(&mut fds, deadline)
     }
 
-    /// The next thing that has come. Does not block.
+    /// Receives the next message. Does not block.
     pub(super) fn recv(&mut self) -> Result<Incoming, Error> {
         let mut bytes = [0; 4096];
         loop {
@@ -122,7 +122,7 @@ impl Connection {
     }
 
     /// Notes that nothing more comes. From here on only the exit is an event: a closed channel stays readable, and would wake
-    /// an event loop over and over until then.
+    /// an event loop again and again until the exit.
     fn close(&mut self) {
         self.closed = true;
         if self.pidfd.is_some() {
@@ -130,15 +130,15 @@ impl Connection {
         }
     }
 
-    /// Sleeps until something can be received, or rinit has exited; false at the end of the time.
+    /// Sleeps until something can be received, or the rinit has exited; false if the deadline passes first.
     pub(super) fn wait_for_input(&self, deadline: Option<Instant>) -> Result<bool, Error> {
         wait_for_event(&self.events, deadline)
     }
 
-    /// True when the rinit has exited and was reaped, by this or by another wait.
+    /// Returns true if the rinit has exited and was reaped, by this wait or another.
     pub(super) fn has_exited(&mut self, reap: Reap) -> Result<bool, Error> {
-        // Its exit closes the channel, and nothing does so before. Without a pidfd the pid is not checked earlier: a caller that
-        // asks again and again would read /proc each time. The rest of the exit is short then, and is waited for.
+        // Only its exit closes the channel. Without a pidfd the pid is not checked before that: a caller that polls would
+        // read /proc each time. The rest of the exit is short, and is waited for.
         if !self.exited && (self.closed || self.pidfd.is_some()) {
             let wait = reap == Reap::WaitForExit && self.closed || self.pidfd.is_none();
             self.reap(if wait { WaitIdOptions::empty() } else { WaitIdOptions::NOHANG })?;
@@ -152,7 +152,7 @@ impl Connection {
         Ok(self.status)
     }
 
-    /// Reaps the rinit itself, and no other child.
+    /// Reaps the rinit, never another child.
     fn reap(&mut self, options: WaitIdOptions) -> Result<(), Error> {
         loop {
             let id = match &self.pidfd {
@@ -186,11 +186,12 @@ impl Connection {
     /// Without a pidfd: true if the pid is still the rinit's, as a zombie too.
     fn has_its_number(&self) -> bool {
         let now = Process::read(self.init).map(|process| process.map(|process| process.start_ticks));
-        // Without /proc there was no rinit that could contain anything either.
+        // Without /proc the rinit could not have contained anything.
         now.map_or(true, |start_ticks| start_ticks == self.start_ticks)
     }
 
-    /// Continues an rinit that was stopped. It takes the signal for its host's, and does not forward it.
+    /// Continues an rinit that was stopped. The rinit sees that the signal is from its controlling process, and does not
+    /// forward it.
     pub(super) fn wake_up(&self) {
         self.signal_rinit(Signal::CONT);
     }
@@ -216,12 +217,12 @@ impl Connection {
     }
 }
 
-/// Sleeps until there is an event; false at the end of the time.
+/// Sleeps until there is an event; false if the deadline passes first.
 pub(super) fn wait_for_event(events: &OwnedFd, deadline: Option<Instant>) -> Result<bool, Error> {
     poll_until(&mut [PollFd::new(events, PollFlags::IN)], deadline)
 }
 
-/// Sleeps until one of the descriptors has an event; false at the end of the time.
+/// Sleeps until one of the descriptors has an event; false if the deadline passes first.
 fn poll_until(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> Result<bool, Error> {
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));

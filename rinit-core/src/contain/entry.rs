@@ -1,4 +1,4 @@
-//! A job's rinit that is the host's own program.
+//! A program that is also the rinit of its jobs.
 
 use crate::contain::spec::RinitProgram;
 use crate::pid::Pid;
@@ -15,7 +15,7 @@ pub(super) fn exists() -> bool {
     HAS_ENTRY.load(Ordering::Relaxed)
 }
 
-/// The option by which a host starts an rinit for a job.
+/// The option with which a controlling process starts the rinit of a job.
 pub(super) const OPTION: &str = "--contained";
 
 /// What a job's rinit was started with.
@@ -51,7 +51,7 @@ fn parse(mut words: impl Iterator<Item = OsString>) -> Option<Arguments> {
 }
 
 impl RinitProgram {
-    /// This very file, also if its name now belongs to another one.
+    /// The file that this process runs, even if its name now belongs to another file.
     pub(super) const THIS: &'static str = "/proc/self/exe";
 }
 
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_hosts_own_form_is_taken() {
+    fn no_other_form_of_arguments_is_accepted() {
         let parse = |words: &[&str]| parse(words.iter().map(OsString::from));
         let found = parse(&["--contained", "7", "--", "sh", "-c", "true"]).expect("arguments");
         assert_eq!((found.channel, found.program, found.arguments.len()), (7, "sh".into(), 2));

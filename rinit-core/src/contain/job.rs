@@ -19,25 +19,25 @@ use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How much longer than its grace a drop waits for the job's end: rinit gives up on processes that not even KILL terminates
-/// after five seconds.
+/// How much longer than the grace a drop waits until the job is over. After five seconds rinit gives up on processes that not
+/// even KILL terminates.
 const DROP_WITHIN: Duration = Duration::from_secs(30);
-/// How often a rinit that should be killing the job is continued, in case the job stops it.
+/// How often an rinit that should be killing the job is continued, in case the job has stopped it.
 const CONTINUE_EVERY: Duration = Duration::from_millis(50);
-/// After this time such a rinit is taken for held, by a loop of SIGSTOP or a tracer: this process kills the job itself.
+/// After this time this process assumes that a loop of SIGSTOP or a tracer holds the rinit, and kills the job itself.
 const HELD_AFTER: Duration = Duration::from_secs(1);
 
 /// A contained job: see [`ContainSpec`](crate::contain::ContainSpec).
 ///
-/// **Dropping it kills the job** and waits until no process of it is left, which takes milliseconds, or as long as
-/// the orderly stop that [`ContainSpec::stop_on_drop`](crate::contain::ContainSpec::stop_on_drop) asks for. Async code, which
-/// must not wait there, uses `Job::into_tokio` (feature `tokio`), or calls [`Job::kill`] and drops it when it is over.
+/// **Dropping it kills the job** and waits until no process of it is left, which takes milliseconds. With
+/// [`ContainSpec::stop_on_drop`](crate::contain::ContainSpec::stop_on_drop) it stops the job first. Async code must not wait in
+/// a drop: it uses `Job::into_tokio` (feature `tokio`), or calls [`Job::kill`] and drops the job when it is over.
 ///
-/// As a descriptor ([`AsFd`]) it becomes readable when there is news of it: then call [`Job::try_wait`]. It covers both the
+/// Its descriptor ([`AsFd`]) becomes readable when something has happened: then call [`Job::try_wait`]. It covers both the
 /// channel to the job's rinit and the rinit's exit.
 ///
-/// No wait in this process takes anything away from it. How main exited comes over a channel of its own; if another wait
-/// takes the status of the job's rinit, nothing is lost.
+/// Another wait in this process does no harm. Main's status comes over a separate channel; if another wait reaps the job's
+/// rinit, nothing is lost.
 ///
 /// ```no_run
 /// use rinit_core::{ChildSpec, Signal};
@@ -52,7 +52,7 @@ const HELD_AFTER: Duration = Duration::from_secs(1);
 #[must_use = "dropping it kills the job and all that the job has started"]
 pub struct Job {
     state: Mutex<State>,
-    /// Apart from the state, so that it can be borrowed.
+    /// Outside the state, so that it can be borrowed without the lock.
     report: OnceLock<(Report, Usage)>,
     events: OwnedFd,
     init: Pid,
@@ -76,7 +76,7 @@ struct State {
     cgroup: Option<Cgroup>,
 }
 
-/// What a job is made of.
+/// The parts of a job that has been started.
 pub(super) struct Parts {
     pub(super) rinit: PathBuf,
     pub(super) started: Started,
@@ -88,11 +88,11 @@ pub(super) struct Parts {
     pub(super) cgroup: Option<Cgroup>,
 }
 
-/// What a job has written, and how it ended: see [`Job::wait_with_output`].
+/// What a job has written, and its report: see [`Job::wait_with_output`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct JobOutput {
-    /// How it ended.
+    /// How the job exited.
     pub report: Report,
     /// What it wrote to standard output; empty if that was not a pipe, or was taken.
     pub stdout: Vec<u8>,
@@ -106,9 +106,9 @@ impl Job {
         let Parts { rinit, started, channel, stop, stop_on_drop, start_timeout, time_limit, cgroup } = parts;
         let Started { pid, pipes } = started;
         let mut connection = Connection::new(pid, channel)?;
-        // Before it has its setup it starts nothing, so that nothing is outside of the cgroup.
+        // The rinit starts nothing before it has its setup, so nothing is outside the cgroup.
         let placed = cgroup.as_ref().map_or(Ok(()), |cgroup| cgroup.add(pid));
-        // Without an end where that lies beyond what the clock can say.
+        // There is no deadline if the clock cannot express it.
         let deadline = Instant::now().checked_add(start_timeout);
         let answer = placed.and_then(|()| answer(&mut connection, setup, deadline));
         match answer {
@@ -134,17 +134,17 @@ impl Job {
                 })
             }
             Ok(Answer::Failed(error)) => {
-                // An rinit exits by itself now. What only answers like one may not, and would hold this start up for ever.
+                // An rinit exits by itself now. Another program that answers like one may not, and would block this start.
                 connection.kill_rinit();
                 connection.wait_for_exit()?;
                 Err(error)
             }
             Ok(Answer::NotRinit(what)) => {
                 let silent = matches!(what, NotRinit::Silent);
-                // What it has started, too: a job that holds its rinit may run already.
+                // Kill what it has started, too: a job that holds its rinit may already run.
                 kill_below(pid);
                 connection.kill_rinit();
-                // Its own exit is part of the explanation; the KILL above is not.
+                // Its own exit belongs in the error; the KILL above does not.
                 let status = connection.wait_for_exit()?.filter(|_| silent);
                 Err(Error::Containment(match what {
                     NotRinit::Silent | NotRinit::Garbled => ContainmentError::NotRinit { rinit, status },
@@ -161,7 +161,7 @@ impl Job {
         }
     }
 
-    /// Main's pid. It is main's own at least while main runs.
+    /// Main's pid. At least while main runs, no other process has it.
     #[must_use]
     pub const fn pid(&self) -> Pid {
         self.main
@@ -200,11 +200,11 @@ impl Job {
         self.stderr.take()
     }
 
-    /// How the job ended; `None` while any process of it runs. Does not block.
+    /// Returns the job's report; `None` while any process of it runs. Does not block.
     ///
     /// # Errors
     ///
-    /// [`Error::JobLost`] where the job's rinit was killed; [`Error::Wait`].
+    /// [`Error::JobLost`] if the job's rinit was killed; [`Error::Wait`].
     pub fn try_wait(&self) -> Result<Option<&Report>, Error> {
         if self.is_over(Reap::Now)? { self.outcome().map(Some) } else { Ok(None) }
     }
@@ -214,7 +214,7 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// As for [`Job::try_wait`], and [`Error::Channel`] where `poll(2)` is refused.
+    /// As for [`Job::try_wait`], and [`Error::Channel`] if `poll(2)` is refused.
     ///
     /// ```no_run
     /// use rinit_core::ChildSpec;
@@ -272,7 +272,7 @@ impl Job {
     pub fn wait_with_output(mut self) -> Result<JobOutput, Error> {
         drop(self.stdin.take());
         let pipes = [self.stdout.take().map(OwnedFd::from), self.stderr.take().map(OwnedFd::from)];
-        // A job that holds its rinit keeps its pipes open, too: it is helped to its end meanwhile.
+        // A job that holds its rinit keeps its pipes open, too. This process helps to kill it meanwhile.
         let meanwhile = || match self.is_over(Reap::Now) {
             Ok(false) => self.next_help(),
             Ok(true) | Err(_) => None,
@@ -297,20 +297,20 @@ impl Job {
         self.report.get().map(|(_, usage)| *usage)
     }
 
-    /// Sends a signal to main. When main has exited no process gets it.
+    /// Sends a signal to main. If main has exited, no process gets it.
     ///
-    /// TERM sent so is a signal, not a stop: use [`Job::stop`] for that.
+    /// Even TERM is only a signal here: to stop the whole job, use [`Job::stop`].
     ///
     /// # Errors
     ///
-    /// [`Error::Channel`] where the job's rinit has been stopped for so long that the channel is full.
+    /// [`Error::Channel`] if the job's rinit has been stopped for so long that the channel is full.
     pub fn signal(&self, signal: Signal) -> Result<(), Error> {
         self.lock().connection.send(&Request::Signal(signal))
     }
 
-    /// Stops the job in good order, and waits until it is over: main is sent the
-    /// [stop signal](crate::ChildSpec::stop_signal), at the last call, four fifths of the
-    /// [timeout](crate::ChildSpec::stop_timeout), every process is sent TERM, and KILL at its end. Processes that remain when main has exited are sent TERM at once.
+    /// Stops the job in good order, and waits until it is over. Main is sent the [stop signal](crate::ChildSpec::stop_signal).
+    /// At the last call, after four fifths of the [timeout](crate::ChildSpec::stop_timeout), every process is sent TERM, and at
+    /// the end of the timeout KILL. When main has exited, the remaining processes are sent TERM at once.
     ///
     /// # Errors
     ///
@@ -329,8 +329,7 @@ impl Job {
         self.wait()
     }
 
-    /// Begins the stop that [`Job::stop`] makes, with another time, and does not wait. A second call can only make the time
-    /// shorter.
+    /// Begins a stop as [`Job::stop`] does, with this timeout, and does not wait. A second call can only shorten the time.
     ///
     /// # Errors
     ///
@@ -341,8 +340,8 @@ impl Job {
         state.connection.send(&Request::Stop(Stop { grace, ..self.stop }))
     }
 
-    /// Kills everything that the job ever started, at once, and does not wait for it. A rinit that the job has stopped is
-    /// continued for it.
+    /// Kills everything that the job ever started, at once, and does not wait for it. If the job has stopped its rinit, the
+    /// rinit is continued first.
     ///
     /// # Errors
     ///
@@ -378,7 +377,7 @@ impl Job {
         if over {
             // Messages that arrived between the last read and the exit.
             self.recv(&mut state)?;
-            // Kills processes that escaped from the rinit.
+            // This kills processes that escaped from the rinit.
             drop(state.cgroup.take());
         }
         Ok(over)
@@ -393,21 +392,21 @@ impl Job {
         Ok(())
     }
 
-    /// True when it is over, false at the end of the time.
+    /// Waits until the job is over; false if the deadline passes first.
     fn wait_until(&self, deadline: Option<Instant>) -> Result<bool, Error> {
         while !self.is_over(Reap::WaitForExit)? {
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Ok(false);
             }
             let next = self.next_help();
-            // Without the lock, so that another thread's signal is not kept waiting.
+            // Without the lock: another thread may send a signal meanwhile.
             let until = [deadline, next].into_iter().flatten().min();
             wait_for_event(&self.events, until)?;
         }
         Ok(true)
     }
 
-    /// When this process has to help to stop or kill the job again, without an event to wait for; `None` while it does not.
+    /// Returns when this process must next help to stop or kill the job, for which no event comes; `None` if it need not.
     pub(crate) fn next_help(&self) -> Option<Instant> {
         let state = self.lock();
         let help = state.kill_at.map(|kill_at| state.helped.map_or(kill_at, |helped| helped + CONTINUE_EVERY));
@@ -421,7 +420,7 @@ impl Job {
 }
 
 impl State {
-    /// At the time limit: the rinit counts by itself, but a job that has stopped it could run on.
+    /// Stops the job at its time limit. The rinit keeps the time as well, but a job that has stopped its rinit could run on.
     fn keep_time_limit(&mut self, stop: Stop) {
         if self.limit_at.is_none_or(|at| Instant::now() < at) {
             return;
@@ -429,7 +428,7 @@ impl State {
         self.limit_at = None;
         self.kill_by(Instant::now().checked_add(stop.grace));
         self.connection.wake_up();
-        // Where the channel is full the rinit has been held for long, and is continued by the help from `kill_at` on.
+        // A full channel means that the rinit has been held for long. From `kill_at` on this process continues it.
         let _ = self.connection.send(&Request::TimeLimit);
     }
 
@@ -437,10 +436,10 @@ impl State {
         self.kill_at = [self.kill_at, time].into_iter().flatten().min();
     }
 
-    /// Once the job should be dead: continues an rinit that the job has stopped, and later kills the job from outside.
+    /// Once the job should be dead, continues an rinit that the job has stopped, and later kills the job from outside.
     ///
-    /// A loop of SIGSTOP in the job, or a tracer, can hold the rinit, which would then kill nothing. The processes that do so
-    /// are the rinit's descendants, and this process may signal them as well.
+    /// A loop of SIGSTOP in the job, or a tracer, can hold the rinit, which then kills nothing. The processes that hold it are
+    /// its descendants, and this process may signal them, too.
     fn help_to_kill(&mut self, init: Pid) {
         let now = Instant::now();
         let Some(kill_at) = self.kill_at.filter(|kill_at| *kill_at <= now) else { return };
@@ -452,19 +451,19 @@ impl State {
         if now < kill_at + HELD_AFTER {
             return;
         }
-        // Until the rinit was reaped its pid is its own, and so are its descendants. Of one that exits in between no descendant
-        // is found, or they are the job's all the same.
+        // Until the rinit is reaped, no other process has its pid. If it exits in between, either no descendant is found, or
+        // those that are found are the job's.
         if self.connection.status().is_some() {
             return;
         }
-        // One step that no fork escapes. The rinit lives on to report, and to reap.
+        // No fork escapes this one step. The rinit lives on to reap and to report.
         let by_cgroup = self.cgroup.as_ref().is_some_and(|cgroup| cgroup.kill_all_but(init).is_ok());
         if !by_cgroup {
             kill_below(init);
         }
     }
 
-    /// Kills the rinit itself, which has not killed the job in time: waiting for it would not end.
+    /// Kills the rinit itself, because it has not killed the job in time and might never exit.
     fn give_up(&mut self) {
         if let Some(cgroup) = &self.cgroup {
             let _ = cgroup.kill();
@@ -479,14 +478,14 @@ impl AsFd for Job {
     }
 }
 
-/// For event loops that want a number, such as mio's `SourceFd`.
+/// For event loops that need a number, such as mio's `SourceFd`.
 impl AsRawFd for Job {
     fn as_raw_fd(&self) -> RawFd {
         self.events.as_raw_fd()
     }
 }
 
-/// By its rinit, the only process of the job that this one has to wait for.
+/// Claims the job's rinit, the only process of the job that this one waits for.
 impl Claimable for Job {
     fn claimed_pids(&self) -> Vec<Pid> {
         vec![self.init()]
@@ -503,7 +502,7 @@ impl Drop for Job {
         let time = self.drop_grace().saturating_add(DROP_WITHIN);
         if !self.wait_until(Instant::now().checked_add(time)).unwrap_or(false) {
             self.lock().give_up();
-            // Its exit closes the channel. One that is stuck in the kernel exits when it can.
+            // Its exit closes the channel. If it is stuck in the kernel, it exits when it can.
             let _ = self.wait_until(Instant::now().checked_add(HELD_AFTER));
         }
     }
@@ -514,14 +513,14 @@ fn kill_below(init: Pid) {
     let _ = kill_tree::kill_once_below(init);
 }
 
-/// What a program that was started as an rinit answers.
+/// The answer of a program that was started as an rinit.
 enum Answer {
     Started(Pid),
     Failed(Error),
     NotRinit(NotRinit),
 }
 
-/// Why it is not an rinit.
+/// Why a program is not an rinit.
 enum NotRinit {
     Silent,
     Slow,
@@ -546,7 +545,7 @@ fn answer(connection: &mut Connection, setup: &Request, deadline: Option<Instant
                     if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                         return Ok(Answer::NotRinit(NotRinit::Slow));
                     }
-                    // Main may run before its rinit has said so, and may have stopped it.
+                    // Main may run before its rinit has answered, and may have stopped the rinit.
                     connection.wake_up();
                 }
                 continue;

@@ -1,4 +1,4 @@
-//! What of a specification an rinit is started with, and what it passes to main.
+//! Which parts of a specification an rinit is started with, and which it passes to main.
 
 use crate::child::spec::ChildSpec;
 use crate::child::spec::limits::Limits;
@@ -14,7 +14,7 @@ use std::path::Path;
 
 impl ChildSpec {
     /// Runs the child under an `rinit` of its own, so that no process that it starts outlives the [`Job`](crate::contain::Job):
-    /// not one that leaves its process group or session, not a daemon, and not one that forks while it is killed. See
+    /// not even a daemon, a process in another process group or session, or one that forks while it is killed. See
     /// [`ContainSpec`].
     ///
     /// ```no_run
@@ -30,9 +30,9 @@ impl ChildSpec {
         ContainSpec::new(self)
     }
 
-    /// The rinit for this child: started as the child would be, but as this process's own user, in its own directory, without
-    /// the child's limits, and with every signal blocked from its first instruction on. Also returns the number of the
-    /// terminal that it passes to main.
+    /// Returns the specification of this child's rinit. It is started as the child would be, but as this process's user, in
+    /// this process's directory, without the child's limits, and with every signal blocked from its first instruction on. Also
+    /// returns the number of the terminal that it passes to main.
     pub(crate) fn rinit(&self, path: &Path, channel: OwnedFd) -> io::Result<(Self, Option<RawFd>)> {
         let mut rinit = Self {
             program: path.into(),
@@ -45,7 +45,7 @@ impl ChildSpec {
             ..self.clone()
         };
         if let Some(user) = self.user.as_ref().filter(|_| !self.environment_cleared) {
-            // As a child of that user has it, and under what the specification says itself.
+            // A child of that user has this HOME. What the specification says itself comes later and wins.
             let home = user.home().as_os_str().to_os_string();
             rinit.environment.insert(0, (OsString::from("HOME"), Some(home)));
         }
@@ -59,8 +59,8 @@ impl ChildSpec {
         Ok((rinit, terminal))
     }
 
-    /// Gives the child a descriptor at its number here, which no other descriptor has: neither one that the child inherits nor
-    /// one that it is given.
+    /// Passes a descriptor to the child under its number here. No other descriptor that the child inherits or is given has
+    /// that number.
     fn pass(&mut self, fd: OwnedFd) -> io::Result<RawFd> {
         let taken = self.descriptors.iter().any(|(number, _)| *number == fd.as_raw_fd());
         let highest = self.descriptors.iter().map(|(number, _)| *number).max().unwrap_or(0);

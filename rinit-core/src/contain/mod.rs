@@ -7,7 +7,7 @@
 
 mod cgroup;
 pub(crate) mod connection;
-pub(crate) mod controller;
+pub(crate) mod controlling_process;
 pub(crate) mod entry;
 pub(crate) mod job;
 mod launch;
@@ -29,16 +29,15 @@ use protocol::Message;
 ///
 /// # Panics
 ///
-/// Where a request that was read is not what would have been written.
+/// If a request that was read would not be written as it was read.
 #[cfg(any(feature = "fuzzing", test))]
 pub(crate) fn read_any(bytes: &[u8]) {
-    // Host and rinit are the two ends of a socket pair.
-    let mut host = protocol::Inbox::default();
-    host.add(bytes);
-    while let Ok(Some(_)) = host.next::<protocol::Reply>() {}
-    let mut guest = protocol::Inbox::default();
-    guest.add(bytes);
-    while let Ok(Some(request)) = guest.next::<protocol::Request>() {
+    let mut controlling = protocol::Inbox::default();
+    controlling.add(bytes);
+    while let Ok(Some(_)) = controlling.next::<protocol::Reply>() {}
+    let mut contained = protocol::Inbox::default();
+    contained.add(bytes);
+    while let Ok(Some(request)) = contained.next::<protocol::Request>() {
         if request != protocol::Request::OtherVersion {
             let mut again = protocol::Inbox::default();
             again.add(&request.to_frame());

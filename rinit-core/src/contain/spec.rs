@@ -17,7 +17,7 @@ use std::os::fd::{OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// By default, the time that a rinit has until main runs. It takes milliseconds.
+/// The default time in which the rinit must start main. It takes milliseconds.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A child to run under an `rinit` of its own.
@@ -93,7 +93,7 @@ impl ContainSpec {
     /// The rinit to use, instead of the first `rinit` in this process's PATH. It must be of the same release as this library;
     /// another version is refused by name.
     ///
-    /// A host that carries the program in its own memory (`include_bytes!`) may write it to a `memfd_create(2)` and give
+    /// A program that carries the rinit in its own memory (`include_bytes!`) may write it to a `memfd_create(2)` and pass
     /// `/proc/self/fd/N`.
     ///
     /// ```
@@ -108,8 +108,8 @@ impl ContainSpec {
 
     /// Contains the job by this program itself, started a second time: no other file is needed, also `FROM scratch`.
     ///
-    /// The program's `main` must call [`contain::init`](crate::contain::init) first of all; else the start fails. A library in
-    /// a program of another author cannot rely on that, and uses [`ContainSpec::rinit`].
+    /// The program's `main` must call [`contain::init`](crate::contain::init) first, or the start fails. A library in another
+    /// author's program cannot rely on that, and uses [`ContainSpec::rinit`].
     ///
     /// ```no_run
     /// use rinit_core::{ChildSpec, contain};
@@ -139,8 +139,8 @@ impl ContainSpec {
         self
     }
 
-    /// Main's exit is not the job's: for programs that daemonise. The job is over when no process is left, or when it is
-    /// stopped, killed or dropped.
+    /// Lets the job go on after main's exit, for programs that daemonise. The job is over when no process is left, or when it
+    /// is stopped, killed or dropped.
     ///
     /// ```
     /// let spec = rinit_core::ChildSpec::new("some-daemon").contain().wait_for_descendants(true);
@@ -152,8 +152,8 @@ impl ContainSpec {
         self
     }
 
-    /// When the [`Job`] is dropped, or this process exits: an orderly stop by [`ChildSpec::stop_signal`] and
-    /// [`ChildSpec::stop_timeout`], as [`Job::stop`] makes it, instead of KILL for everything at once.
+    /// When the [`Job`] is dropped or this process exits, stops the job as [`Job::stop`] does, with
+    /// [`ChildSpec::stop_signal`] and [`ChildSpec::stop_timeout`], instead of killing everything at once.
     ///
     /// ```
     /// use rinit_core::ChildSpec;
@@ -181,9 +181,9 @@ impl ContainSpec {
         self
     }
 
-    /// The time that the whole job has, from main's start until no process of it is left. A job that is not over then is stopped
-    /// as by [`Job::stop`]: by [`ChildSpec::stop_signal`], with KILL for everything after [`ChildSpec::stop_timeout`].
-    /// [`Report::timed_out`](crate::Report::timed_out) tells. No limit by default.
+    /// Limits the time of the whole job, from main's start until no process of it is left. A job that is not over then is
+    /// stopped as by [`Job::stop`]: with [`ChildSpec::stop_signal`], and KILL for everything after
+    /// [`ChildSpec::stop_timeout`]. [`Report::timed_out`](crate::Report::timed_out) is true then. There is no limit by default.
     ///
     /// The job's rinit keeps the time, so that the limit holds also while this process does something else, or is stopped. Time
     /// in which the job is stopped or frozen counts.
@@ -208,10 +208,10 @@ impl ContainSpec {
     /// Runs the job, its rinit included, in a new cgroup below this one: a directory in a cgroup v2 file system that this
     /// process may write to, such as one that systemd has delegated.
     ///
-    /// When the job is over, or its rinit was killed by the job, every process in the cgroup is killed by one step
-    /// of the kernel (`cgroup.kill`, Linux 5.14), which no fork escapes; also when the job lives on a second after it was to be
-    /// killed, as a fork bomb may. The rinit moves out of the cgroup before that, and reports. The cgroup is removed then.
-    /// Limits such as `pids.max` are the parent's.
+    /// When the job is over, or has killed its rinit, the kernel kills every process in the cgroup in one step
+    /// (`cgroup.kill`, Linux 5.14), which no fork escapes. It does so too if the job still lives a second after it was killed,
+    /// as a fork bomb may; the rinit leaves the cgroup before that, and reports. Then the cgroup is removed. Limits such as
+    /// `pids.max` are the parent's.
     ///
     /// The start fails with [`ContainmentError::Cgroup`] where that is not possible.
     ///
@@ -327,7 +327,7 @@ impl ContainSpec {
     }
 }
 
-/// A pair of connected sockets, neither of which any other program inherits.
+/// Returns a pair of connected sockets that no other program inherits.
 fn channel() -> Result<(OwnedFd, OwnedFd), Error> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
         .map_err(from_errno(Error::Channel))?;

@@ -1,8 +1,8 @@
-//! What a job has used.
+//! Resources that a job has used.
 
 use std::time::Duration;
 
-/// What the processes of a contained job have used, as far as they were reaped: see [`Job::usage`](crate::contain::Job::usage).
+/// What the processes of a contained job have used, if they were reaped: see [`Job::usage`](crate::contain::Job::usage).
 ///
 /// Source: `getrusage(2)`, RUSAGE_CHILDREN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,10 +1,10 @@
-//! Runs main for a controlling process that contains it: its commands, and the end of the whole job.
+//! Runs main for a controlling process: carries out its commands until the whole job is over.
 
 use super::builder::Init;
 use super::supervisor::Supervisor;
 use crate::child::spec::start::TerminalUse;
 use crate::child::spec::{ChildSpec, ProcessGroup};
-use crate::contain::controller::{Command, Controller, leave_group};
+use crate::contain::controlling_process::{Command, ControllingProcess, leave_group};
 use crate::contain::entry::{self, Arguments};
 use crate::contain::protocol::Stop;
 use crate::contain::protocol::{Request, Setup};
@@ -24,11 +24,11 @@ use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
-/// Becomes a job's init, if this process was started as one; else it does nothing. The first line of `main` in a program that
-/// contains jobs by itself: see [`ContainSpec::by_this_program`](crate::contain::ContainSpec::by_this_program).
+/// Becomes a job's init if this process was started as one; otherwise does nothing. A program that contains jobs by itself calls
+/// it in the first line of `main`: see [`ContainSpec::by_this_program`](crate::contain::ContainSpec::by_this_program).
 ///
-/// A process that was started as a job's init does not return from it. Such a process is recognised by its arguments
-/// (`--contained NUMBER -- …`) and by the descriptor of that number, a socket that its parent has made: so no user can start
+/// In a process that was started as a job's init it does not return. It recognises such a process by its arguments
+/// (`--contained NUMBER -- …`) and by the descriptor of that number, a socket that its parent has made, so that no user starts
 /// one by mistake.
 ///
 /// Call it before any thread is started and any file opened. In the job's init every descriptor from 3 up is closed.
@@ -39,10 +39,10 @@ use std::time::{Duration, Instant};
 /// ```
 pub fn init() {
     let Some(Arguments { channel, program, arguments }) = entry::arguments() else { return };
-    // Not the "exe" of the path by which it was started.
+    // Otherwise its name would be "exe", from the path by which it was started.
     let _ = rustix::thread::set_name(c"rinit");
     // A thread that a constructor has started would not block the signals that are blocked here. The controlling process
-    // sees that there was no answer.
+    // sees that no answer comes.
     let code = match sys::only_thread() {
         Ok(_) => Inherited::__capture_first()
             .and_then(|inherited| __contained(inherited, channel, program, arguments))
@@ -52,14 +52,14 @@ pub fn init() {
     sys::exit_now(code)
 }
 
-/// The whole of `rinit --contained NUMBER -- PROGRAM ARGUMENTS…`; returns the exit status. The descriptor is a socket to the
-/// controlling process, one that uses [`ChildSpec::contain`](crate::ChildSpec::contain).
+/// Does everything for `rinit --contained NUMBER -- PROGRAM ARGUMENTS…`, and returns the exit status. The descriptor is a socket
+/// to the controlling process, which uses [`ChildSpec::contain`](crate::ChildSpec::contain).
 ///
 /// # Errors
 ///
 /// [`Error::Channel`] if no controlling process is at the descriptor. Any other failure is sent to it.
 #[doc(hidden)]
-// What it needs would lie on the stack of a program that is not contained, too, for as long as main lives.
+// Inlined, it would enlarge the stack frame of an rinit that is not contained, for as long as main lives.
 #[inline(never)]
 pub fn __contained(
     inherited: Inherited,
@@ -67,26 +67,26 @@ pub fn __contained(
     program: OsString,
     arguments: Vec<OsString>,
 ) -> Result<u8, Error> {
-    let (mut controller, request) = Controller::accept(&inherited, number)?;
+    let (mut controlling, request) = ControllingProcess::accept(&inherited, number)?;
     let Request::Setup(setup) = request else {
-        controller.send_version();
+        controlling.send_version();
         return Ok(125);
     };
-    controller.stop = setup.stop;
-    let setup_failed = |controller: &Controller, error: Error| {
+    controlling.stop = setup.stop;
+    let setup_failed = |controlling: &ControllingProcess, error: Error| {
         let code = error.exit_code();
-        controller.send_failed(error);
+        controlling.send_failed(error);
         Ok(code)
     };
     let mut main = ChildSpec::new(program).args(arguments).inherit_signals(&inherited);
-    // An rinit that is killed by KILL cannot clean up; at least main dies with it.
+    // An rinit that gets KILL cannot clean up; at least main is killed with it.
     main = main.signal_mask(setup.mask).process_group(setup.group).parent_death_signal(Signal::KILL);
     if let Some(ids) = &setup.user {
         match User::from_ids(ids.uid, ids.gid, ids.groups.iter().copied()) {
             Ok(user) => main = main.user(user),
-            Err(error) => return setup_failed(&controller, error),
+            Err(error) => return setup_failed(&controlling, error),
         }
-        // The controlling process has set it: to the user's, or to what its caller chose.
+        // The controlling process has set it to the user's, or as its caller chose.
         main = match std::env::var_os("HOME") {
             Some(home) => main.env("HOME", home),
             None => main.env_remove("HOME"),
@@ -98,12 +98,12 @@ pub fn __contained(
     if let Some(number) = setup.terminal {
         match sys::take_inherited_fd(number) {
             Ok(terminal) => main = main.terminal(terminal),
-            Err(error) => return setup_failed(&controller, Error::Terminal(error.into())),
+            Err(error) => return setup_failed(&controlling, Error::Terminal(error.into())),
         }
     }
     let Setup { drain, wait, limits, sigpipe_ignored, time_limit, .. } = setup;
     main.limits = limits;
-    // As the controller's other children have it, whatever start-up code has changed here.
+    // Main gets what the controlling process's other children get, whatever start-up code has changed here.
     let disposition = if sigpipe_ignored { &mut main.ignore } else { &mut main.default };
     *disposition = disposition.with(Signal::PIPE);
     let mut init = Init::new(inherited, main).subreaper(true);
@@ -111,36 +111,36 @@ pub fn __contained(
     if let Some(drain) = drain {
         init = init.drain(drain);
     }
-    Ok(init.run_for(controller, time_limit))
+    Ok(init.run_for(controlling, time_limit))
 }
 
-/// The controlling process of a contained job.
+/// A contained job, and its controlling process.
 pub(super) struct Contained {
-    pub(super) controller: Controller,
+    pub(super) controlling: ControllingProcess,
     /// Main's process group, if it was made for main.
     pub(super) group: Option<Pid>,
     time_limit: Option<TimeLimit>,
 }
 
-/// The time that the whole job has.
+/// The time limit of the whole job.
 ///
-/// By the machine's clock, not by the time in which the job could run: the controlling process, which counts as well, cannot see
-/// for how long the job was frozen or stopped.
+/// It counts by the machine's clock, not by the time in which the job could run: the controlling process, which counts as well,
+/// cannot see for how long the job was frozen or stopped.
 struct TimeLimit {
-    /// `None` where it lies beyond what the clock can say.
+    /// `None` if the clock cannot express it.
     at: Option<Instant>,
     stop: Stop,
     has_passed: bool,
 }
 
 impl Contained {
-    /// How long it is until the time limit; `None` without one, and once it has passed.
+    /// Returns how long it is until the time limit; `None` without one, and once it has passed.
     pub(super) fn time_left(&self) -> Option<Duration> {
         let limit = self.time_limit.as_ref().filter(|limit| !limit.has_passed)?;
         Some(limit.at?.saturating_duration_since(Instant::now()))
     }
 
-    /// True if the job was stopped for its time limit.
+    /// Returns true if the job was stopped because of its time limit.
     pub(super) fn timed_out(&self) -> bool {
         self.time_limit.as_ref().is_some_and(|limit| limit.has_passed)
     }
@@ -149,59 +149,59 @@ impl Contained {
 impl Init {
     /// Runs as [`Init::run`] does, for a controlling process: until the whole job has exited, or the controlling process
     /// lets go. Returns the exit status; a failure is sent to the controlling process.
-    fn run_for(self, controller: Controller, time_limit: Option<(Duration, Stop)>) -> u8 {
-        match self.start_for(&controller) {
+    fn run_for(self, controlling: ControllingProcess, time_limit: Option<(Duration, Stop)>) -> u8 {
+        match self.start_for(&controlling) {
             Ok((mut supervisor, group)) => {
-                controller.send_started(supervisor.main.pid);
+                controlling.send_started(supervisor.main.pid);
                 let time_limit = time_limit.map(|(time, stop)| TimeLimit {
                     at: Instant::now().checked_add(time),
                     stop,
                     has_passed: false,
                 });
-                supervisor.contained = Some(Contained { controller, group, time_limit });
+                supervisor.contained = Some(Contained { controlling, group, time_limit });
                 supervisor.run().map_or_else(|error| error.exit_code(), |report| report.exit_code())
             }
             Err(error) => {
                 let code = error.exit_code();
-                controller.send_failed(error);
+                controlling.send_failed(error);
                 code
             }
         }
     }
 
-    fn start_for(mut self, controller: &Controller) -> Result<(Supervisor, Option<Pid>), Error> {
+    fn start_for(mut self, controlling: &ControllingProcess) -> Result<(Supervisor, Option<Pid>), Error> {
         let me = Pid::from(rustix::process::getpid());
-        // Without /proc a process that has left main's group could not be found.
+        // Without /proc, rinit could not find a process that has left main's group.
         procfs::verify(&mut procfs::reader::Reader::new())?;
-        // Kept to the end, and not given back.
+        // It stays a subreaper to the end.
         let _ = ManuallyDrop::new(self.become_subreaper(me)?);
-        controller.listen()?;
+        controlling.listen()?;
         let group = self.main.group;
-        // The terminal is not handed over: main stands as if it were a child of the controlling process, which would do
-        // that itself.
+        // The terminal is not handed over: main is to run as a child of the controlling process does, which would do that
+        // itself.
         let main = self.main.start(TerminalUse::None)?.pid;
         // Main's specification is not needed any more; its descriptors are closed with the others.
         self.main = ChildSpec::new("");
         leave_group(group);
-        controller.release_all_but_socket();
+        controlling.release_all_but_socket();
         Ok((self.into_supervisor(me, main, None), (group != ProcessGroup::Inherit).then_some(main)))
     }
 }
 
 impl Supervisor {
-    pub(super) fn is_from_controller(&self, info: &ReceivedSignal) -> bool {
-        self.contained.as_ref().is_some_and(|contained| contained.controller.is_note(info))
+    pub(super) fn is_from_controlling_process(&self, info: &ReceivedSignal) -> bool {
+        self.contained.as_ref().is_some_and(|contained| contained.controlling.is_note(info))
     }
 
-    /// Takes the commands of the controlling process. Does not block.
+    /// Carries out the commands of the controlling process. Does not block.
     pub(super) fn handle_commands(&mut self) {
-        let commands = self.contained.as_mut().map_or_else(Vec::new, |contained| contained.controller.commands());
+        let commands = self.contained.as_mut().map_or_else(Vec::new, |contained| contained.controlling.commands());
         for command in commands {
             match command {
                 Command::Signal(signal) if self.main.is_alive() => {
                     self.forward(ForwardTo::Main, signal, None, false);
                 }
-                // The signal is for main only, which has exited.
+                // The signal is only for main, which has exited.
                 Command::Signal(_) => {}
                 Command::Stop(Stop { signal, grace }) => {
                     self.stop_signal.get_or_insert(signal);
@@ -227,7 +227,7 @@ impl Supervisor {
         limit.has_passed = true;
         let Stop { signal, grace } = limit.stop;
         self.inputs.push_back(ShutdownInput::Grace(grace));
-        // A stop that is on its way gets no second signal, only this time at most.
+        // If a stop has begun, main gets no second signal, and the stop gets no more than this time.
         if self.stop_signal.is_none() {
             self.stop_signal = Some(signal);
             self.inputs.push_back(ShutdownInput::StopRequested(signal));

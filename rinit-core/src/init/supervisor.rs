@@ -118,7 +118,7 @@ enum Wake {
     Children,
     Signal(ReceivedSignal),
     /// The controlling process has sent something, or exited.
-    Controller,
+    ControllingProcess,
     /// Out of time, interrupted, or woken up for nothing.
     Nothing,
 }
@@ -181,7 +181,7 @@ impl Supervisor {
                     self.reap();
                 }
                 Wake::Signal(signal) => self.deliver(signal),
-                Wake::Controller => self.handle_commands(),
+                Wake::ControllingProcess => self.handle_commands(),
                 Wake::Nothing => {}
             }
             self.check_time_limit();
@@ -246,7 +246,7 @@ impl Supervisor {
                 self.waiter.child_changed(info.child);
                 Wake::Children
             }
-            Ok(Some(info)) if self.is_from_controller(&info) => Wake::Controller,
+            Ok(Some(info)) if self.is_from_controlling_process(&info) => Wake::ControllingProcess,
             Ok(Some(info)) if self.is_own_doing(&info) => Wake::Nothing,
             Ok(Some(info)) => Wake::Signal(info),
             // Checking the children costs little, and a stop and continue may have hidden one.
@@ -478,8 +478,8 @@ impl Supervisor {
             stop_took,
             timed_out: self.contained.as_ref().is_some_and(Contained::timed_out),
         };
-        if let Some(Contained { controller, .. }) = &self.contained {
-            controller.send_report(&report);
+        if let Some(Contained { controlling, .. }) = &self.contained {
+            controlling.send_report(&report);
         }
         report
     }

@@ -1,4 +1,4 @@
-//! Bytes of the channel between a host and its contained rinit: little-endian numbers, strings with their length.
+//! Encodes the messages between a controlling process and its contained rinit: little-endian numbers, strings with their length.
 //!
 //! What is read comes from another process. The reader trusts nothing: it never allocates more than there are bytes, and a
 //! value that is not exactly what it should be is `None`.
@@ -18,7 +18,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A message in the making.
+/// Builds a message.
 #[derive(Debug, Default)]
 pub(super) struct Writer(Vec<u8>);
 
@@ -77,7 +77,7 @@ impl Writer {
     }
 }
 
-/// A message being read.
+/// Reads a message.
 #[derive(Debug)]
 pub(crate) struct Reader<'a>(&'a [u8]);
 
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
         Self(bytes)
     }
 
-    /// The value, if nothing is left behind it.
+    /// Returns the value if nothing follows it.
     pub(super) fn end<T>(self, value: T) -> Option<T> {
         self.0.is_empty().then_some(value)
     }
@@ -117,7 +117,7 @@ impl<'a> Reader<'a> {
         self.array().map(u16::from_le_bytes)
     }
 
-    /// The number that comes next, which stays.
+    /// Returns the next number without consuming it.
     pub(super) fn peek_u16(&self) -> Option<u16> {
         Self(self.0).u16()
     }
@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
         if self.bool()? { read(self).map(Some) } else { Some(None) }
     }
 
-    /// Each item takes a byte at least, so that the count cannot ask for more room than the message has.
+    /// Each item takes at least one byte, so a count larger than the rest of the message is refused.
     pub(super) fn list<T>(&mut self, mut read: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         let count = usize::try_from(self.u32()?).ok().filter(|count| *count <= self.0.len())?;
         let mut list = Vec::new();
@@ -174,7 +174,7 @@ pub(super) trait Wire: Sized {
     fn read(from: &mut Reader<'_>) -> Option<Self>;
 }
 
-/// `Wire` for a type, by two closures.
+/// Implements `Wire` for a type by two closures.
 macro_rules! wire {
     ($type:ty, |$value:ident, $to:ident| $write:expr, |$from:ident| $read:expr) => {
         impl Wire for $type {
@@ -258,7 +258,7 @@ impl<A: Wire, B: Wire> Wire for (A, B) {
     }
 }
 
-/// A value of one of several kinds, each with a number of its own.
+/// A value of one of several kinds, each of which has a number.
 pub(super) trait Tagged: Sized {
     fn tag(&self) -> u8;
     fn write_fields(&self, to: &mut Writer);
@@ -280,8 +280,8 @@ macro_rules! wire_struct {
     };
 }
 
-/// Writes and reads an enum: a number for each variant, and its fields. The optional last arm is for all other variants: how
-/// they are written, and how what was written is read.
+/// Writes and reads an enum: a number for each variant, and its fields. The optional last arm writes and reads all
+/// other variants.
 macro_rules! wire_enum {
     (
         $type:ident {

@@ -1,4 +1,4 @@
-//! The error for which main could not be started, as bytes.
+//! Encodes the error for which main could not be started.
 
 use super::codec::{Reader, Tagged, Wire, Writer, wire_enum};
 use crate::error::{ContainmentError, Error};
@@ -20,7 +20,7 @@ wire_enum!(
         13 = Limit { resource, source },
         14 = Nice(source),
     }
-    // What cannot happen there, or is new: in words.
+    // Errors that cannot happen there, or are new, are sent as text.
     else 0, |error: &Error, to: &mut Writer| error.to_string().write(to), |from: &mut Reader<'_>| {
         String::read(from).map(|message| Error::Containment(ContainmentError::Failed { message }))
     }

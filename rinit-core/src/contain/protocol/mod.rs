@@ -1,8 +1,9 @@
-//! What a host and its contained rinit send to each other.
+//! What a controlling process and its contained rinit send to each other.
 //!
-//! Frames: one byte for the kind, four for the length (little-endian), and as many bytes. The host begins with a
-//! [`Setup`], whose first field is the version; the other side answers [`Reply::Started`] or [`Reply::Failed`], and sends
-//! [`Reply::Report`] at the end. An end of file in the host's direction means: kill everything at once.
+//! Frames: one byte for the kind, four for the length (little-endian), and then the body. The controlling
+//! process begins with a [`Setup`], whose first field is the version. The rinit answers [`Reply::Started`] or
+//! [`Reply::Failed`], and sends [`Reply::Report`] at the end. If the controlling process closes its end, the rinit kills
+//! everything at once.
 
 pub(crate) mod codec;
 mod error;
@@ -20,7 +21,8 @@ use codec::{Reader, Tagged, Wire, Writer, wire_enum, wire_struct};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Both sides must have the same. Another version is refused by name, so that the host can say which rinit it needs.
+/// Both sides must have the same. A rinit of another version refuses, and sends its own, so that the
+/// error can name both.
 pub(crate) const VERSION: u16 = 3;
 
 /// Longest frame. A report of two thousand processes, whose commands are cut to 80 characters, takes less than 2 MiB; a user
@@ -28,7 +30,7 @@ pub(crate) const VERSION: u16 = 3;
 const LONGEST: usize = 4 << 20;
 const HEAD: usize = 5;
 
-/// Bytes that came, until they are whole frames.
+/// Collects received bytes until they are whole frames.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox(Vec<u8>);
 
@@ -72,7 +74,7 @@ fn frame(message: &impl Tagged) -> Vec<u8> {
     frame.into_bytes()
 }
 
-/// What of a [`ChildSpec`](crate::ChildSpec) main gets and rinit itself does not, and when the job is to stop.
+/// The parts of a [`ChildSpec`](crate::ChildSpec) that apply to main but not to rinit itself, and when the job is stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Setup {
     /// [`VERSION`]. The first field, in every version.
@@ -90,9 +92,9 @@ pub(crate) struct Setup {
     pub(crate) drain: Option<Duration>,
     /// Main's exit does not stop the other processes.
     pub(crate) wait: bool,
-    /// When the host lets go: an orderly stop instead of KILL at once.
+    /// If set, the job is stopped in good order, not killed at once, when the controlling process lets go.
     pub(crate) stop: Option<Stop>,
-    /// The time that the whole job has, and how it is stopped then.
+    /// How long the whole job may run, and how it is stopped then.
     pub(crate) time_limit: Option<(Duration, Stop)>,
 }
 
@@ -131,7 +133,7 @@ wire_struct!(Ids { uid, gid, groups });
 wire_struct!(Limits { resources, umask, nice });
 wire_struct!(Usage { user_time, system_time, max_rss_kib });
 
-/// What the host sends.
+/// What the controlling process sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Request {
     Setup(Setup),
@@ -139,7 +141,7 @@ pub(crate) enum Request {
     Signal(Signal),
     Stop(Stop),
     Kill,
-    /// The time limit has passed: for an rinit that the job holds, whose own clock tells it too late.
+    /// The time limit has passed. An rinit that the job has stopped would notice it too late by its own clock.
     TimeLimit,
     /// A setup of another version. Never sent: it stands for what was read.
     OtherVersion,
@@ -164,7 +166,7 @@ impl Message for Request {
     }
 }
 
-/// What rinit sends.
+/// What the contained rinit sends.
 #[derive(Debug)]
 pub(crate) enum Reply {
     /// Main runs its program.

@@ -1,4 +1,4 @@
-//! Processes in a report, as bytes.
+//! Encodes the processes of a report.
 
 use super::codec::{Reader, Wire, Writer, wire_struct};
 use crate::pid::Pid;
@@ -38,7 +38,7 @@ fn signal(from: &mut Reader<'_>) -> Option<Signal> {
 }
 
 fn write_reason(to: &mut Writer, reason: &Reason) {
-    // By its word, so that a reason which one side does not know is refused and not taken for another one.
+    // By its word: a reason that one side does not know is refused, not read as another one.
     to.bytes(reason.code().as_bytes());
     match reason {
         Reason::Ignores(signal)

@@ -1,4 +1,4 @@
-//! The side of the contained rinit: commands of its host, and replies to it.
+//! The contained rinit's side of the channel: it receives commands from the controlling process, and replies.
 
 use super::protocol::{Inbox, Message, Reply, Request, Stop, VERSION};
 use crate::child::spec::ProcessGroup;
@@ -16,65 +16,67 @@ use rustix::net::{self, RecvFlags, SendFlags};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-/// The host, as its contained rinit knows it.
+/// What the contained rinit knows of its controlling process: the process that has started the job.
 #[derive(Debug)]
-pub(crate) struct Controller {
+pub(crate) struct ControllingProcess {
     channel: OwnedFd,
     inbox: Inbox,
-    /// `None` where it is in another PID namespace.
+    /// `None` if it is in another PID namespace.
     pid: Option<Pid>,
-    /// What to do when it has gone; without a stop, KILL for everything.
+    /// How to stop when it is gone. Without it, everything gets KILL.
     pub(crate) stop: Option<Stop>,
-    /// It has let go, and nothing more comes from it.
+    /// It has closed the channel or exited: nothing more comes from it.
     gone: bool,
 }
 
-/// A command of the host.
+/// A command of the controlling process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Command {
     /// Send main this signal.
     Signal(Signal),
-    /// An orderly stop within this time.
+    /// Stop in good order, within this time.
     Stop(Stop),
-    /// KILL for everything, at once.
+    /// Send KILL to everything, at once.
     Kill,
-    /// The job has had its time.
+    /// The time limit has passed.
     TimeLimit,
 }
 
-/// Sent to this process when something comes over the channel. SIGCHLD is never forwarded, and means no more than "check
-/// again": its origin and the number of signals merged into one make no difference.
+/// The kernel sends it to this process when something comes over the channel. SIGCHLD is never forwarded, and means no more
+/// than "check again": it does not matter where it comes from, or how many were merged into one.
 const CHECK: Signal = Signal::CHLD;
-/// Sent when the host, or its thread that has started this process, exits. It continues a stopped rinit, too.
-const CONTROLLER_EXITED: Signal = Signal::CONT;
+/// The kernel sends it when the controlling process, or its thread that has started this process, exits. It also continues a
+/// stopped rinit.
+const CONTROLLING_PROCESS_EXITED: Signal = Signal::CONT;
 
-/// How often an rinit that waits for its setup checks whether its host lives. The setup comes at once, or never.
+/// How often an rinit that waits for its setup checks whether the controlling process lives. The setup comes at once, or
+/// never.
 const CHECK_AFTER: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
-impl Controller {
-    /// Waits for the host's first request.
+impl ControllingProcess {
+    /// Waits for the first request.
     pub(crate) fn accept(inherited: &Inherited, number: RawFd) -> Result<(Self, Request), Error> {
         if !inherited.descriptors_are_inherited() {
             return Err(Error::Channel(io::ErrorKind::Unsupported.into()));
         }
         let channel = sys::take_inherited_fd(number).map_err(from_errno(Error::Channel))?;
         let pid = sys::peer(&channel).map_err(from_errno(Error::Channel))?;
-        let mut controller = Self { channel, inbox: Inbox::default(), pid, stop: None, gone: false };
+        let mut controlling = Self { channel, inbox: Inbox::default(), pid, stop: None, gone: false };
         loop {
-            if let Some(request) = controller.inbox.next().map_err(|_| garbled())? {
-                return Ok((controller, request));
+            if let Some(request) = controlling.inbox.next().map_err(|_| garbled())? {
+                return Ok((controlling, request));
             }
-            if controller.gone {
+            if controlling.gone {
                 return Err(Error::Channel(io::ErrorKind::UnexpectedEof.into()));
             }
-            controller.wait(PollFlags::IN, Some(&CHECK_AFTER));
-            controller.receive();
-            controller.gone |= controller.is_dead();
+            controlling.wait(PollFlags::IN, Some(&CHECK_AFTER));
+            controlling.receive();
+            controlling.gone |= controlling.is_dead();
         }
     }
 
     fn wait(&self, for_: PollFlags, timeout: Option<&Timespec>) {
-        // Where poll is refused the next attempt finds nothing, and comes here again: no worse than waiting.
+        // If poll is refused, the next attempt finds nothing and comes here again: that is no worse than waiting.
         let _ = poll(&mut [PollFd::new(&self.channel, for_)], timeout);
     }
 
@@ -96,20 +98,20 @@ impl Controller {
         }
     }
 
-    /// From here on a signal comes when the host sends something, and when it exits. What it has sent before, and whether it
-    /// lives, is seen by the first [`Controller::commands`], which comes after this.
+    /// From here on a signal comes when the controlling process sends something, and when it exits. The first call of
+    /// [`ControllingProcess::commands`], which comes after this, sees what was sent before, and whether the process lives.
     pub(crate) fn listen(&self) -> Result<(), Error> {
-        // The channel alone would do, were it not for copies of the host's end in processes that it forks without exec.
-        sys::set_parent_death_signal(CONTROLLER_EXITED).map_err(from_errno(Error::ParentDeathSignal))?;
+        // The channel is not enough: a process that the controlling process forks without exec holds a copy of its end.
+        sys::set_parent_death_signal(CONTROLLING_PROCESS_EXITED).map_err(from_errno(Error::ParentDeathSignal))?;
         sys::signal_on_input(&self.channel, CHECK).map_err(from_errno(Error::Channel))
     }
 
-    /// True for a signal that means no more than that the host, or a thread of it, has exited.
+    /// True for a signal that says only that the controlling process, or a thread of it, has exited.
     pub(crate) fn is_note(&self, info: &ReceivedSignal) -> bool {
-        info.signal == CONTROLLER_EXITED && info.sender.is_some() && info.sender == self.pid
+        info.signal == CONTROLLING_PROCESS_EXITED && info.sender.is_some() && info.sender == self.pid
     }
 
-    /// The host's commands, in order. Does not block.
+    /// Receives the commands, in order. Does not block.
     pub(crate) fn commands(&mut self) -> Vec<Command> {
         if self.gone {
             return Vec::new();
@@ -123,7 +125,7 @@ impl Controller {
                 Ok(Some(Request::Kill)) => Command::Kill,
                 Ok(Some(Request::TimeLimit)) => Command::TimeLimit,
                 Ok(None) => break,
-                // A host that sends garbage is treated as gone.
+                // A controlling process that sends garbage is treated as gone.
                 Ok(Some(Request::Setup(_) | Request::OtherVersion)) | Err(_) => {
                     self.gone = true;
                     Command::Kill
@@ -140,7 +142,7 @@ impl Controller {
         commands
     }
 
-    /// Closes everything that keeps another process from an end of file, except the channel.
+    /// Closes all inherited descriptors except the channel, and moves to `/`: rinit delays no end of file.
     pub(crate) fn release_all_but_socket(&self) {
         sys::close_all_but(3, &[self.channel.as_raw_fd()]);
         let _ = rustix::process::chdir("/");
@@ -167,7 +169,8 @@ impl Controller {
         self.send(&Reply::Report(Box::new(report.clone()), usage.unwrap_or_default()));
     }
 
-    /// Waits until the host reads it, if it is more than the channel holds. It may block: no process depends on this one any more.
+    /// If the reply is more than the channel holds, waits until the controlling process reads it. It may block: no process
+    /// depends on this one any more.
     fn send(&self, reply: &Reply) {
         let bytes = reply.to_frame();
         let mut bytes = &bytes[..];
@@ -176,7 +179,7 @@ impl Controller {
                 Ok(count) => bytes = &bytes[count..],
                 Err(Errno::AGAIN) => self.wait(PollFlags::OUT, None),
                 Err(Errno::INTR) => {}
-                // It has gone.
+                // The controlling process is gone.
                 Err(_) => return,
             }
         }
@@ -187,8 +190,8 @@ fn garbled() -> Error {
     Error::Channel(io::ErrorKind::InvalidData.into())
 }
 
-/// Leaves the group that main was started in, if that is the host's: a signal to the whole group then reaches main once, and
-/// is not forwarded by this process a second time.
+/// Leaves the group that main was started in, if that is the controlling process's: a signal to the whole group then reaches
+/// main once, and this process does not forward it a second time.
 pub(crate) fn leave_group(main: ProcessGroup) {
     if main == ProcessGroup::Inherit {
         let _ = rustix::process::setpgid(None, None);
