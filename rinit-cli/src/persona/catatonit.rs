@@ -17,7 +17,7 @@ use std::fmt::Arguments;
 /// It answers as tini would, because Docker and Podman ask for that.
 const VERSION: &str = "tini version 0.1.7_catatonit\n";
 
-const SYNTAX: Syntax = Syntax { short: b"ghLPV", long: Some(&[("version", b'V')]), permute: true };
+pub(super) const SYNTAX: Syntax = Syntax { short: b"ghLPV", long: Some(&[("version", b'V')]), permute: true };
 
 /// Bad usage, every failure of its own, and a program that cannot be executed.
 const FAILED: u8 = 1;

@@ -16,7 +16,7 @@ use std::fmt::Arguments;
 
 const VERSION: &str = "dumb-init v1.2.5\n";
 
-const SYNTAX: Syntax = Syntax {
+pub(super) const SYNTAX: Syntax = Syntax {
     short: b"chvVr:",
     long: Some(&[("help", b'h'), ("single-child", b'c'), ("rewrite", b'r'), ("verbose", b'v'), ("version", b'V')]),
     permute: false,

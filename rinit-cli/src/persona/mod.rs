@@ -177,6 +177,31 @@ mod tests {
         }
     }
 
+    /// `--diagnose` reads the command lines of the originals. The library cannot use the parsers of this crate, so it has lists.
+    #[test]
+    fn the_diagnosis_knows_every_option_that_takes_a_value() {
+        let source = include_str!("../../../rinit-core/src/diagnose/init_program.rs");
+        let list_after = |text: &str| -> Vec<&str> {
+            let list = source.split_once(text).and_then(|(_, rest)| rest.split_once(']')).expect("the list").0;
+            list.split('"').skip(1).step_by(2).collect()
+        };
+        for (original, syntax) in
+            [("Tini", tini::SYNTAX), ("DumbInit", dumb_init::SYNTAX), ("Catatonit", catatonit::SYNTAX)]
+        {
+            let takes_value = |letter: u8| syntax.short.windows(2).any(|pair| pair == [letter, b':']);
+            let letters: String =
+                syntax.short.iter().filter(|letter| takes_value(**letter)).map(|l| char::from(*l)).collect();
+            let long = syntax.long.unwrap_or_default().iter().filter(|(_, letter)| takes_value(*letter));
+            let known: Vec<&str> = std::iter::once(&*letters).chain(long.map(|(name, _)| *name)).collect();
+            assert_eq!(list_after(&format!("Self::{original} => Some(Valued")), known, "{original}");
+        }
+        let long = dumb_init::SYNTAX.long.unwrap_or_default().iter().map(|(name, _)| *name);
+        let (mut abbreviated, mut known) = (list_after("fn dumb_init_option"), long.collect::<Vec<_>>());
+        abbreviated.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(abbreviated, known);
+    }
+
     #[track_caller]
     pub(super) fn printed(words: &[&str], variables: &[(&str, &str)]) -> (Stream, u8, String) {
         match parse(words, variables) {

@@ -27,7 +27,7 @@ pub(super) const VERSION: &str = concat!(
     "\n"
 );
 
-const SYNTAX: Syntax = Syntax { short: b"p:hvwgle:s", long: None, permute: true };
+pub(super) const SYNTAX: Syntax = Syntax { short: b"p:hvwgle:s", long: None, permute: true };
 
 /// Bad usage and tini's own failures.
 const FAILED: u8 = 1;

@@ -6,8 +6,7 @@ use crate::child::registry::Ending;
 use crate::error::Error;
 use crate::exit_status::ExitStatus;
 use crate::process::Process;
-use crate::process::signal::Delivery;
-use crate::process::signal::{is_gone, send};
+use crate::process::signal::{Delivery, ToGroup, send, send_to_group};
 use crate::procfs::stat::State;
 use crate::signal::Signal;
 use crate::sys;
@@ -74,13 +73,9 @@ impl Child {
     pub fn signal_group(&self, signal: Signal) -> Result<Delivery, Error> {
         let children = registry::lock();
         let result = if children.contains(self.pid, &self.slot) {
-            // Read before: a child that exits by the signal is in no group.
-            let has_left = sys::group_of(self.pid) != Some(self.pid);
-            match sys::kill_group(self.pid, signal) {
-                // It has no group of that number.
-                Err(error) if is_gone(error) => sys::kill(self.pid, signal),
-                Ok(()) if has_left => sys::kill(self.pid, signal),
-                result => result,
+            match send_to_group(self.pid, signal) {
+                ToGroup::WithLeader(sent) => sent,
+                ToGroup::WithoutLeader(_) => send(self.pid, signal, None),
             }
         } else {
             match &self.ending {

@@ -4,16 +4,16 @@ use super::descendants::{self, Hearing, signal_blindly};
 use super::event::{Event, WithheldReason};
 use super::supervisor::Supervisor;
 use crate::error::Error;
+use crate::pid::Pid;
 use crate::policy::forwarding::{ForwardFilter, ForwardTo};
 use crate::policy::shutdown::ShutdownInput;
-use crate::process::signal::{is_gone, send};
+use crate::process::signal::{ToGroup, is_gone, send, send_to_group};
 use crate::procfs::reader::Reader;
 use crate::signal::Signal;
 use crate::signal::received::ReceivedSignal;
 use crate::signal::rewrite::Rewrite;
 use crate::signal::set::SignalSet;
 use crate::sys;
-use crate::sys::retry::retry_transient;
 
 /// What a terminal sends to a whole process group (`termios(3)`, `tty_ioctl(4)`).
 const FOR_WHOLE_GROUP: [Signal; 6] =
@@ -98,10 +98,13 @@ impl Supervisor {
         }
     }
 
-    /// True if the terminal has sent its signal to main as well: it sends to a whole group, and main is in this process's
-    /// own. A hang-up goes to the session's leader alone.
+    /// Returns true if the terminal has sent its signal to main as well: it sends to a whole group, and main is in this
+    /// process's group. A hang-up goes only to the session leader.
     fn terminal_sent_it_to_main(&self, signal: Signal) -> bool {
-        FOR_WHOLE_GROUP.contains(&signal) && self.main.living().is_some_and(sys::is_in_own_group)
+        // Both read as `None` where this process's group lies outside the PID namespace. Main is in that group then: it
+        // cannot join another group outside.
+        let is_in_own_group = |main: Pid| sys::group_of(main) == sys::own_group();
+        FOR_WHOLE_GROUP.contains(&signal) && self.main.living().is_some_and(is_in_own_group)
     }
 
     /// Forwards stop signals, those that were held back included. The one that has just arrived keeps its value and its
@@ -171,15 +174,14 @@ impl Supervisor {
     /// group get the signal as well: one after the other, because the group may have members that are no descendants.
     fn signal_mains_group(&mut self, signal: Signal, value: Option<usize>, stop: bool) -> rustix::io::Result<()> {
         let main = self.main.pid;
-        // Read before: a main that exits by the signal is in no group.
-        let present = sys::group_of(main);
-        let sent = retry_transient(|| sys::kill_group(main, signal));
+        let to_group = send_to_group(main, signal);
         if stop {
             self.descendants.mark_group_asked(main, signal);
         }
-        if present == Some(main) && !sent.is_err_and(is_gone) {
-            return sent;
-        }
+        let present = match to_group {
+            ToGroup::WithLeader(sent) => return sent,
+            ToGroup::WithoutLeader(present) => present,
+        };
         if let Some(group) = present.filter(|group| *group != main) {
             self.descendants.forward_to_group(group, main, signal, stop, &mut self.observers);
         }

@@ -138,6 +138,29 @@ pub(crate) fn send(pid: Pid, signal: Signal, value: Option<usize>) -> rustix::io
     }
 }
 
+/// What [`send_to_group`] did.
+#[derive(Debug)]
+pub(crate) enum ToGroup {
+    /// The process is in the group, and got the signal with it unless the kernel refused.
+    WithLeader(rustix::io::Result<()>),
+    /// The process has left the group, or no group has its number: it did not get the signal. This is the group that it is in,
+    /// if that has a number here.
+    WithoutLeader(Option<Pid>),
+}
+
+/// Sends a signal to the process group that has the number of a process. The process must be an unreaped child: until it is
+/// reaped, no other group gets the number.
+pub(crate) fn send_to_group(leader: Pid, signal: Signal) -> ToGroup {
+    // Read first: a process that exits by the signal is in no group.
+    let present = sys::group_of(leader);
+    let sent = retry_transient(|| sys::kill_group(leader, signal));
+    if present == Some(leader) && !sent.is_err_and(is_gone) {
+        ToGroup::WithLeader(sent)
+    } else {
+        ToGroup::WithoutLeader(present)
+    }
+}
+
 /// ESRCH: the process that the signal was for has exited. That is no error.
 pub(crate) fn is_gone(error: Errno) -> bool {
     error == Errno::SRCH

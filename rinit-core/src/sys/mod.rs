@@ -43,7 +43,7 @@ pub(crate) use fd::remap::{Passed, move_above_stdio, pipe};
 pub(crate) use fd::socket::{peer, peer_of_inherited, signal_on_input, take_inherited_fd};
 pub(crate) use fork::{Forked, NotAlone, OnlyThread, exit_now, fork_only_thread, only_thread, put_variable};
 pub(crate) use heap::give_back_free_memory;
-pub(crate) use process_group::{group_of, is_in_own_group, leads_session, own_group};
+pub(crate) use process_group::{group_of, leads_session, own_group};
 #[cfg(feature = "tokio")]
 pub(crate) use reactor::register_readable;
 pub(crate) use signal::disposition::{Disposition, SavedDisposition, is_ignored, set_disposition};

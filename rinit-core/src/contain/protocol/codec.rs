@@ -265,8 +265,18 @@ pub(super) trait Tagged: Sized {
     fn read_fields(tag: u8, from: &mut Reader<'_>) -> Option<Self>;
 }
 
-/// Writes and reads a struct field by field, in the order of the list.
+/// Writes and reads a struct field by field, in the order of its fields or of the list. The first form also defines the struct.
 macro_rules! wire_struct {
+    ($(#[$attribute:meta])* $visibility:vis struct $type:ident {
+        $($(#[$field_attribute:meta])* $field_visibility:vis $field:ident: $field_type:ty,)*
+    }) => {
+        $(#[$attribute])*
+        $visibility struct $type {
+            $($(#[$field_attribute])* $field_visibility $field: $field_type,)*
+        }
+
+        wire_struct!($type { $($field),* });
+    };
     ($type:ident { $($field:ident),* $(,)? }) => {
         impl Wire for $type {
             fn write(&self, to: &mut Writer) {

@@ -74,62 +74,50 @@ fn frame(message: &impl Tagged) -> Vec<u8> {
     frame.into_bytes()
 }
 
-/// The parts of a [`ChildSpec`](crate::ChildSpec) that apply to main but not to rinit itself, and when the job is stopped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Setup {
-    /// [`VERSION`]. The first field, in every version.
-    pub(crate) version: u16,
-    pub(crate) user: Option<Ids>,
-    pub(crate) directory: Option<PathBuf>,
-    pub(crate) group: ProcessGroup,
-    pub(crate) mask: SignalSet,
-    /// Main starts with SIGPIPE ignored. An rinit with Rust's own start-up code, which ignores it, cannot know.
-    pub(crate) sigpipe_ignored: bool,
-    pub(crate) limits: Limits,
-    /// The number of the descriptor that is main's terminal.
-    pub(crate) terminal: Option<i32>,
-    /// From main's exit to KILL for the processes that remain.
-    pub(crate) drain: Option<Duration>,
-    /// Main's exit does not stop the other processes.
-    pub(crate) wait: bool,
-    /// If set, the job is stopped in good order, not killed at once, when the controlling process lets go.
-    pub(crate) stop: Option<Stop>,
-    /// How long the whole job may run, and how it is stopped then.
-    pub(crate) time_limit: Option<(Duration, Stop)>,
+wire_struct! {
+    /// The parts of a [`ChildSpec`](crate::ChildSpec) that apply to main but not to rinit itself, and when the job is stopped.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub(crate) struct Setup {
+        /// [`VERSION`]. The first field, in every version.
+        pub(crate) version: u16,
+        pub(crate) user: Option<Ids>,
+        pub(crate) directory: Option<PathBuf>,
+        pub(crate) group: ProcessGroup,
+        pub(crate) mask: SignalSet,
+        /// Main starts with SIGPIPE ignored. An rinit with Rust's own start-up code, which ignores it, cannot know.
+        pub(crate) sigpipe_ignored: bool,
+        pub(crate) limits: Limits,
+        /// The number of the descriptor that is main's terminal.
+        pub(crate) terminal: Option<i32>,
+        /// From main's exit to KILL for the processes that remain.
+        pub(crate) drain: Option<Duration>,
+        /// Main's exit does not stop the other processes.
+        pub(crate) wait: bool,
+        /// If set, the job is stopped in good order, not killed at once, when the controlling process lets go.
+        pub(crate) stop: Option<Stop>,
+        /// How long the whole job may run, and how it is stopped then.
+        pub(crate) time_limit: Option<(Duration, Stop)>,
+    }
 }
 
-wire_struct!(Setup {
-    version,
-    user,
-    directory,
-    group,
-    mask,
-    sigpipe_ignored,
-    limits,
-    terminal,
-    drain,
-    wait,
-    stop,
-    time_limit
-});
-
-/// How main is asked to stop, and how long the whole job has for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stop {
-    pub(crate) signal: Signal,
-    pub(crate) grace: Duration,
+wire_struct! {
+    /// How main is asked to stop, and how long the whole job has for it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) struct Stop {
+        pub(crate) signal: Signal,
+        pub(crate) grace: Duration,
+    }
 }
 
-wire_struct!(Stop { signal, grace });
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ids {
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    pub(crate) groups: Vec<u32>,
+wire_struct! {
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub(crate) struct Ids {
+        pub(crate) uid: u32,
+        pub(crate) gid: u32,
+        pub(crate) groups: Vec<u32>,
+    }
 }
 
-wire_struct!(Ids { uid, gid, groups });
 wire_struct!(Limits { resources, umask, nice });
 wire_struct!(Usage { user_time, system_time, max_rss_kib });
 
