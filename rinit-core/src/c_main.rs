@@ -9,9 +9,9 @@
 /// status. The crate that uses it says `#![no_main]`.
 ///
 /// `run` may hand the [`Inherited`](crate::Inherited) to [`Init`](crate::Init), which then closes every descriptor from 3 up
-/// and changes to `/` once the child is started, so that rinit neither delays an EOF nor keeps a file system busy: `run` must not open descriptors that
-/// it needs after that. It must install no signal handler either: the child runs in this process's memory until it is its
-/// program, and a signal of that moment would run the handler there.
+/// and changes to `/` once the child is started, so that rinit neither delays an EOF nor keeps a file system busy. Therefore `run`
+/// must not open descriptors that it needs after that. It must not install a signal handler either: until the child executes its
+/// program it runs in this process's memory, and a signal at that moment would run the handler there.
 ///
 /// The program loses the message that std prints at a stack overflow, and `ExitCode`/`Result` as a return value.
 ///

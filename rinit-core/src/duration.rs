@@ -1,9 +1,9 @@
-//! Durations as people write them, in whole numbers: code for floating-point numbers is 24 KB of a small program.
+//! Durations as people write them, computed in whole numbers: code for floating-point numbers would add 24 KB to a small program.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Reads `500ms`, `10s`, `1m30s`, `1.5s`, `2h`; a bare number is seconds. What is below a nanosecond is left out.
+/// Reads `500ms`, `10s`, `1m30s`, `1.5s`, `2h`; a bare number means seconds. Digits below a nanosecond are ignored.
 ///
 /// Units are h, m, s, ms, each at most once and from large to small, as `systemd.time(7)` and Go's durations have them.
 /// `None` if it is not a duration.
@@ -35,7 +35,7 @@ pub fn parse(text: &str) -> Option<Duration> {
     (!text.is_empty()).then_some(total)
 }
 
-/// A decimal number of units, to the nanosecond; `unit` is the length of one in nanoseconds.
+/// Reads a decimal number of units, to the nanosecond; `unit` is the length of one in nanoseconds.
 pub(crate) fn decimal(number: &str, unit: u64) -> Option<Duration> {
     let (whole, fraction) = number.split_once('.').map_or((number, None), |(whole, fraction)| (whole, Some(fraction)));
     let whole = u128::from(digits(whole)?) * u128::from(unit);
@@ -55,12 +55,12 @@ pub(crate) fn decimal(number: &str, unit: u64) -> Option<Duration> {
     Some(Duration::new(seconds, u32::try_from(nanoseconds % 1_000_000_000).ok()?))
 }
 
-/// A number without a sign, which `parse` would take.
+/// Reads a number without a sign; `parse` would accept a sign.
 fn digits(text: &str) -> Option<u64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
-/// A duration in seconds, for people: `2`, `0.5`, `0.125`. What is below a millisecond is left out.
+/// Shows a duration in seconds, for people: `2`, `0.5`, `0.125`. Digits below a millisecond are left out.
 #[derive(Debug)]
 pub struct Seconds(pub Duration);
 
@@ -103,13 +103,13 @@ mod tests {
             let read = parse(text).map(|time| time.as_millis());
             assert_eq!(read, Some(millis), "{text}");
         }
-        // What a floating-point number of 53 bits would round.
+        // A floating-point number of 53 bits would round these.
         assert_eq!(parse("4404481824938182493"), Some(Duration::from_secs(4_404_481_824_938_182_493)));
         assert_eq!(parse("18446744073709551615s999.999999ms"), Some(Duration::MAX));
     }
 
     #[test]
-    fn what_is_no_duration() {
+    fn other_texts_are_refused() {
         for text in [
             "",
             "s",

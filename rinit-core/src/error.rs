@@ -1,4 +1,4 @@
-//! What can fail.
+//! The error type: one variant for each operation that can fail.
 
 use crate::duration::Seconds;
 use crate::exit_status::ExitStatus;
@@ -37,7 +37,7 @@ pub enum Error {
     NotFound {
         /// The program as it was asked for.
         program: String,
-        /// Where it was looked for, as the end of a sentence; empty for a path.
+        /// Where it was searched for, as the end of a sentence; empty for a path.
         searched: String,
         /// The answer of `execve(2)`.
         source: io::Error,
@@ -47,7 +47,7 @@ pub enum Error {
     NotExecutable {
         /// The file that was found.
         program: String,
-        /// Why, in words: a missing interpreter by name, a missing permission, another machine's code.
+        /// Why, in words: the interpreter that is missing, a missing permission, code for another machine.
         reason: String,
         /// The answer of `execve(2)`.
         source: io::Error,
@@ -61,21 +61,21 @@ pub enum Error {
     /// `fork(2)` failed: no memory, or a limit on processes (RLIMIT_NPROC, the pids cgroup) is reached.
     #[error("cannot start a process: fork: {0}")]
     Fork(#[source] io::Error),
-    /// Other threads run already, so that this process cannot be split: `fork(2)` copies one thread alone, and what the
-    /// others had locked would stay locked in the copy for ever.
-    #[error("cannot split: {}; split first of all in main", other_threads(*.count))]
+    /// Other threads run already, so this process cannot be split: `fork(2)` copies only the calling thread, and what the
+    /// others have locked would stay locked in the copy for ever.
+    #[error("cannot split: {}; split first in main", other_threads(*.count))]
     MultiThreaded {
-        /// How many threads there are, this one included; `None` where there is no `/proc` to count them in.
+        /// The number of threads, including this one; `None` if there is no `/proc` to count them in.
         count: Option<usize>,
     },
-    /// Whether other threads run cannot be seen: there is no `/proc`, and `unshare(2)` is refused. The process was not
+    /// This process cannot tell whether other threads run: there is no `/proc`, and `unshare(2)` is refused. It was not
     /// split.
     #[error("cannot split: without /proc the threads cannot be counted, and unshare fails: {0}")]
     ThreadsUnknown(#[source] io::Error),
     /// The pipe over which the new process reports its failures could not be made (`pipe(2)`).
     #[error("cannot start a process: pipe: {0}")]
     Pipe(#[source] io::Error),
-    /// A descriptor for the new process could not be opened, or not be given its number there (`dup(2)`): the number is
+    /// A descriptor for the new process could not be opened or duplicated to its number there (`dup(2)`): the number is
     /// negative or not below `RLIMIT_NOFILE`, or no descriptor is left.
     #[error("cannot give the new process its descriptor {number}: {source}")]
     Descriptor {
@@ -98,13 +98,13 @@ pub enum Error {
         /// The kernel's answer.
         source: io::Error,
     },
-    /// The new process could not become the user it should (`setgroups(2)`, `setresgid(2)`, `setresuid(2)`).
+    /// The new process could not change its user and groups (`setgroups(2)`, `setresgid(2)`, `setresuid(2)`).
     #[error("cannot become the user: {_0}{hint}", hint = user_hint(_0))]
     User(#[source] io::Error),
     /// A resource limit of the new process could not be set (`setrlimit(2)`).
     #[error("cannot set {resource} of the new process: {source}{}", limit_hint(*.resource, .source))]
     Limit {
-        /// What was to be limited.
+        /// The resource to be limited.
         resource: Resource,
         /// The kernel's answer.
         source: io::Error,
@@ -118,7 +118,7 @@ pub enum Error {
          this process's securebits or capabilities outlive the change"
     )]
     PrivilegesRetained,
-    /// No such user or group, or a user database that cannot be read.
+    /// The user or group does not exist, or the user database cannot be read.
     #[error("{}: {}", Printable(.spec), Printable(.reason))]
     UnknownUser {
         /// The specification as given.
@@ -152,7 +152,7 @@ pub enum Error {
     SendSignal {
         /// The signal.
         signal: Signal,
-        /// The process that should have got it.
+        /// The target process.
         pid: Pid,
         /// The kernel's answer; EPERM where the target runs as another user and this process has no CAP_KILL.
         source: io::Error,
@@ -161,7 +161,7 @@ pub enum Error {
     #[error("cannot wait for children: {0}")]
     Wait(#[source] io::Error),
     /// A reaper of the other kind already runs in this process: an exclusive one would take the statuses that a cooperative
-    /// one leaves to their owners.
+    /// one leaves to other code.
     #[error("cannot start {wanted}: {running} runs in this process already, and the two exclude each other")]
     OtherReaper {
         /// The constructor that was called.
@@ -231,10 +231,10 @@ pub enum Error {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ContainmentError {
-    /// There is no `rinit` to run it under.
+    /// No `rinit` was found to run the job under.
     #[error("{}: not found{}; install rinit, or name it by ContainSpec::rinit", Printable(.rinit), Printable(.searched))]
     Missing {
-        /// The program that was looked for.
+        /// The program that was searched for.
         rinit: String,
         /// Where, as the end of a sentence; empty for a path.
         searched: String,
@@ -242,12 +242,12 @@ pub enum ContainmentError {
     /// The rinit cannot be executed.
     #[error("{0}")]
     NotExecutable(#[source] Box<Error>),
-    /// The program is not an rinit, or too old a one: it exited without an answer, or answered something else.
+    /// The program is not an rinit, or an rinit that is too old: it exited without an answer, or sent another answer.
     #[error("{} is not an rinit, or too old: it {}", Printable(.rinit), silent(*.status))]
     NotRinit {
         /// The program.
         rinit: PathBuf,
-        /// How it exited, if it did so without an answer.
+        /// How it exited, if it exited without an answer.
         status: Option<ExitStatus>,
     },
     /// The program has not answered in time: see `ContainSpec::start_timeout`.
@@ -255,7 +255,7 @@ pub enum ContainmentError {
     Timeout {
         /// The program.
         rinit: PathBuf,
-        /// The time that it had.
+        /// How long this process waited.
         within: Duration,
     },
     /// The rinit is of another version.
@@ -286,7 +286,7 @@ pub enum ContainmentError {
         /// The kernel's answer.
         source: io::Error,
     },
-    /// The job's rinit could not do its part.
+    /// The job's rinit reported another failure.
     #[error("{}", Printable(.message))]
     Failed {
         /// Why, in words.
@@ -294,16 +294,16 @@ pub enum ContainmentError {
     },
 }
 
-/// What a program that is not an rinit did, as part of a sentence.
+/// Says what a program that is not an rinit did, as part of a sentence.
 fn silent(status: Option<ExitStatus>) -> String {
     status.map_or_else(|| "answers differently".to_owned(), |status| format!("{status} without an answer"))
 }
 
-/// What the kernel's answer to a resource limit means, where that is one thing.
+/// Says what the kernel's answer to a resource limit means, if it has only one meaning.
 fn limit_hint(resource: Resource, error: &io::Error) -> &'static str {
     match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
         Some(rustix::io::Errno::PERM) if resource == Resource::OpenFiles => {
-            ": a hard limit is raised by CAP_SYS_RESOURCE alone, and only to /proc/sys/fs/nr_open"
+            ": raising a hard limit needs CAP_SYS_RESOURCE, and /proc/sys/fs/nr_open is the maximum"
         }
         Some(rustix::io::Errno::PERM) => ": a hard limit is raised by CAP_SYS_RESOURCE alone",
         Some(rustix::io::Errno::INVAL) => ": the soft limit is above the hard one",

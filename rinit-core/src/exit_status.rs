@@ -82,7 +82,7 @@ impl ExitStatus {
         }
     }
 
-    /// From what `waitid(2)` says; `None` for a stop or a continuation.
+    /// Converts what `waitid(2)` returns; `None` for a stop or a continuation.
     pub(crate) fn from_waitid(status: &WaitIdStatus) -> Option<Self> {
         if let Some(code) = status.exit_status() {
             return Some(Self::Code(code as u8));
@@ -91,7 +91,7 @@ impl ExitStatus {
         Some(Self::Signal { signal, core_dumped: status.dumped() })
     }
 
-    /// As the status word of `wait(2)`.
+    /// Converts it to the status word of `wait(2)`.
     fn to_wait(self) -> i32 {
         match self {
             Self::Code(code) => i32::from(code) << 8,

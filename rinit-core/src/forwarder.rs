@@ -1,4 +1,4 @@
-//! Receiving signals and forwarding them.
+//! Receives signals and forwards them.
 
 use crate::child::Child;
 use crate::error::{Error, from_errno};
@@ -30,13 +30,13 @@ pub enum Recipient<'a> {
     Child(&'a Child),
     /// The child's process group, never an unrelated one: [`Child::signal_group`].
     Group(&'a Child),
-    /// A process by its pid: for children that std, tokio or a library has started. It is sound until the child was waited
-    /// for: afterwards the pid may be another process's.
+    /// A process by its pid, for children that std, tokio or a library has started. It is sound until the child is waited
+    /// for: afterwards another process may have the pid.
     Process(Pid),
-    /// A process group by its number, which is its leader's pid; the same holds for that.
+    /// A process group by its number, which is its leader's pid. It is sound until the leader is waited for.
     ProcessGroup(Pid),
-    /// Every descendant of this process, whatever its group or session: each by a pidfd, without the value of a queued
-    /// signal. What is forked meanwhile may be missed. Needs `/proc`.
+    /// Every descendant of this process, whatever its group or session. Each gets the signal through a pidfd, without the
+    /// value of a queued signal. A process that is forked meanwhile may be missed. This needs `/proc`.
     Descendants,
 }
 
@@ -58,10 +58,10 @@ impl<'a> From<&'a Child> for Recipient<'a> {
 ///
 /// The signals are blocked in the calling thread and read from a signalfd ([`AsFd`]). **Create it before the process starts
 /// threads**: they inherit the mask. The kernel gives a signal to any thread that does not block it, and there its default
-/// action kills the process (`signalfd(2)`, `pthread_sigmask(3)`). So [`SignalForwarder::new`] refuses where such a thread
+/// action kills the process (`signalfd(2)`, `pthread_sigmask(3)`). So [`SignalForwarder::new`] fails if such a thread
 /// runs, for example under `#[tokio::main]`: create it first in a plain `main`, then build the runtime.
 ///
-/// A drop in the thread that created it unblocks the signals there, and a pending one then takes its ordinary course. The masks
+/// A drop in the thread that created it unblocks the signals there; a pending signal is then delivered as usual. The masks
 /// of threads that were started meanwhile stay. Handlers that the process has installed for these signals do not run while the
 /// value lives.
 ///
@@ -97,11 +97,11 @@ impl<'a> From<&'a Child> for Recipient<'a> {
 /// # }
 /// ```
 #[derive(Debug)]
-#[must_use = "dropping it unblocks its signals, which then take their ordinary course"]
+#[must_use = "dropping it unblocks its signals, which are then delivered as usual"]
 pub struct SignalForwarder {
     fd: SignalFd,
-    /// What this value has blocked and was not blocked before; only that is unblocked on drop, so that several such
-    /// values may be dropped in any order.
+    /// Signals that this value has blocked and that were not blocked before. Only these are unblocked on drop, so that
+    /// several such values may be dropped in any order.
     blocked: SignalSet,
     rewrite: Rewrite,
     /// The thread that has this mask.
@@ -110,12 +110,12 @@ pub struct SignalForwarder {
 
 impl SignalForwarder {
     /// Receives the signals of the set. KILL and STOP cannot be received (`signal(7)`). CHLD is left out: the kernel sends it
-    /// for this process's own children, and a [`Reaper`](crate::Reaper) would miss what is taken from it here.
+    /// for this process's own children, and a [`Reaper`](crate::Reaper) would miss a SIGCHLD that is received here.
     ///
     /// # Errors
     ///
     /// [`Error::SignalNotBlocked`] if another thread runs that has one of the signals unblocked: the kernel would give the
-    /// signal to that thread, which kills the process unless it has a handler. Create the forwarder first of all in `main`,
+    /// signal to that thread, which kills the process unless it has a handler. Create the forwarder first in `main`,
     /// before a runtime starts its threads. [`Error::SignalMask`] or [`Error::SignalFd`].
     ///
     /// ```
@@ -135,7 +135,7 @@ impl SignalForwarder {
             Error::SignalFd(error.into())
         })?;
         let forwarder = Self { fd, blocked, rewrite: Rewrite::default(), thread: thread::current().id() };
-        // After the blocking, so that threads which this one starts need not be looked for.
+        // The check comes after the blocking: threads that this one starts from now on inherit the mask.
         check_other_threads(signals)?;
         Ok(forwarder)
     }
@@ -243,14 +243,14 @@ fn check_other_threads(signals: SignalSet) -> Result<(), Error> {
     if !matches!(numbers(&format!("/proc/{me}/task"), &mut threads), Ok(Some(()))) {
         return match sys::only_thread() {
             Err(NotAlone::MultiThreaded { .. }) => Err(Error::SignalNotBlocked { signals, thread: String::new() }),
-            // Where even that cannot be known, the caller's order of operations has to be trusted.
+            // If even that cannot be known, it trusts the caller's order of operations.
             Ok(_) | Err(NotAlone::Unknown(_)) => Ok(()),
         };
     }
     let mut reader = Reader::new();
     let caller = Pid::from(rustix::thread::gettid());
     for thread in threads.into_iter().filter(|thread| *thread != caller) {
-        // A thread that has exited meanwhile takes nothing.
+        // A thread that has exited meanwhile receives nothing.
         if !reader.thread_is_alive(me, thread)? {
             continue;
         }
@@ -264,7 +264,7 @@ fn check_other_threads(signals: SignalSet) -> Result<(), Error> {
     Ok(())
 }
 
-/// Sends to all descendants, also after one has refused it.
+/// Sends the signal to all descendants, even if one of them refuses it.
 fn to_descendants(signal: Signal) -> Result<(), Error> {
     let all = descendants(rustix::process::getpid().into())?;
     let mut result = Ok(());
@@ -280,7 +280,7 @@ impl AsFd for SignalForwarder {
     }
 }
 
-/// For event loops that want a number, such as tokio's `AsyncFd`.
+/// For event loops that need a number, such as tokio's `AsyncFd`.
 impl AsRawFd for SignalForwarder {
     fn as_raw_fd(&self) -> RawFd {
         self.as_fd().as_raw_fd()
@@ -289,7 +289,7 @@ impl AsRawFd for SignalForwarder {
 
 impl Drop for SignalForwarder {
     fn drop(&mut self) {
-        // Another thread's mask was never changed by this value.
+        // This value has never changed the mask of another thread.
         if thread::current().id() == self.thread {
             let _ = sys::unblock(self.blocked);
         }

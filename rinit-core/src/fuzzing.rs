@@ -1,4 +1,4 @@
-//! Doors for the fuzz targets to what parses foreign bytes; no part of the public interface.
+//! Entry points for the fuzz targets to code that parses foreign bytes. They are not part of the public interface.
 //!
 //! Each takes any input and must return: the caller only looks for panics, hangs and unbounded memory.
 #![allow(missing_docs)]
@@ -19,7 +19,7 @@ use std::time::Duration;
 ///
 /// # Panics
 ///
-/// Where the answer is an id that `setresuid(2)` would take for "leave it as it is", or root without anybody having said so.
+/// If the answer is an id that means "leave it as it is" to `setresuid(2)`, or root although no input names root.
 pub fn user(spec: &str, passwd: &[u8], group: &[u8]) {
     let Ok(user) = crate::user::User::resolve_in(spec, passwd, group) else { return };
     assert_ne!(user.uid(), u32::MAX, "{spec:?}");
@@ -36,7 +36,7 @@ pub fn user(spec: &str, passwd: &[u8], group: &[u8]) {
 ///
 /// # Panics
 ///
-/// Where anything changes but the entries that name this process in `LISTEN_PID`, which must name the child.
+/// If anything changes except the entries that name this process in `LISTEN_PID`, which must name the child.
 pub fn environment(inherited: &[OsString], own: u32, child: i32) {
     let entries = CStrings::new(inherited, "an entry").expect("no NUL");
     let made = ChildEnvironment::new(entries, [], own).expect("no NUL");
@@ -56,7 +56,7 @@ pub fn exec_head(file: &[u8]) {
 ///
 /// # Panics
 ///
-/// Where the process could write a line, or the rest of its own, itself.
+/// If the process could forge a line, or the rest of its own line.
 pub fn survivor(cmdline: &[u8], comm: &[u8]) {
     let command = procfs::cmdline::display(cmdline, comm);
     let [pid, child] = [1, 2].map(|pid| Pid::new(pid).expect("a pid"));
@@ -80,11 +80,11 @@ pub fn survivor(cmdline: &[u8], comm: &[u8]) {
     assert!(!json.chars().any(char::is_control), "not escaped: {json:?}");
 }
 
-/// Parses any bytes as `/proc/pid/stat`, and then as the name in a line of the kernel's.
+/// Parses any bytes as `/proc/pid/stat`, and then as the name in a line that the kernel wrote.
 ///
 /// # Panics
 ///
-/// Where the name, of which the process chooses every byte, has changed another field.
+/// If the name, whose bytes the process chooses, has changed another field.
 pub fn stat(bytes: &[u8]) {
     let _ = procfs::stat::Stat::parse(bytes);
     let fields = b") S 5 6 7 0 -1 4194560 243 334 0 0 0 0 0 0 20 0 3 0 198750 4464640 734 18446744073709551615\n";
@@ -99,11 +99,11 @@ pub fn status(bytes: &[u8]) {
     let _ = procfs::status::Status::parse(bytes);
 }
 
-/// Makes a line of any bytes as if they were `/proc/pid/cmdline`.
+/// Shows any bytes as if they were `/proc/pid/cmdline`.
 ///
 /// # Panics
 ///
-/// Where the line breaks its promise: too long, or with a control character.
+/// If the line is too long or contains a control character.
 pub fn cmdline(bytes: &[u8]) {
     let line = procfs::cmdline::display(bytes, bytes);
     assert!(line.chars().count() <= procfs::cmdline::WIDTH, "too long: {line}");
@@ -111,7 +111,7 @@ pub fn cmdline(bytes: &[u8]) {
     let _ = procfs::cmdline::program_name(bytes);
 }
 
-/// Parses any bytes as the files of `/proc` in which the kernel alone writes.
+/// Parses any bytes as files of `/proc` that only the kernel writes.
 pub fn kernel_files(bytes: &[u8]) {
     let cgroups = procfs::cgroup::Cgroups::parse(bytes);
     let _ = cgroups.contains(&cgroups);

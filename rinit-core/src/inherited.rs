@@ -30,7 +30,7 @@ use std::process::Command;
 /// # }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "it holds the signal mask and dispositions to restore or to hand on"]
+#[must_use = "it holds the signal mask and dispositions to restore or to pass on"]
 pub struct Inherited {
     mask: SignalSet,
     sigchld_ignored: bool,
@@ -57,8 +57,8 @@ impl Inherited {
     /// # }
     /// ```
     pub fn capture() -> Result<Self, Error> {
-        // Before the signals are blocked, so that the parent's death is not missed. A signal that kills this process in
-        // between could have come a moment earlier as well.
+        // Recorded before the signals are blocked, so that the parent's death is not missed. A signal that kills this process
+        // in between could also have come a moment earlier.
         let parent = ParentWatch::start();
         let mask = sys::block(SignalSet::all()).map_err(from_errno(Error::SignalMask))?;
         let before =
@@ -66,8 +66,8 @@ impl Inherited {
         Ok(Self { mask, sigchld_ignored: before == Disposition::Ignore, parent, descriptors_are_inherited: false })
     }
 
-    /// As [`Inherited::capture`], by the first instruction of a C `main`: every open descriptor was inherited then, and
-    /// none belongs to a value of this process.
+    /// Does what [`Inherited::capture`] does, as the first instruction of a C `main`: at that moment every open descriptor was
+    /// inherited, and none belongs to a value of this process.
     #[doc(hidden)]
     pub fn __capture_first() -> Result<Self, Error> {
         Self::capture().map(|inherited| Self { descriptors_are_inherited: true, ..inherited })
@@ -105,7 +105,7 @@ impl Inherited {
         self.sigchld_ignored
     }
 
-    /// The parent at that moment, whose death since then is not missed.
+    /// The parent at that moment. Its death since then is noticed.
     ///
     /// ```
     /// # fn main() -> Result<(), rinit_core::Error> {

@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | runs another program and does nothing else | [`Init::new`], or the `rinit` program itself | nothing beside it |
 //! | is a service whose `main` you can change | [`Init::split`], its first line | one more process |
-//! | starts jobs that must leave nothing behind; is a plug-in or library in a program of another author | [`ChildSpec::contain`] | one process for each job |
+//! | starts jobs that must leave nothing behind; is a plug-in or library in another author's program | [`ChildSpec::contain`] | one process for each job |
 //! | has threads already, and adopts orphans | [`Reaper::cooperative`]; [`claim`] for children that are waited for late | one wake-up a second |
 //! | starts children, and all of them through [`ChildSpec`] | [`Reaper::exclusive`] | one descriptor for each child |
 //! | only forwards signals | [`SignalForwarder`] | one descriptor |
@@ -21,16 +21,16 @@
 //!
 //! # The trap, and what is promised
 //!
-//! "Wait for any child" takes every status there is, also those that `std::process::Child::wait`, tokio or C's `system`
-//! are waiting for; they then fail with ECHILD, or, in Python, return 0. The kernel does not tell an adopted orphan from a
+//! "Wait for any child" takes the status of every child, even one that `std::process::Child::wait`, tokio or C's `system`
+//! is waiting for; that wait then fails with ECHILD, or, in Python, returns 0. The kernel does not tell an adopted orphan from a
 //! child that was forked here. What each way promises:
 //!
 //! - **Split, contained jobs**: no exit status is ever taken from other code.
-//! - **Cooperative**: none of a child that is [claimed](claim), that is waited for within the settling time (2 s) after its
-//!   exit, or that was started by a thread, not the main one, that still runs. **A child of the main thread, the body of an
-//!   `async fn main` included, that is not claimed and is waited for later, is lost.** Leave the main thread idle, or claim:
+//! - **Cooperative**: a status is not taken if the child is [claimed](claim), if it is waited for within the settling time (2 s)
+//!   after its exit, or if the thread that started it is not the main thread and still runs. **The status of a child of the
+//!   main thread, including the body of an `async fn main`, is lost if the child is not claimed and is waited for later.** Leave the main thread idle, or claim:
 //!   see [`CooperativeReaper`](cooperative::CooperativeReaper).
-//! - **Exclusive, `Init::new`**: only those of [`ChildSpec`] children are kept. One `Command::output` anywhere in the process
+//! - **Exclusive, `Init::new`**: only statuses of [`ChildSpec`] children are kept. One `Command::output` anywhere in the process
 //!   can lose its status. An exclusive reaper beside a cooperative one is an error.
 //!
 //! # Order of operations
@@ -38,7 +38,7 @@
 //! 1. [`Inherited::capture`], [`SignalForwarder::new`] or [`Init::split`], first in `main` and before any thread: signals are
 //!    blocked per thread. [`contain::init`] comes before even these.
 //! 2. [`become_subreaper`] where the process is not PID 1.
-//! 3. Start children. Those of [`ChildSpec`] get the signal state that you say; for std's `Command` there are
+//! 3. Start children. Children of [`ChildSpec`] get the signal state that you specify; for std's `Command` there are
 //!    [`SignalForwarder::unblock_in`] and [`Inherited::restore_in`].
 //! 4. Wait for signals and children in one place.
 //!

@@ -1,4 +1,4 @@
-//! Process ids.
+//! Process IDs.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -32,7 +32,7 @@ impl Pid {
     /// PID 1, the init process of a PID namespace.
     pub const INIT: Self = Self(NonZeroI32::new(1).unwrap());
 
-    /// A pid from its number; `None` for 0 and negative numbers, which mean groups in `kill(2)`.
+    /// Makes a pid from its number; `None` for 0 and negative numbers, which mean groups in `kill(2)`.
     ///
     /// ```
     /// assert_eq!(rinit_core::Pid::new(42).map(|pid| pid.get()), Some(42));

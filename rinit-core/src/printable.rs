@@ -3,13 +3,13 @@
 use std::ffi::OsStr;
 use std::fmt::{Display, Formatter, Result, Write};
 
-/// Longest text that is shown, in bytes. What comes from outside may have any length.
+/// The longest text that is shown, in bytes. Text from outside may have any length.
 const MAX_SHOWN: usize = 1024;
 
 /// Shows text so that it can neither drive a terminal nor forge a line: control characters, invisible characters and those that
-/// turn the writing direction are escaped, and what is not UTF-8 is replaced.
+/// change the writing direction are escaped, and bytes that are not UTF-8 are replaced.
 ///
-/// Backslashes and quotes stay, so that text that was escaped already does not change.
+/// Backslashes and quotes stay, so that text that is already escaped does not change.
 pub(crate) struct Printable<'a, T: ?Sized>(pub(crate) &'a T);
 
 impl<T: AsRef<OsStr> + ?Sized> Display for Printable<'_, T> {

@@ -26,7 +26,7 @@ mod tests {
     use std::io::Read;
 
     #[test]
-    fn opens_files_and_nothing_else() {
+    fn only_regular_files_are_opened() {
         let directory = tempfile::tempdir().unwrap();
         let fifo = directory.path().join("fifo");
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();

@@ -6,7 +6,7 @@ use crate::signal::Signal;
 use crate::survivor::Survivor;
 use std::time::Duration;
 
-/// How a supervised run ended.
+/// The result of a supervised run.
 ///
 /// ```no_run
 /// use rinit_core::{ChildSpec, Inherited, Init};
@@ -21,7 +21,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Report {
-    /// Main's pid; it is free again.
+    /// Main's pid. The kernel may have reused it.
     pub main_pid: Pid,
     /// How main exited. `None` if even KILL did not terminate it in time: it is stuck in the kernel, or belongs to a user that
     /// this process may not signal.
@@ -30,7 +30,7 @@ pub struct Report {
     pub reaped: u64,
     /// Number of processes asked to stop, besides main.
     pub asked: u64,
-    /// Processes that were sent KILL, at most the first thousand, as they were then.
+    /// Processes that were sent KILL, at most the first thousand, in their state at that moment.
     pub killed: Vec<Survivor>,
     /// Processes that remained when rinit exited, at most the first thousand.
     pub left_behind: Vec<Survivor>,

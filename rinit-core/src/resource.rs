@@ -1,4 +1,4 @@
-//! What a process may use at most.
+//! Resource limits.
 
 use rustix::process::Resource as Kernel;
 use std::fmt;

@@ -65,7 +65,7 @@ impl Terminal {
         tcgetpgrp(self.open().ok()?).ok().map(Pid::from)
     }
 
-    /// Whether this process's group is in the foreground.
+    /// Returns true if this process's group is in the foreground.
     pub(crate) fn is_ours(self) -> bool {
         match (self.foreground(), sys::own_group()) {
             (Some(foreground), Some(own)) => foreground == own,
@@ -75,12 +75,13 @@ impl Terminal {
         }
     }
 
-    /// Whether the group is in the foreground.
+    /// Returns true if the group is in the foreground.
     pub(crate) fn belongs_to(self, group: Pid) -> bool {
         self.foreground() == Some(group)
     }
 
-    /// Whether the foreground group has no member left: the process that had the foreground was killed before it gave it back.
+    /// Returns true if the foreground group has no member left: the process that had the foreground was killed before it gave it
+    /// back.
     pub(crate) fn is_deserted(self) -> bool {
         let gone = |group: Pid| rustix::process::test_kill_process_group(group.rustix()) == Err(Errno::SRCH);
         self.foreground().is_some_and(gone)
@@ -105,7 +106,7 @@ impl Terminal {
     }
 }
 
-/// Whether the kernel regards this process as in the foreground: with TTIN blocked it refuses a read in the background with
+/// Returns true if the kernel regards this process as in the foreground. With TTIN blocked, a read in the background fails with
 /// EIO, even a read of zero bytes (`termios(3)`, TTIN and orphaned groups).
 fn may_read() -> bool {
     let Ok(device) = open_device() else { return false };
@@ -116,8 +117,8 @@ fn may_read() -> bool {
 /// them, including the script that started this process and the other end of a pipe. Returns when the process was continued;
 /// returns false at once if no process could continue it.
 ///
-/// The kernel knows: it drops a TSTP, unlike a STOP, that would stop PID 1 or an orphaned process group, in which no member
-/// has a parent in another group of the same session (`setpgid(2)`, NOTES).
+/// It uses TSTP because the kernel drops a TSTP, unlike a STOP, that would stop PID 1 or an orphaned process group, in which no
+/// member has a parent in another group of the same session (`setpgid(2)`, NOTES).
 pub(crate) fn suspend() -> bool {
     let tstp = SignalSet::only(Signal::TSTP);
     // TSTP is blocked here, so it becomes pending. A stop signal discards a pending CONT, so a CONT that is pending afterwards

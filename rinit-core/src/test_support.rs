@@ -1,4 +1,4 @@
-//! Real processes for the tests: started here, and ended here by pid.
+//! Real processes for the tests. They are started and stopped here, by pid.
 
 use crate::pid::Pid;
 use crate::process::walk::descendants;
@@ -33,8 +33,8 @@ impl Family {
         Self(command.spawn().unwrap())
     }
 
-    /// A shell as the first process of a PID namespace, below an `unshare`, which is the family's head. `None` where
-    /// this user may make no namespaces.
+    /// Starts a shell as the first process of a PID namespace, below an `unshare`, which is the head of the family. `None` if
+    /// this user may not make namespaces.
     pub(crate) fn in_namespace(script: &str) -> Option<Self> {
         let arguments = ["--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c"];
         if !can_unshare() {

@@ -1,4 +1,4 @@
-//! A thread for work that may block in the kernel: the process goes on without it.
+//! A thread for work that may block in the kernel, while the rest of the process goes on.
 
 use crate::sys::{self, Body};
 use std::collections::VecDeque;
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_stuck_is_given_up_and_its_work_is_done_later() {
+    fn a_stuck_thread_is_given_up_and_its_work_is_done_later() {
         let (go, gate) = channel::<()>();
         let (done, result) = channel();
         let worker = worker();

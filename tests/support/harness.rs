@@ -7,6 +7,7 @@ use crate::running::{Finished, Running};
 use crate::skip::{self, Skipped};
 use crate::{budget, build, deadline};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use std::io::Write;
 use std::panic::{UnwindSafe, catch_unwind, resume_unwind};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -112,12 +113,24 @@ fn default_signals() {
 }
 
 fn complete(test: &Test) -> Result<Completion, Failed> {
-    let reasons = test.run()?;
+    let from = Instant::now();
+    let reasons = test.run();
+    note_time(test, from.elapsed());
+    let reasons = reasons?;
     if reasons.is_empty() {
         return Ok(Completion::Completed);
     }
     reasons.iter().for_each(|reason| skip::record(test.path, reason));
     Ok(Completion::ignored_with(reasons.join("; ")))
+}
+
+/// Appends the time that a test took to the file that `RINIT_TEST_TIMES` names.
+fn note_time(test: &Test, took: Duration) {
+    let Some(path) = std::env::var_os("RINIT_TEST_TIMES") else { return };
+    let file = std::fs::File::options().append(true).create(true).open(path);
+    // One write, so that lines of programs that run at the same time stay whole.
+    let line = format!("{:9.2} s {}\n", took.as_secs_f64(), test.path);
+    file.and_then(|mut file| file.write_all(line.as_bytes())).expect("write to RINIT_TEST_TIMES");
 }
 
 /// Runs the function in this thread. A failure stays a panic, whose message and place the panic hook has printed.

@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 /// The handle can be used in any thread, also after the [`Reaper`](crate::Reaper) was dropped; it then reaps its own child. A
 /// child whose handle was dropped too stays a zombie until there is a reaper again, or this process exits.
 ///
-/// As a descriptor ([`AsFd`]) it becomes readable when the child has exited: its pidfd, or, on kernels before 5.3 and
+/// Its descriptor ([`AsFd`]) becomes readable when the child has exited. It is the child's pidfd, or, on kernels before 5.3 and
 /// under seccomp filters that refuse `pidfd_open(2)`, an eventfd that is written to when a reaper, or a wait in another
 /// thread, has reaped the child.
 ///
@@ -59,7 +59,8 @@ pub struct Child {
     stderr: Option<ChildStderr>,
 }
 
-/// Without a pidfd only a check shows that the child has exited: the shortest and the longest pause between two.
+/// Without a pidfd this process has to check whether the child has exited. These are the shortest and the longest pause between
+/// two checks.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
 impl Child {
@@ -82,7 +83,7 @@ impl Child {
         })
     }
 
-    /// The child's pid. It is not reused before the child was reaped.
+    /// The child's pid. The kernel does not reuse it before the child is reaped.
     ///
     /// ```
     /// use rinit_core::{ChildSpec, Reaper};
@@ -97,7 +98,7 @@ impl Child {
         self.pid
     }
 
-    /// How the child exited; `None` while it runs. Does not block.
+    /// Returns how the child exited; `None` while it runs. Does not block.
     ///
     /// # Errors
     ///
@@ -183,7 +184,7 @@ impl Child {
 
     /// Waits until the child has exited, without reaping it; true if it has.
     fn ended_within(&self, timeout: Duration) -> Result<bool, Error> {
-        // No deadline where that lies beyond what the clock can say.
+        // There is no deadline if the clock cannot express it.
         let end = Instant::now().checked_add(timeout);
         let mut pause = PAUSES.0;
         loop {
@@ -214,7 +215,7 @@ impl Child {
             return Ok(true);
         }
         match has_exited(WaitId::Pid(self.pid.rustix())) {
-            // Reaped in this moment by another thread, whose note the lock waits for.
+            // Another thread has just reaped it; the lock waits for that thread's note.
             Err(Errno::CHILD) => Ok(true),
             exited => exited.map_err(from_errno(Error::Wait)),
         }
@@ -231,11 +232,12 @@ impl Child {
         self.stop_timeout
     }
 
-    /// Takes one change of the child: that it was stopped, was continued, or has exited; `None` if nothing has changed since
-    /// the last call. Does not block.
+    /// Returns one change of the child: it was stopped, was continued, or has exited. `None` if nothing has changed since the
+    /// last call. Does not block.
     ///
-    /// Each stop and each continuation is returned once, and only by this or [`Child::wait_change`]. As SIGCHLD is sent for
-    /// them, too, the [`Reaper`](crate::Reaper)'s descriptor becomes readable; the child's own does so only when it exits.
+    /// Each stop and each continuation is returned once, and only by this or [`Child::wait_change`]. The kernel
+    /// sends SIGCHLD for them, too, so the [`Reaper`](crate::Reaper)'s descriptor becomes readable; the child's own does so only
+    /// when it exits.
     ///
     /// Source: `waitpid(2)`, WUNTRACED and WCONTINUED.
     ///
@@ -247,7 +249,7 @@ impl Child {
     }
 
     /// Waits for a change of the child: a stop (^Z at a terminal, or a read from it in the background), a continuation, or
-    /// its exit. A shell with job control waits so.
+    /// its exit. A shell with job control waits in this way.
     ///
     /// # Errors
     ///
@@ -281,7 +283,7 @@ impl AsFd for Child {
     }
 }
 
-/// For event loops that want a number, such as tokio's `AsyncFd`.
+/// For event loops that need a number, such as tokio's `AsyncFd`.
 impl AsRawFd for Child {
     fn as_raw_fd(&self) -> RawFd {
         self.as_fd().as_raw_fd()

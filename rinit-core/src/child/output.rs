@@ -1,4 +1,4 @@
-//! A child's standard input, output and error, where they are pipes.
+//! A child's standard input, output and error, if they are pipes.
 
 use super::Child;
 use crate::error::Error;
@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::time::Instant;
 
-/// What a child has written, and how it ended: see [`Child::wait_with_output`].
+/// What a child has written, and how it exited: see [`Child::wait_with_output`].
 ///
 /// ```
 /// use rinit_core::ExitStatus;
@@ -22,11 +22,11 @@ use std::time::Instant;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Output {
-    /// How it ended.
+    /// How it exited.
     pub status: ExitStatus,
-    /// What it wrote to standard output; empty where that was no pipe, or was taken.
+    /// What it wrote to standard output; empty if that was not a pipe, or was taken.
     pub stdout: Vec<u8>,
-    /// What it wrote to standard error; empty where that was no pipe, or was taken.
+    /// What it wrote to standard error; empty if that was not a pipe, or was taken.
     pub stderr: Vec<u8>,
 }
 
@@ -85,9 +85,9 @@ impl Child {
         self.stderr.take()
     }
 
-    /// Reads what the child writes to its pipes, both at once, until they are closed, and waits for its end.
+    /// Reads what the child writes to its pipes, both at once, until they are closed, and waits for its exit.
     ///
-    /// What the child has started and left behind with its output open is waited for, too. Memory grows with the output.
+    /// It also waits for processes that the child has left behind with its output open. Memory grows with the output.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl Child {
     }
 }
 
-/// Reads both to their ends. One after the other would not do: the child stops where the other one is full.
+/// Reads both to their ends. It must read them at the same time: the child would block when the other pipe is full.
 ///
 /// `meanwhile` is called before each wait, and again at the time that it returns.
 pub(crate) fn read_to_end(

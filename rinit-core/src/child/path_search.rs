@@ -1,27 +1,27 @@
-//! Where a program is looked for.
+//! Where a program is searched for.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// What is searched when PATH is not set: musl's order, which holds glibc's (`/bin:/usr/bin`, `confstr(3)` _CS_PATH).
+/// The directories to search if PATH is not set: musl's list, which contains glibc's (`/bin:/usr/bin`, `confstr(3)` _CS_PATH).
 ///
-/// One order whatever libc this crate was built with, and `/usr/local/bin`, where images install their own programs,
-/// as in the PATH that container runtimes set.
+/// It is the same whatever libc this crate was built with. As in the PATH that container runtimes set, it has `/usr/local/bin`,
+/// where images install their own programs.
 const DEFAULT_PATH: &str = "/usr/local/bin:/bin:/usr/bin";
 
-/// Whether the program is named by a path, which is not searched for: it holds a slash (`execvp(3)`).
+/// Returns true if the program is given as a path, which is not searched for: it contains a slash (`execvp(3)`).
 pub(crate) fn is_path(program: &OsStr) -> bool {
     program.as_bytes().contains(&b'/')
 }
 
-/// The files to try in turn for a program, as `execvp(3)` does, with one difference.
+/// Returns the files to try in turn for a program, as `execvp(3)` does, with one difference.
 ///
-/// An empty entry of PATH (`:/bin`, `/bin:`, `/a::/b`), which `execvp` takes for the working directory, is passed over:
-/// it is the trace of an empty variable and hardly ever meant, and the working directory is often one that others may
-/// write to. Container runtimes find nothing there either. An entry that says `.` is taken at its word.
+/// An empty entry of PATH (`:/bin`, `/bin:`, `/a::/b`) means the working directory to `execvp`. It is skipped here: mostly it
+/// comes from an empty variable, and often other users may write to the working directory. Container runtimes skip it, too. An
+/// entry `.` means the working directory.
 ///
-/// An empty program is nowhere.
+/// An empty program name has no candidates.
 pub(crate) fn candidates(program: &OsStr, path: Option<&OsStr>) -> Vec<PathBuf> {
     if program.is_empty() {
         return Vec::new();
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_is_nowhere() {
+    fn an_empty_name_has_no_candidates() {
         assert_eq!(tried("", Some("/bin")), [] as [&str; 0]);
         assert_eq!(tried("", None), [] as [&str; 0]);
     }

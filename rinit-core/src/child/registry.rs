@@ -1,6 +1,6 @@
 //! The children of the exclusive mode whose handles live, and their statuses.
 //!
-//! There is one list for the process and not one for each reaper: a wait for any child takes the status of every child.
+//! There is one list for the process, not one for each reaper: a wait for any child takes the status of every child.
 
 use crate::error::{Error, from_errno};
 use crate::exit_status::{ExitStatus, WaitStatus};
@@ -12,13 +12,13 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// Where a child's status is put, shared by the list and the handle.
+/// Holds a child's status. The list and the handle share it.
 ///
 /// The handle holds it and does not look it up by pid: once the child was reaped, another child may have its pid.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
     status: OnceLock<ExitStatus>,
-    /// To be written to when the child was reaped, where there is no pidfd.
+    /// Without a pidfd, this is written to when the child is reaped.
     wake: Option<OwnedFd>,
 }
 
@@ -41,7 +41,7 @@ impl Slot {
 pub(crate) enum Ending {
     /// Its pidfd: readable once it is a zombie, reaped or not.
     Pidfd(OwnedFd),
-    /// Written to when it was reaped.
+    /// An eventfd that is written to when it is reaped.
     Event(OwnedFd),
 }
 
@@ -80,7 +80,7 @@ impl Children {
     pub(crate) fn enter(&mut self, pid: Pid, reserved: Reserved) -> (Arc<Slot>, Ending) {
         let (wake, ending) = match pidfd_open(pid.rustix(), PidfdFlags::empty()) {
             Ok(pidfd) => (None, Ending::Pidfd(pidfd)),
-            // Before Linux 5.3, refused by a filter, or no descriptor left.
+            // Before Linux 5.3, or a filter refuses it, or no descriptor is left.
             Err(_) => (Some(reserved.wake), Ending::Event(reserved.event)),
         };
         let slot = Arc::new(Slot { status: OnceLock::new(), wake });
@@ -97,7 +97,7 @@ impl Children {
         slot.is_some()
     }
 
-    /// True while the number is the child's own.
+    /// Returns true while no other process can have the child's number.
     pub(crate) fn contains(&self, pid: Pid, slot: &Arc<Slot>) -> bool {
         self.0.get(&pid).is_some_and(|held| Arc::ptr_eq(held, slot))
     }
@@ -107,7 +107,7 @@ impl Children {
         self.0.contains_key(&pid)
     }
 
-    /// Takes one change of the child: a stop, a continuation, or its exit.
+    /// Returns one change of the child: a stop, a continuation, or its exit.
     pub(crate) fn take_change(&mut self, pid: Pid, slot: &Arc<Slot>) -> Result<Option<WaitStatus>, Error> {
         if let Some(status) = slot.status() {
             return Ok(Some(WaitStatus::Exited(status)));
@@ -144,7 +144,7 @@ impl Children {
         Ok(slot.status())
     }
 
-    /// The handle is dropped: the status is not needed.
+    /// Forgets a child whose handle was dropped: its status is not needed.
     pub(crate) fn forget(&mut self, pid: Pid, slot: &Arc<Slot>) {
         if self.contains(pid, slot) {
             self.0.remove(&pid);

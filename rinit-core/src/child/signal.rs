@@ -33,7 +33,7 @@ impl Child {
         self.send(signal, None)
     }
 
-    /// The same with a value, where there is one.
+    /// Sends a signal with a value, if there is one.
     pub(crate) fn send(&self, signal: Signal, value: Option<usize>) -> Result<(), Error> {
         // Under the lock nothing reaps, so that the pid of a child in the list is its own.
         let children = registry::lock();
@@ -46,13 +46,13 @@ impl Child {
     /// Sends a signal to the child's process group: to the child, and to every process that it started, unless that has made
     /// a group or session of its own. `ChildSpec::contain` reaches those too.
     ///
-    /// A child that is in no group of its own number ([`ProcessGroup::Inherit`](crate::ProcessGroup::Inherit)) gets it alone. One
-    /// that has left its group (`setpgid(2)`) gets it beside that group.
+    /// If no group has the child's number ([`ProcessGroup::Inherit`](crate::ProcessGroup::Inherit)), only the child gets it. A
+    /// child that has left its group (`setpgid(2)`) gets it as well as that group.
     ///
-    /// **Never to an unrelated process.** Until the child was reaped, its pid, and so the number of its group, is not reused.
-    /// Afterwards a new process may get the number as soon as the group is empty. From then on the signal is sent through the
-    /// pidfd, which names this very group for good: that needs Linux 6.9. Before, and where there is no pidfd, nothing is sent
-    /// once the child was reaped, and the answer is [`Delivery::Gone`]. [`Child::stop`] does it in the safe order.
+    /// **It never signals an unrelated process.** Until the child is reaped, the kernel does not reuse its pid, which is the
+    /// number of its group. Afterwards a new process may get the number as soon as the group is empty. From then on the signal
+    /// is sent through the pidfd, which always means this group. That needs Linux 6.9. On older kernels, and without a pidfd,
+    /// nothing is sent once the child is reaped, and the answer is [`Delivery::Gone`]. [`Child::stop`] does it in the safe order.
     ///
     /// Source: `kill(2)`, `pidfd_send_signal(2)` (PIDFD_SIGNAL_PROCESS_GROUP), `setpgid(2)`.
     ///
@@ -85,14 +85,14 @@ impl Child {
         };
         match result {
             Ok(()) => Ok(Delivery::Delivered),
-            // INVAL: a kernel that does not know the flag.
+            // INVAL: the kernel does not know the flag.
             Err(Errno::SRCH | Errno::INVAL | Errno::NOSYS) => Ok(Delivery::Gone),
             Err(error) => Err(self.not_sent(signal, error)),
         }
     }
 
-    /// Sends KILL to the child alone, as `std::process::Child::kill` does: [`Child::signal`] with [`Signal::KILL`]. What the
-    /// child has started goes on; [`Child::kill_group`] reaches that.
+    /// Sends KILL to the child alone, as `std::process::Child::kill` does: [`Child::signal`] with [`Signal::KILL`]. Processes
+    /// that the child has started go on; [`Child::kill_group`] kills them, too.
     ///
     /// # Errors
     ///
@@ -133,15 +133,15 @@ impl Child {
     /// Stops the child: sends it the [stop signal](crate::ChildSpec::stop_signal), waits up to the
     /// [timeout](crate::ChildSpec::stop_timeout), then sends KILL to its process group, and returns how the child exited.
     ///
-    /// The group gets KILL in any case, also when the child exited in time, so that what it left behind there exits too. A
-    /// child that is stopped (`SIGSTOP`) gets CONT as well, because it acts on the signal only then.
+    /// The group gets KILL even if the child exits in time, so that no member of it is left behind. A child that is stopped
+    /// (`SIGSTOP`) gets CONT as well, because it acts on the signal only then.
     ///
-    /// Blocks for the timeout, and for as long as the kernel needs to terminate the child after KILL: without limit where it
+    /// Blocks for the timeout, and until the kernel has terminated the child after KILL. There is no limit to that if the child
     /// is stuck in the kernel (state D). To stop several at once, send each its stop signal, and then call this for each.
     ///
     /// # Errors
     ///
-    /// [`Error::SendSignal`] where this process may not signal the child: it does not wait then. Else as for
+    /// [`Error::SendSignal`] if this process may not signal the child; it does not wait then. Otherwise as for
     /// [`Child::try_wait`].
     ///
     /// ```
@@ -158,7 +158,7 @@ impl Child {
         drop(self.stdin.take());
         self.begin_stop()?;
         self.ended_within(self.stop_timeout)?;
-        // Before it is reaped here: until then the group's number is its own on every kernel.
+        // Before the child is reaped: until then no kernel reuses the group's number.
         self.kill_group()?;
         self.wait()
     }

@@ -1,7 +1,7 @@
 //! A thread that lives as long as the process, to start children from.
 //!
-//! `PR_SET_PDEATHSIG` means the parent *thread*: a child that a worker has started would get its signal when the worker
-//! ends. So the children that ask for one are started here. It is made for the first of them, and never ends.
+//! `PR_SET_PDEATHSIG` watches the parent *thread*: a child that a worker has started would get its signal when the worker
+//! exits. So children that ask for such a signal are started here. The thread is started for the first of them, and never exits.
 
 use crate::error::{Error, from_errno};
 use crate::signal::set::SignalSet;
@@ -14,7 +14,7 @@ use std::thread;
 type Work = Box<dyn FnOnce() + Send>;
 
 struct Spawner {
-    /// The process that has the thread: a child made by `fork(2)` has a copy of this value and no such thread.
+    /// The process that has the thread: a child made by `fork(2)` has a copy of this value, but no such thread.
     process: u32,
     work: Sender<Work>,
 }
@@ -31,7 +31,7 @@ const STACK: usize = 256 * 1024;
 pub(crate) fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
     let (answer, answered) = channel();
     let work = Box::new(move || {
-        // Whoever asked has not gone: it waits below.
+        // The caller still waits below.
         let _ = answer.send(work());
     });
     sender()?.send(work).map_err(|_| gone())?;
@@ -57,12 +57,12 @@ fn sender() -> Result<Sender<Work>, Error> {
 
 fn serve(to_do: Receiver<Work>) {
     for work in to_do {
-        // The thread must outlive everything: its end is the signal for all of its children.
+        // The thread must not exit before the process: its exit sends the signal to all its children.
         let _ = catch_unwind(AssertUnwindSafe(work));
     }
 }
 
-/// Impossible while the process lives: the thread ends with it.
+/// It cannot happen while the process lives: the thread exits only with it.
 fn gone() -> Error {
     Error::Thread(std::io::ErrorKind::BrokenPipe.into())
 }

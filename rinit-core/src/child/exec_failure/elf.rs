@@ -1,6 +1,6 @@
-//! As much of an ELF header as `execve(2)` judges by: `elf(5)`.
+//! Reads the parts of an ELF header that `execve(2)` checks: `elf(5)`.
 
-/// Most that is read at once, which is a page: headers and names of loaders are far shorter.
+/// The most that is read at once. It is a page: headers and names of loaders are far shorter.
 pub(super) const MAX_READ: usize = 4096;
 
 const TYPE_EXECUTABLE: u64 = 2;
@@ -12,9 +12,9 @@ const SEGMENT_INTERPRETER: u64 = 3;
 pub(super) struct Elf {
     machine: u64,
     bits: u8,
-    /// Whether its type is that of a program, not of an object file or a core dump.
+    /// True if its type is that of a program, not of an object file or a core dump.
     pub(super) is_program: bool,
-    /// The loader that the kernel starts in the program's place (PT_INTERP): none in a static program.
+    /// The loader that the kernel starts in the program's place (PT_INTERP). A static program has none.
     pub(super) loader: Option<Vec<u8>>,
 }
 
@@ -52,7 +52,7 @@ const LAYOUT_64: Layout = Layout {
 impl Elf {
     /// Reads the header; `read_at(offset, length)` returns at most `length` bytes of the file, fewer at its end.
     ///
-    /// `None` if it is no ELF file or one whose header is cut short.
+    /// `None` if it is not an ELF file, or its header is cut short.
     pub(super) fn parse(head: &[u8], read_at: &dyn Fn(u64, usize) -> Vec<u8>) -> Option<Self> {
         let rest = head.strip_prefix(b"\x7fELF")?;
         let layout = match rest.first()? {
@@ -70,7 +70,7 @@ impl Elf {
         let machine = field((18, 2))?;
         let table = field(layout.table)?;
         let is_program = matches!(kind, TYPE_EXECUTABLE | TYPE_DYNAMIC);
-        // The kernel refuses any other size of an entry, so that there is no loader to speak of.
+        // The kernel refuses any other size of an entry, so there is no loader to report.
         let entries =
             if field(layout.entry_size)? == layout.segment_size as u64 { field(layout.entry_count)? } else { 0 };
         let length = usize::try_from(entries).ok()?.saturating_mul(layout.segment_size).min(MAX_READ);
@@ -88,7 +88,7 @@ impl Elf {
         Some(Self { machine, bits: layout.bits, is_program, loader })
     }
 
-    /// The machine that it is built for, by Rust's name of the architecture where there is one.
+    /// Returns the machine that it is built for, by Rust's name of the architecture if there is one.
     pub(super) fn machine(&self) -> String {
         let name = match (self.machine, self.bits) {
             (2, _) => "sparc",
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cut_is_survived() {
+    fn a_header_cut_anywhere_does_not_panic() {
         let whole = file(&LAYOUT_64, true, 62);
         for length in 0..200 {
             let elf = parse(&whole[..length]);

@@ -6,22 +6,22 @@ use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// So much of a script the kernel looks at (BINPRM_BUF_SIZE; 128 before Linux 5.1); a longer name of an interpreter is
-/// cut off, which it refuses.
+/// The kernel reads at most this much of a script (BINPRM_BUF_SIZE; 128 before Linux 5.1). It refuses a longer name of an
+/// interpreter.
 const SCRIPT_HEAD: usize = 256;
 
 /// The start of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Head {
     Empty,
-    /// A script, with the interpreter's name as the kernel would take it.
+    /// A script, with the interpreter's name as the kernel reads it.
     Script(PathBuf),
-    /// `#!` and no name of an interpreter that the kernel would take.
+    /// `#!` without a name that the kernel accepts.
     ScriptWithoutInterpreter,
-    /// `#!` behind an invisible byte order mark.
+    /// `#!` after an invisible byte order mark.
     ByteOrderMark,
     Elf(Elf),
-    /// Starts like ELF, but the header is not whole.
+    /// It starts like ELF, but the header is not complete.
     BrokenElf,
     Other,
 }
@@ -56,7 +56,7 @@ impl Head {
         }
     }
 
-    /// The other file that the kernel needs to start this one.
+    /// Returns the other file that the kernel needs to start this one.
     pub(super) fn interpreter(&self) -> Option<PathBuf> {
         match self {
             Self::Script(interpreter) => Some(interpreter.clone()),

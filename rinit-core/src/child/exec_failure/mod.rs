@@ -1,12 +1,12 @@
 //! Why a program could not be executed, in words.
 //!
-//! The kernel answers `execve(2)` with one number, and "No such file or directory" about a file that plainly exists has
-//! cost many an hour: its interpreter or loader is missing, or the first line ends in a carriage return. The parent, which
-//! still can open files and allocate, looks at the files after the child has failed and names the cause.
+//! `execve(2)` returns only one number. "No such file or directory" about a file that exists is hard to understand: its
+//! interpreter or loader is missing, or the first line ends in a carriage return. The parent can still open files and allocate.
+//! It examines the files after the child has failed, and names the cause.
 //!
-//! It only explains: nothing is decided by what it finds, so a file that was exchanged in between costs a wrong sentence
-//! and no more. It looks with the parent's eyes; where the child runs as another user, modes are read, not tried. A
-//! relative candidate is looked up in this process's working directory, so the caller joins it with the child's.
+//! It only explains: nothing depends on what it finds, so a file that was replaced in between causes only a wrong sentence.
+//! It has the parent's permissions; if the child runs as another user, it reads modes and does not try them. A relative
+//! candidate is looked up in this process's working directory, so the caller joins it with the child's.
 
 mod elf;
 mod file_kind;
@@ -30,7 +30,7 @@ pub(crate) fn explain(program: &OsStr, candidates: &[PathBuf], searched_path: bo
     let existing: Vec<&PathBuf> = candidates.iter().filter(|path| std::fs::metadata(path).is_ok()).collect();
     let nowhere = match errno {
         Errno::NOENT | Errno::NOTDIR => existing.is_empty(),
-        // In a search a directory that may not be passed is as good as one without the program.
+        // In a search, a directory that the user may not pass counts as one without the program.
         Errno::ACCESS | Errno::LOOP | Errno::NAMETOOLONG => searched_path && existing.is_empty(),
         _ => candidates.is_empty(),
     };
@@ -94,7 +94,7 @@ fn where_it_is_not(program: &OsStr, candidates: &[PathBuf], searched_path: bool)
     }
 }
 
-/// ENOENT about a file that exists: something that it needs does not.
+/// Explains ENOENT for a file that exists: something that the file needs does not exist.
 fn missing_interpreter(path: &Path, levels: usize) -> Option<String> {
     let head = Head::read(path)?;
     let interpreter = head.interpreter()?;
@@ -112,7 +112,7 @@ fn missing_interpreter(path: &Path, levels: usize) -> Option<String> {
     }
 }
 
-/// ENOEXEC: the kernel does not know the format.
+/// Explains ENOEXEC: the kernel does not know the format.
 fn not_a_program(path: &Path, levels: usize) -> Option<String> {
     format_reason(&Head::read(path)?, levels)
 }
@@ -127,7 +127,9 @@ fn format_reason(head: &Head, levels: usize) -> Option<String> {
         Head::ByteOrderMark => "it starts with a UTF-8 byte order mark, which hides the #! from the kernel".to_owned(),
         Head::BrokenElf => "it is an ELF file whose header is damaged".to_owned(),
         Head::Elf(elf) if elf.machine() != here => format!("it is built for {}, this is {here}", elf.machine()),
-        Head::Elf(elf) if !elf.is_program => "it is an ELF file, but no program: an object file or a dump".to_owned(),
+        Head::Elf(elf) if !elf.is_program => {
+            "it is an ELF file, but not a program: an object file or a core dump".to_owned()
+        }
         Head::Elf(_) => "it is an ELF file that this kernel cannot run".to_owned(),
         Head::Script(_) => return followed(head, levels, not_a_program),
         Head::Other => "it is not a program: neither ELF nor a script with #!".to_owned(),

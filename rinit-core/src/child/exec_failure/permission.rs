@@ -1,4 +1,4 @@
-//! Why `execve(2)` said EACCES.
+//! Why `execve(2)` returned EACCES.
 
 use super::file_kind::Head;
 use super::words::{followed, printable};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const ALL_MAY_EXECUTE: u32 = 0o111;
 const OTHERS_MAY_SEARCH: u32 = 0o001;
 
-/// A reason that holds for every user.
+/// Returns a reason that holds for every user.
 pub(super) fn for_all(path: &Path, levels: usize) -> Option<String> {
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
@@ -30,8 +30,8 @@ pub(super) fn for_all(path: &Path, levels: usize) -> Option<String> {
     followed(&Head::read(path)?, levels, for_all)
 }
 
-/// A likely reason, which depends on the user: the child may be another one than this process, so modes are read here
-/// and nothing is tried.
+/// Returns a likely reason that depends on the user. The child may run as another user, so this reads modes and tries
+/// nothing.
 pub(super) fn for_some(path: &Path, levels: usize) -> Option<String> {
     let metadata = std::fs::metadata(path).ok()?;
     if metadata.mode() & ALL_MAY_EXECUTE != ALL_MAY_EXECUTE {
@@ -40,7 +40,7 @@ pub(super) fn for_some(path: &Path, levels: usize) -> Option<String> {
     unsearchable(path).or_else(|| followed(&Head::read(path)?, levels, for_some))
 }
 
-/// The first directory on the way to a file that not every user may pass, links resolved or not.
+/// Returns the first directory in the path of a file that not every user may pass, with or without links resolved.
 pub(super) fn unsearchable(path: &Path) -> Option<String> {
     let real = std::fs::canonicalize(path).ok();
     closed_directory(path).or_else(|| closed_directory(real.as_deref()?))
@@ -59,7 +59,7 @@ fn closed_directory(path: &Path) -> Option<String> {
             Err(_) => break,
         }
     }
-    // Everything looks open: an access control list or a security module may still have stopped this process.
+    // All modes allow it. An access control list or a security module may still refuse it.
     let (directory, metadata) = passed?;
     let refused = std::fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
     refused.then(|| closed(&directory, &metadata))

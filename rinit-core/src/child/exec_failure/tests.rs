@@ -1,4 +1,4 @@
-//! Real files, really executed: the errno that is explained is the kernel's own.
+//! Real files are executed: the errno that is explained comes from the kernel.
 
 use super::*;
 use crate::sys::errno_of;
@@ -153,7 +153,7 @@ fn a_noexec_mount_is_named() {
 }
 
 #[test]
-fn what_is_no_program_is_named() {
+fn a_file_that_is_not_a_program_is_described() {
     let dir = Dir::new();
     let reason = |name: &str, contents: &[u8]| why_with(&dir.file(name, contents, 0o755), Errno::NOEXEC);
     assert_eq!(reason("empty", b""), "it is empty");
@@ -181,7 +181,7 @@ fn another_machine_is_named() {
 }
 
 #[test]
-fn nothing_there_is_not_found() {
+fn a_missing_file_is_not_found() {
     let dir = Dir::new();
     let file = dir.file("file", b"", 0o644);
     let missing = dir.path("missing");

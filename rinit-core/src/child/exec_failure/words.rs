@@ -1,4 +1,4 @@
-//! Words for what the kernel answered.
+//! Words for the errors of the kernel.
 
 use super::file_kind::Head;
 use crate::printable::Printable;
@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::path::Path;
 
-/// A name fit for a terminal and a log line; names come from files that anybody may have written.
+/// Makes a name fit for a terminal and a log line; any user may have written the file that it comes from.
 pub(super) fn printable(name: &OsStr) -> String {
     Printable(name).to_string()
 }
@@ -24,7 +24,7 @@ pub(super) fn followed(head: &Head, levels: usize, ask: fn(&Path, usize) -> Opti
     Some(format!("{} cannot be executed: {reason}", interpreter_of(head, &interpreter)))
 }
 
-/// An answer that means the same whatever the file: `execve(2)`, ERRORS.
+/// Returns the words for an error that means the same for every file: `execve(2)`, ERRORS.
 pub(super) fn plain(errno: Errno) -> String {
     let words = match errno {
         Errno::NOENT => "it, or the interpreter it names, is missing",
@@ -41,7 +41,7 @@ pub(super) fn plain(errno: Errno) -> String {
         Errno::NFILE => "too many open files on this machine",
         Errno::AGAIN => "the user has as many processes as it may have (RLIMIT_NPROC)",
         Errno::ISDIR => "its loader is a directory",
-        Errno::LIBBAD => "its loader is no ELF file for this machine",
+        Errno::LIBBAD => "its loader is not an ELF file for this machine",
         Errno::INVAL => "it is an ELF file that names more than one loader, or is damaged",
         Errno::NOTDIR => "a part of its path is not a directory",
         _ => return std::io::Error::from(errno).to_string(),

@@ -54,8 +54,8 @@ impl ChildSpec {
         self.descriptor(STDERR, stdio.into())
     }
 
-    /// Gives the child a duplicate of a descriptor under a number of its own, whatever this process has there. The last
-    /// call for a number counts, also before or after [`ChildSpec::stdin`] for 0 and so on.
+    /// Gives the child a duplicate of a descriptor under this number, whatever this process has there. The last call for a
+    /// number counts; [`ChildSpec::stdin`] is such a call for 0, and so on.
     ///
     /// Only the child's duplicate survives `execve(2)`: in this process the descriptor stays close-on-exec, so that no other
     /// child gets it. It stays open here for as long as the specification lives. The numbers may overlap with those of any
@@ -93,7 +93,7 @@ impl ChildSpec {
     }
 }
 
-/// Opens what has to be opened: descriptors for the child, and the other ends of its pipes for this process.
+/// Opens the child's descriptors, and the other ends of its pipes for this process.
 pub(super) fn open(wanted: &[(RawFd, Stdio)]) -> Result<(Passed, Pipes), Error> {
     let mut list = Vec::new();
     let mut pipes = Pipes::default();

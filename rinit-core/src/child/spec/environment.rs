@@ -1,4 +1,4 @@
-//! The environment that a child gets. Pure but for [`ChildSpec::child_environment`], which reads the inherited one.
+//! The environment that a child gets. Everything is pure except [`ChildSpec::child_environment`], which reads the inherited one.
 
 use super::ChildSpec;
 use crate::error::Error;
@@ -39,7 +39,7 @@ impl<'a> ChildEnvironment<'a> {
         }
         let ours = variable(OsStr::new("LISTEN_PID"), own.to_string().as_ref())?;
         let is_ours = |(index, entry): (usize, &CStr)| (*entry == *ours).then_some(index);
-        // Nothing forbids an entry to be there twice, and which of them counts is the program's affair.
+        // An entry may be there twice, and each program decides which one counts.
         let listen_pid: Vec<usize> = entries.iter().enumerate().filter_map(is_ours).collect();
         for index in &listen_pid {
             entries.replace(*index, LISTEN_PID_ROOM.into());
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_names_this_process_shall_name_the_child() {
+    fn listen_pid_of_this_process_becomes_the_childs() {
         let inherited = ["LISTEN_PID=70", "LISTEN_PID=7", "LISTEN_PID=07", "X", "LISTEN_PID=7", "LISTEN_FDS=1"];
         let (entries, listen_pid) = environment(&inherited, &[]);
         assert_eq!(listen_pid, [1, 4]);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_of_somebody_else_s_are_no_room() {
+    fn only_added_zeros_are_room_for_a_pid() {
         let zeros = LISTEN_PID_ROOM.to_str().unwrap();
         assert_eq!(environment(&[zeros], &[]), (vec![zeros.to_owned()], vec![]));
     }

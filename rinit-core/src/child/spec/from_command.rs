@@ -1,14 +1,14 @@
-//! From std's `Command`.
+//! Converts std's `Command`.
 
 use super::ChildSpec;
 use std::process::Command;
 
-/// What std's [`Command`] shows of itself: program, arguments, changes to the environment, working directory.
+/// Takes over what std's [`Command`] shows: program, arguments, changes to the environment, working directory.
 ///
-/// **Not** taken over, because `Command` does not show it: `stdin`, `stdout` and `stderr`, `env_clear`, `uid`, `gid` and
-/// `groups`, `arg0`, `process_group`, `pre_exec`. Say them again on the result, where [`ChildSpec`] has them.
+/// `Command` does **not** show `stdin`, `stdout` and `stderr`, `env_clear`, `uid`, `gid` and `groups`, `arg0`, `process_group`,
+/// and `pre_exec`. Set them again on the result, if [`ChildSpec`] has them.
 ///
-/// Group and signals are [`ChildSpec`]'s own defaults and not those of `Command`: a process group of its own, an empty
+/// Process group and signals have the defaults of [`ChildSpec`], not those of `Command`: a process group of its own, and an empty
 /// signal mask.
 ///
 /// ```

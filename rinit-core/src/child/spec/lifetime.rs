@@ -1,4 +1,4 @@
-//! A child's ties to this process and to a terminal, and how it is to be stopped.
+//! How a child depends on this process and on a terminal, and how it is stopped.
 
 use super::ChildSpec;
 use super::start::{Started, TerminalUse};
@@ -9,28 +9,28 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// As long as `docker stop` waits (`docker-stop(1)`).
+/// `docker stop` waits as long (`docker-stop(1)`).
 pub(super) const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl ChildSpec {
-    /// Has the kernel send the child a signal when this **process** ends, however it ends: also by KILL.
+    /// Makes the kernel send the child a signal when this **process** exits, even if KILL terminates it.
     ///
-    /// The kernel means the parent *thread*, and would send it as soon as a worker that has started the child ends. So
-    /// [`Reaper::spawn`](crate::Reaper::spawn) starts such children from a thread of this crate's that lives as long as the
-    /// process. What that costs and means:
+    /// The kernel watches the parent *thread*, and would send the signal as soon as a worker that has started the child exits.
+    /// So [`Reaper::spawn`](crate::Reaper::spawn) starts such children from a thread of this crate that lives as long as the
+    /// process. This has consequences:
     ///
-    /// - One thread, asleep but while it starts a child, with all signals blocked; it is made for the first such child.
-    ///   Children are started one after the other.
-    /// - Attributes that a child inherits from the *thread* that starts it are those of the thread that started the first:
-    ///   CPU affinity, nice value and scheduling class, namespaces after `setns(2)` or `unshare(2)`, seccomp filters.
-    /// - `execve(2)` ends all other threads: a process that replaces itself by another program has these children
-    ///   signalled.
+    /// - There is one more thread, started for the first such child. It has all signals blocked, and sleeps except while it
+    ///   starts a child. Such children are started one after the other.
+    /// - A child inherits some attributes from the *thread* that starts it. Here it gets those of the thread that asked for the
+    ///   first such child: CPU affinity, nice value and scheduling class, namespaces after `setns(2)` or `unshare(2)`, seccomp filters.
+    /// - `execve(2)` terminates all other threads: when this process executes another program, these children get the
+    ///   signal.
     /// - A program with the set-user-ID bit or file capabilities clears the request, and so does the child's own change of
     ///   user. It is not inherited by what the child forks.
     ///
-    /// A process that ends between the fork and the request is noticed: the child gets the signal all the same.
+    /// If this process exits between the fork and the request, the child gets the signal all the same.
     ///
-    /// [`Init`](crate::Init) starts its main from the calling thread, which stays in it until main has ended.
+    /// [`Init`](crate::Init) starts its main from the calling thread, which stays in it until main has exited.
     ///
     /// Source: `PR_SET_PDEATHSIG(2const)`.
     ///
@@ -53,16 +53,16 @@ impl ChildSpec {
 
     /// The child's terminal. What it means depends on the child's [`Group`](crate::ProcessGroup):
     ///
-    /// - `Session`: the terminal becomes the controlling terminal of the new session; it must not be that of another one.
-    ///   So a pseudoterminal's other end is given to a shell.
+    /// - `Session`: the terminal becomes the controlling terminal of the new session; it must not be that of another session.
+    ///   In this way a shell gets the user end of a pseudoterminal.
     /// - `Own`: the terminal is this process's controlling one, and the child's group is put into its foreground before the
-    ///   program's first instruction, as a shell does with a job. Taking it back when the child has ended or stopped is the
-    ///   caller's part (`tcsetpgrp(3)`, with TTOU blocked).
+    ///   program's first instruction, as a shell does with a job. The caller takes it back when the
+    ///   child has exited or stopped (`tcsetpgrp(3)`, with TTOU blocked).
     /// - `Inherit`: nothing.
     ///
     /// Standard descriptors are not touched by it: [`ChildSpec::stdin`] and the others give them the terminal.
     ///
-    /// Where the kernel refuses, the start fails with [`Error::Terminal`].
+    /// If the kernel refuses, the start fails with [`Error::Terminal`].
     ///
     /// Source: `setsid(2)`, `TIOCSCTTY(2const)`, `tcsetpgrp(3)`.
     ///
@@ -80,7 +80,7 @@ impl ChildSpec {
         self
     }
 
-    /// The signal by which [`Child::stop`](crate::Child::stop) asks the child to end: TERM by default.
+    /// The signal with which [`Child::stop`](crate::Child::stop) asks the child to stop: TERM by default.
     ///
     /// ```
     /// use rinit_core::{ChildSpec, Signal};
@@ -103,7 +103,8 @@ impl ChildSpec {
         self
     }
 
-    /// Starts the child from any thread, for the process: see [`ChildSpec::parent_death_signal`].
+    /// Starts the child from any thread, with a parent-death signal that follows the process: see
+    /// [`ChildSpec::parent_death_signal`].
     pub(crate) fn start_for_process(&self) -> Result<Started, Error> {
         if self.parent_death_signal.is_none() {
             return self.start(TerminalUse::None);

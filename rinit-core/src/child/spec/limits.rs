@@ -4,10 +4,10 @@ use super::ChildSpec;
 use crate::resource::Resource;
 use rustix::process::{Resource as Kernel, Rlimit};
 
-/// A soft and a hard limit; `u64::MAX` stands for none, as in the kernel.
+/// A soft and a hard limit; `u64::MAX` means no limit, as in the kernel.
 pub(crate) type Bounds = (u64, u64);
 
-/// What a child gets instead of what this process has.
+/// Values that a child gets instead of those of this process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Limits {
     pub(crate) resources: Vec<(Resource, Bounds)>,
@@ -16,7 +16,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// As the child sets them.
+    /// Returns them in the form in which the child sets them.
     pub(crate) fn for_kernel(&self) -> Vec<(Kernel, Rlimit)> {
         let bound = |value: u64| (value != u64::MAX).then_some(value);
         let limit = |&(resource, (soft, hard)): &(Resource, Bounds)| {
@@ -31,7 +31,7 @@ impl ChildSpec {
     /// may raise it. `None` means no limit. By default the child has the limits of this process.
     ///
     /// Set before the child changes its user, so that root may raise a limit for it. The start fails with
-    /// [`Error::Limit`](crate::Error::Limit) where the kernel refuses.
+    /// [`Error::Limit`](crate::Error::Limit) if the kernel refuses.
     ///
     /// Source: `setrlimit(2)`.
     ///

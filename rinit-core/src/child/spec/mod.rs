@@ -1,4 +1,4 @@
-//! What to start, and in which state.
+//! The specification of a child: which program to start, and in which state.
 
 pub(crate) mod descriptors;
 pub(crate) mod environment;
@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where a child stands among process groups and sessions.
+/// The process group or session of a child.
 ///
 /// ```
 /// assert_eq!(rinit_core::ProcessGroup::default(), rinit_core::ProcessGroup::Own);
@@ -28,27 +28,27 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ProcessGroup {
-    /// In the group of the process that starts it: for a child that uses the same terminal as this process.
+    /// The child is in the group of the process that starts it: for a child that uses the same terminal as this process.
     Inherit,
-    /// In a process group of its own, so that it can be signalled with all that it starts (`setpgid(2)`). The default.
+    /// The child has its own process group, so that it can be signalled with all that it starts (`setpgid(2)`). The default.
     ///
     /// At a terminal such a child is in the background, unless it is given the foreground by
     /// [`ChildSpec::terminal`](crate::ChildSpec::terminal): if it reads from the terminal it is stopped (TTIN), and
-    /// [`Child::wait_change`](crate::Child::wait_change) tells.
+    /// [`Child::wait_change`](crate::Child::wait_change) returns that.
     #[default]
     Own,
-    /// In a session of its own (`setsid(2)`), without a controlling terminal unless it is given one.
+    /// The child has its own session (`setsid(2)`), without a controlling terminal unless it is given one.
     Session,
 }
 
 /// A program to start: arguments, environment, directory, user, process group and signal state.
 ///
-/// Unlike `std::process::Command` it says all of the signal state: by default the child starts with an empty signal mask
-/// and SIGPIPE at its default action, whatever this process has blocked; [`ChildSpec::inherit_signals`] hands on what this
-/// process had inherited itself. Descriptors that are not close-on-exec are inherited, standard ones included, unless
+/// Unlike `std::process::Command` it sets the whole signal state: by default the child starts with an empty signal mask
+/// and SIGPIPE at its default action, whatever this process has blocked; [`ChildSpec::inherit_signals`] passes on what this
+/// process has inherited itself. Descriptors that are not close-on-exec are inherited, standard ones included, unless
 /// [`ChildSpec::stdin`] and the like or [`ChildSpec::pass_fd`] say otherwise.
 ///
-/// A relative program without a slash is looked for in PATH, of the child's environment, as `execvp(3)` does.
+/// A program without a slash is searched for in PATH, of the child's environment, as `execvp(3)` does.
 ///
 /// ```
 /// use rinit_core::{ChildSpec, ExitStatus, Reaper};
@@ -63,13 +63,13 @@ pub enum ProcessGroup {
 pub struct ChildSpec {
     pub(crate) program: OsString,
     pub(crate) arguments: Vec<OsString>,
-    /// Whether it starts from nothing.
+    /// True if the child's environment starts empty.
     pub(crate) environment_cleared: bool,
     pub(crate) environment: Vec<(OsString, Option<OsString>)>,
     pub(crate) directory: Option<PathBuf>,
     pub(crate) user: Option<User>,
     pub(crate) group: ProcessGroup,
-    /// By number in the child; what is not named is inherited or not, as its close-on-exec flag says.
+    /// By number in the child. Whether any other descriptor is inherited depends on its close-on-exec flag.
     pub(crate) descriptors: Vec<(RawFd, Stdio)>,
     pub(crate) mask: SignalSet,
     pub(crate) ignore: SignalSet,
@@ -171,7 +171,7 @@ impl ChildSpec {
     }
 
     /// Starts from an empty environment: the child has only what [`ChildSpec::env`] sets after this, and no HOME for its
-    /// [user](ChildSpec::user) either. Without a PATH a program is looked for where `execvp(3)` looks then.
+    /// [user](ChildSpec::user) either. Without a PATH a program is searched for where `execvp(3)` searches then.
     ///
     /// ```
     /// use rinit_core::{ChildSpec, Reaper, Stdio};
@@ -199,7 +199,7 @@ impl ChildSpec {
         self
     }
 
-    /// The user that the child becomes: uid, gid and supplementary groups, for good. HOME is set to the user's home
+    /// The user that the child becomes, for good: uid, gid and supplementary groups. HOME is set to the user's home directory
     /// unless [`ChildSpec::env`] sets it.
     ///
     /// ```
@@ -252,8 +252,8 @@ impl ChildSpec {
         self
     }
 
-    /// Signals that the program starts with at their default action, even where this process ignores them: only SIGPIPE
-    /// unless said otherwise, which std's runtime sets to ignored in every Rust program.
+    /// Signals that the program starts with at their default action, even if this process ignores them. By default that is only
+    /// SIGPIPE, which std's runtime sets to ignored in every Rust program.
     ///
     /// ```
     /// use rinit_core::{ChildSpec, SignalSet};
@@ -268,7 +268,7 @@ impl ChildSpec {
     /// Starts the child with the signal mask and dispositions that this process inherited, as if it were not there.
     ///
     /// Exact in a program whose `main` is [`c_main!`](crate::c_main); under std's runtime SIGPIPE has been changed before
-    /// `main` and is handed on as ignored.
+    /// `main` and is passed on as ignored.
     ///
     /// ```
     /// use rinit_core::{ChildSpec, Inherited};

@@ -1,4 +1,4 @@
-//! From a specification to a running program.
+//! Starts a program from its specification.
 
 use super::descriptors::{self, Pipes};
 use super::{ChildSpec, ProcessGroup};
@@ -15,11 +15,11 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// How the caller places the child at a terminal; decided by `Init`, which knows who has it.
+/// How the child gets a terminal. `Init` decides it, because it knows which process has the terminal.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum TerminalUse<'a> {
     None,
-    /// By staying in the caller's group, whatever the child's group was to be.
+    /// The child stays in the caller's group, whatever group the specification says.
     Shared,
     Foreground(BorrowedFd<'a>),
     Controlling(BorrowedFd<'a>),
@@ -32,7 +32,7 @@ pub(crate) struct Started {
     pub(crate) pipes: Pipes,
 }
 
-/// A child on its way to its program.
+/// A child that has not executed its program yet.
 #[derive(Debug)]
 pub(crate) struct Starting {
     pub(crate) child: sys::Starting,
@@ -44,14 +44,14 @@ pub(crate) struct Starting {
 }
 
 impl ChildSpec {
-    /// Starts the child, and waits until it is its program. The caller answers for its being waited for, by exactly one side.
+    /// Starts the child, and waits until it has executed its program. The caller must see to it that exactly one wait reaps it.
     pub(crate) fn start(&self, terminal: TerminalUse<'_>) -> Result<Started, Error> {
         let (pid, _, pipes) = self.run_plan(terminal, false, sys::spawn)?;
         Ok(Started { pid, pipes })
     }
 
-    /// Starts the child, and does not wait until it is its program. If it is gated it becomes that only when the caller has
-    /// closed its descriptors. Nothing reads its pipes, if it has any.
+    /// Starts the child, and does not wait until it has executed its program. A gated child executes it only when the caller has
+    /// closed its descriptors. No process reads its pipes, if it has any.
     pub(crate) fn begin(&self, terminal: TerminalUse<'_>, is_gated: bool) -> Result<Starting, Error> {
         let (child, candidates, _) = self.run_plan(terminal, is_gated, sys::start)?;
         let paths = candidates.iter().map(PathBuf::as_path).chain(self.directory.as_deref());
@@ -59,7 +59,7 @@ impl ChildSpec {
         Ok(Starting { child, candidates, directory: directory.unwrap_or_default() })
     }
 
-    /// Why a child that has begun to start failed.
+    /// Returns why the start of the child failed.
     pub(crate) fn explain_start(&self, starting: &Starting, failure: Failure) -> Error {
         self.explain(failure, &starting.candidates, &starting.directory)
     }

@@ -1,10 +1,10 @@
-//! What a child has as standard input, output or error.
+//! Standard input, output and error of a child.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-/// What a child has as standard input, output or error.
+/// A standard input, output or error for a child.
 ///
 /// It can be used for any number of children: a descriptor is duplicated for each.
 ///
@@ -26,7 +26,7 @@ pub(crate) enum Kind {
 }
 
 impl Stdio {
-    /// What this process has: the default. Nothing is touched; a descriptor that is closed here is closed there.
+    /// The child inherits what this process has: the default. If the descriptor is closed here, it is closed in the child, too.
     ///
     /// ```
     /// let _ = rinit_core::ChildSpec::new("cat").stdin(rinit_core::Stdio::inherit());
@@ -36,7 +36,7 @@ impl Stdio {
         Self(Kind::Inherit)
     }
 
-    /// `/dev/null`: reads an end of file, takes everything (`null(4)`).
+    /// `/dev/null`: a read returns end of file, a write succeeds (`null(4)`).
     ///
     /// ```
     /// let _ = rinit_core::ChildSpec::new("cat").stdin(rinit_core::Stdio::null());
