@@ -8,8 +8,8 @@
 /// then collects the arguments and calls `run(Result<Inherited, Error>, Vec<OsString>) -> u8`; the value is the exit
 /// status. The crate that uses it says `#![no_main]`.
 ///
-/// `run` may hand the [`Inherited`](crate::Inherited) to [`Init`](crate::Init), which then closes every descriptor from 3 up
-/// and changes to `/` once the child is started, so that rinit neither delays an EOF nor keeps a file system busy. Therefore `run`
+/// `run` may hand the [`Inherited`](crate::Inherited) to [`Init`](crate::Init), which then closes every descriptor from 3 up and
+/// changes to `/` once the child is started, so that rinit neither delays an EOF nor keeps a file system busy. Therefore `run`
 /// must not open descriptors that it needs after that. It must not install a signal handler either: until the child executes its
 /// program it runs in this process's memory, and a signal at that moment would run the handler there.
 ///

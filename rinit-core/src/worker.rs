@@ -7,8 +7,8 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Does one piece of work after the other, in their order. When it is dropped, its thread does what was submitted and then exits; a
-/// thread that is stuck does not outlive the process.
+/// Does one piece of work after the other, in their order. When it is dropped, its thread does what was submitted and then exits;
+/// a thread that is stuck does not outlive the process.
 #[derive(Debug)]
 pub struct Worker(Arc<Shared>);
 

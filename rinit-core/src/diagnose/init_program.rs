@@ -74,8 +74,8 @@ const RINIT: Valued = Valued {
 };
 
 impl Original {
-    /// By the name of the file, or its first 15 bytes. Authors publish their programs under longer names, and rinit takes the same
-    /// ones for theirs.
+    /// By the name of the file, or its first 15 bytes. Authors publish their programs under longer names, and rinit takes the
+    /// same ones for theirs.
     fn named(name: &[u8]) -> Option<Self> {
         match name {
             b"tini" | b"docker-init" => Some(Self::Tini),
@@ -217,8 +217,8 @@ impl InitProgram {
         }
     }
 
-    /// True if it asks every process within that time of the stop request, as rinit does: at the last call at the latest, which is
-    /// at four fifths of a known limit, and else after eight seconds.
+    /// True if it asks every process within that time of the stop request, as rinit does: at the last call at the latest, which
+    /// is at four fifths of a known limit, and else after eight seconds.
     pub(super) fn asks_all_within(&self, limit: Duration) -> bool {
         let by_limit = self.kills_after.map_or(LAST_CALL, |grace| grace * 4 / 5);
         self.is_rinit && self.last_call.unwrap_or(by_limit) < limit

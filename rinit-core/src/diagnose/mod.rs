@@ -228,7 +228,8 @@ impl Scan {
             member.init = init;
         }
         scan.outcome = verdict::of_container(&scan.members, first);
-        // This /proc may show other processes as well: those of a shared PID namespace, or of the host that asks about a container.
+        // This /proc may show other processes as well: those of a shared PID namespace, or of the host that asks about a
+        // container.
         let all_are_here = first == Pid::INIT && !scan.shared;
         let below: PidSet = tree.iter().map(|process| process.pid).collect();
         let is_here = |process: &&Process| all_are_here || below.contains(&process.pid);

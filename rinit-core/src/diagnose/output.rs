@@ -134,12 +134,12 @@ impl Diagnosis {
 
     /// The diagnosis as one line of JSON (RFC 8259), for programs.
     ///
-    /// `schema` is 1. `stops` is true, false, or null where only a stop shows it, and `reason` a [`Reason::code`]. `shared` is true
-    /// where the PID namespace is shared. `first`, and the members of `findings`, `undecided` and `notes`, have `pid`, `ppid` (or
-    /// null), `command` (short), `arguments` (whole), `uid` (or null), `state` (a letter), `age_seconds`, `reason`, `text` and
-    /// `remedy` (or null); `first` has `inside_pid`, too. `zombies` lists groups with `parent` (`pid` and `command`, or null),
-    /// `count`, `remedy` and `zombies` (`pid`, `command`, `age_seconds`). `hidden` is true where processes are hidden from this
-    /// user. Members may be added.
+    /// `schema` is 1. `stops` is true, false, or null where only a stop shows it, and `reason` a [`Reason::code`]. `shared` is
+    /// true where the PID namespace is shared. `first`, and the members of `findings`, `undecided` and `notes`, have `pid`,
+    /// `ppid` (or null), `command` (short), `arguments` (whole), `uid` (or null), `state` (a letter), `age_seconds`, `reason`,
+    /// `text` and `remedy` (or null); `first` has `inside_pid`, too. `zombies` lists groups with `parent` (`pid` and `command`,
+    /// or null), `count`, `remedy` and `zombies` (`pid`, `command`, `age_seconds`). `hidden` is true where processes are hidden
+    /// from this user. Members may be added.
     #[must_use]
     pub fn to_json(&self) -> String {
         let mut first = members(&self.first);

@@ -50,13 +50,13 @@ impl Routing {
         Some((rewritten, stop))
     }
 
-    /// The signals that request a stop as they arrive.
+    /// Returns the signals that request a stop when they arrive.
     pub(super) fn urgent_signals(&self) -> SignalSet {
         Signal::all().filter(|signal| self.apply(*signal).is_some_and(|(_, stop)| stop)).collect()
     }
 }
 
-/// A stop signal on its way through the policy, which does not know where it goes.
+/// A stop signal that the policy is deciding on. The policy does not know the target.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PendingStop {
     signal: Signal,
@@ -107,11 +107,11 @@ impl Supervisor {
         FOR_WHOLE_GROUP.contains(&signal) && self.main.living().is_some_and(is_in_own_group)
     }
 
-    /// Forwards stop signals, those that were held back included. The one that has just arrived keeps its value and its
+    /// Forwards stop signals, including those that were held back. The one that has just arrived keeps its value and its
     /// target.
     pub(super) fn forward_stop(&mut self, signals: SignalSet) {
         let arrived = self.pending_stop.take();
-        // Again, if it failed at the start: main may be gone soon.
+        // This tries again if it failed at the start: main may be gone soon.
         self.main.hold_group(self.me);
         for signal in signals.iter() {
             match arrived.filter(|arrived| arrived.signal == signal) {
@@ -170,8 +170,8 @@ impl Supervisor {
         }
     }
 
-    /// Sends a signal to main, with the group that was made for it. If main has left that group, the other members of its present
-    /// group get the signal as well: one after the other, because the group may have members that are no descendants.
+    /// Sends a signal to main, and to the group that was made for it. If main has left that group, the other members of its
+    /// present group get the signal as well: one after the other, because the group may have members that are not descendants.
     fn signal_mains_group(&mut self, signal: Signal, value: Option<usize>, stop: bool) -> rustix::io::Result<()> {
         let main = self.main.pid;
         let to_group = send_to_group(main, signal);
@@ -188,7 +188,7 @@ impl Supervisor {
         send(main, signal, value)
     }
 
-    /// The signals that main handles, ignores, or blocks to take them by `sigwait`.
+    /// Returns the signals that main handles, ignores, or blocks to receive them by `sigwait`.
     fn known_to_main(&self) -> Option<SignalSet> {
         let mut reader = Reader::new();
         let signals = reader.status(self.main.pid).ok().flatten()?.signals?;

@@ -29,24 +29,25 @@ use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// Survivors that an event describes one by one; the rest are counted. 20,000 lines help no reader.
+/// The number of survivors that an event describes one by one. The rest are counted: no reader needs 20,000 lines.
 const DESCRIBED: usize = 20;
 /// Survivors that a report holds.
 pub(crate) const REPORTED: usize = 1000;
 /// How often the tree is walked again for processes that were born during the walk. A program that forks faster is asked
 /// when its parent's exit makes it an orphan, and killed in the end.
 const PASSES: usize = 10;
-/// Partners are looked for among at most this many processes: their descriptors cost much more to read than their state.
+/// Partners are searched for among at most this many processes: reading their descriptors costs much more than reading their
+/// state.
 const PARTNERS_AMONG: usize = 500;
 /// How long a step of a stop searches for processes. Twenty thousand take a tenth of that on an idle machine.
 const SEARCH_WITHIN: Duration = Duration::from_secs(3);
-/// The least time for a search: on a busy machine a short one fails among a few processes, too.
+/// The least time for a search: on a busy machine a short search fails even among a few processes.
 const SEARCH_AT_LEAST: Duration = Duration::from_millis(500);
 
 /// A search that has read at most this many files is not given up: there are few processes, and the machine is slow.
 const FEW_FILES: u32 = 500;
 
-/// Where a stop stands when it is reported.
+/// The state of a stop when it is reported.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stage {
     pub(super) next: NextStep,
@@ -56,7 +57,7 @@ pub(super) struct Stage {
     pub(super) main_refused: bool,
 }
 
-/// What is known of a process that was asked to stop.
+/// A process that was asked to stop.
 #[derive(Debug, Clone, Copy)]
 struct Asked {
     start_ticks: u64,
@@ -72,10 +73,10 @@ enum How {
     Heard,
     /// It ignored it. If it does so no longer, it has not been asked.
     Ignored,
-    /// It ignored it and blocked it. The kernel keeps it until it is unblocked, and the process takes it or drops it then.
+    /// It ignored it and blocked it. The kernel keeps it until the process unblocks it, and then either delivers or discards it.
     Undecided,
-    /// It is a child of this process, and the signal terminates it: nothing is left to find out. Its number stays its own until it
-    /// is reaped here.
+    /// It is a child of this process, and the signal terminates it: nothing is left to find out. No other process gets its number
+    /// before it is reaped here.
     Terminated,
 }
 
@@ -83,8 +84,8 @@ enum How {
 #[derive(Debug)]
 pub(super) struct Descendants {
     me: Pid,
-    /// Start time and last signal of each process that was asked, and when it was first asked. Pid and start time together name a
-    /// process for good. All times are in clock ticks since boot, as /proc counts the start of a process.
+    /// Start time and last signal of each process that was asked, and when it was first asked. Pid and start time together
+    /// identify a process for good. All times are in clock ticks since boot, as /proc counts the start of a process.
     asked: PidMap<Asked>,
     /// When the first of them was asked.
     first_asked_at: Option<u64>,
@@ -119,12 +120,12 @@ impl Descendants {
         }
     }
 
-    /// Another turn of the loop begins: the descendants are to be found anew.
+    /// Begins another turn of the loop: the descendants must be searched again.
     pub(super) fn forget_seen(&mut self) {
         self.seen = None;
     }
 
-    /// A step of the stop begins: how long it may search for processes. `kill_in` is the time until KILL is due.
+    /// Begins a step of the stop, and sets how long it may search for processes. `kill_in` is the time until KILL is due.
     ///
     /// In a fork bomb a search takes half a minute, because this process waits for the processor among a thousand others. The
     /// steps before KILL must leave time for it.
@@ -137,7 +138,7 @@ impl Descendants {
         self.search_until = Instant::now() + time;
     }
 
-    /// True once a search took too long: what only informs is left out from then on.
+    /// Returns true once a search took too long: from then on, work that only informs is skipped.
     pub(super) fn is_overloaded(&self) -> bool {
         self.overloaded.get()
     }
@@ -154,7 +155,7 @@ impl Descendants {
         result
     }
 
-    /// A child was reaped: its number says nothing about the process that gets it next.
+    /// Forgets a child that was reaped: another process may get its number.
     pub(super) fn forget(&mut self, pid: Pid) {
         if !self.asked.is_empty() {
             self.asked.remove(&pid);
@@ -166,7 +167,7 @@ impl Descendants {
 
     /// Forgets processes that have exited without being reaped here.
     fn forget_all_but(&mut self, living: &[Process]) {
-        // Descendants that are reaped by their own parents would add up otherwise.
+        // Otherwise the entries of descendants that their own parents reap would add up.
         if self.asked.len() > living.len() {
             let living: PidMap<u64> = living.iter().map(|process| (process.pid, process.start_ticks)).collect();
             self.asked.retain(|pid, asked| living.get(pid) == Some(&asked.start_ticks));
@@ -193,7 +194,7 @@ impl Descendants {
         }
     }
 
-    /// What a main that was asked by the signal makes of it now. `None` if it has heard it.
+    /// Returns what a main that was asked by the signal does about it now. `None` if it has received it.
     pub(super) fn main_may_ignore(&mut self, main: Pid, signal: Signal) -> Option<Hearing> {
         let asked = self.asked.get_mut(&main)?;
         if !matches!(asked.how, How::Ignored | How::Undecided) {
@@ -201,7 +202,7 @@ impl Descendants {
         }
         let now = hearing(main, signal);
         match (asked.how, now) {
-            // It was kept for it, and it has taken it.
+            // The signal was pending, and main has received it.
             (How::Undecided, Hearing::Acts) => {
                 asked.how = How::Heard;
                 return None;
@@ -246,7 +247,7 @@ impl Descendants {
         }
     }
 
-    /// How many processes were sent TERM by a step of the stop.
+    /// Returns how many processes the steps of the stop have sent TERM.
     pub(super) const fn terminated(&self) -> u64 {
         self.terminated
     }
@@ -255,7 +256,7 @@ impl Descendants {
         std::mem::take(&mut self.killed)
     }
 
-    /// The last signal that asked this very process.
+    /// Returns the last signal by which this process was asked.
     fn asked_by(&self, process: &Process) -> Option<Signal> {
         Some(self.asked(process)?.signal)
     }
@@ -269,8 +270,8 @@ impl Descendants {
         self.asked_by(process) == Some(Signal::TERM)
     }
 
-    /// True if it was asked and did not ignore it then: main by any stop signal, every other process by TERM. One that still keeps it
-    /// blocked gets no second one: it is pending.
+    /// True if it was asked and did not ignore it then: main by any stop signal, every other process by TERM. One that still
+    /// blocks it gets no second one: the first is pending.
     ///
     /// A main that got QUIT or INT is not asked again: TERM may be the more urgent one, as it is for nginx, and would cut the
     /// work that main finishes. Other members of main's group may ignore INT and QUIT, as a shell's background jobs do.
@@ -290,8 +291,8 @@ impl Descendants {
         Ok(found)
     }
 
-    /// The descendants that have not exited. In a fork bomb they may not be found in time. That is an error as if /proc
-    /// could not be read: then one call reaches the whole namespace, or main's group.
+    /// Returns the descendants that have not exited. In a fork bomb they may not be found in time. That is an error like an
+    /// unreadable /proc: then one call signals the whole namespace, or main's group.
     fn find_living(&self) -> Result<Vec<Process>, Error> {
         let mut all = self.searched(descendants_with(&mut self.reader(), self.me))?;
         all.retain(|process| !process.has_ended());
@@ -325,8 +326,8 @@ impl Descendants {
         Some(survivor)
     }
 
-    /// Whether the process has started a child since the first process was asked: then its handler is running, because its
-    /// parent has asked it.
+    /// Returns true if the process has started a child since the first process was asked: then its handler is running, because
+    /// its parent has asked it.
     fn started_a_child_since(&self, pid: Pid) -> bool {
         let Some(asked_at) = self.first_asked_at else { return false };
         let children = walk::children(pid, &mut Reader::new()).unwrap_or_default();
@@ -350,7 +351,7 @@ impl Descendants {
         let mut children = walk::child_pids(&mut reader).unwrap_or_default();
         children.retain(|child| {
             let shown = matches!(Process::read(*child), Ok(Some(_)));
-            // Until it is reaped, which only this process does, its number is its own.
+            // Only this process reaps it, and until then no other process has its number.
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
             !shown && matches!(waitid(WaitId::Pid(child.rustix()), options), Ok(None))
         });
@@ -395,8 +396,8 @@ impl Descendants {
         Ok(())
     }
 
-    /// Sends TERM to each process whose turn it is, again until no further one turns up. True if that takes longer, or if another
-    /// process will have its turn by time alone.
+    /// Sends TERM to each process whose turn it is, and repeats that until it finds no further one. Returns true if that takes
+    /// longer, or if the turn of another process depends only on time.
     ///
     /// # Errors
     ///
@@ -406,7 +407,7 @@ impl Descendants {
         for pass in 0..PASSES {
             let candidates = self.candidates(now, &mut reader);
             let (list, facts) = match self.searched(candidates) {
-                // Those that were found were asked. The others are when their turn comes.
+                // Those that were found were asked. The others are asked when their turn comes.
                 Err(_) if pass > 0 => break,
                 candidates => candidates?,
             };
@@ -430,7 +431,7 @@ impl Descendants {
                 };
                 self.terminate_one(process, how, &mut reader, observers);
             }
-            // Never before those were asked that were found, however long that took.
+            // Those that were found are asked first, however long that takes.
             if Instant::now() >= self.search_until {
                 break;
             }
@@ -502,7 +503,7 @@ impl Descendants {
             }
         }
         if any {
-            // Only now the others matter: a writer may be anywhere in the tree.
+            // Only now the other processes matter: a writer may be anywhere in the tree.
             for process in living {
                 if let Entry::Vacant(entry) = found.entry(process.pid) {
                     let reads_from = partners.writers_to(process.pid);
@@ -537,7 +538,8 @@ impl Descendants {
         }
     }
 
-    /// Sends TERM to each descendant that was not asked yet, or ignored it then, again until no further one turns up.
+    /// Sends TERM to each descendant that was not asked yet, or ignored TERM then, and repeats that until it finds no further
+    /// one.
     ///
     /// # Errors
     ///
@@ -583,7 +585,7 @@ impl Descendants {
     }
 
     /// Sends CONT to a process that is stopped: it acts on TERM only then (`signal(7)`), and would be killed without
-    /// warning. Not to one that a debugger holds.
+    /// warning. A process that a debugger holds gets none.
     fn continue_if_stopped(&mut self, process: &Process, reader: &mut Reader, observers: &mut Observers) {
         if is_stopped(process, reader) {
             self.send(process, Signal::CONT, observers);
@@ -651,7 +653,7 @@ impl Descendants {
         Ok(())
     }
 
-    /// Kills all at once, asked or not, and those that are born meanwhile. `group` is main's, if it was made for main.
+    /// Kills all at once, asked or not, and those that are started meanwhile. `group` is main's, if it was made for main.
     pub(super) fn kill_all(&mut self, group: Option<Pid>, observers: &mut Observers) -> Result<(), Error> {
         let me = self.me;
         let mut description = None;
@@ -666,7 +668,8 @@ impl Descendants {
         })
     }
 
-    /// Describes a process that is about to be killed: only the first [`DESCRIBED`] in full, since a storm of forks does not wait.
+    /// Describes a process that is about to be killed: only the first [`DESCRIBED`] in full, since a storm of forks does not
+    /// wait.
     fn describe_briefly(&mut self, process: &Process) -> Option<Survivor> {
         let known = self.killed.iter().any(|killed| killed.pid == process.pid);
         match self.killed.len() {
@@ -681,7 +684,7 @@ impl Descendants {
     }
 
     fn kill_one(&mut self, process: &Process, observers: &mut Observers) {
-        // Described before: afterwards there is nothing left to read.
+        // It is described first: afterwards there is nothing left to read.
         let description = self.describe_briefly(process);
         if self.send(process, Signal::KILL, observers) {
             self.killed.extend(description);
@@ -710,7 +713,7 @@ impl Descendants {
 
     /// True if processes remain, and this process may signal none of them.
     pub(super) fn is_out_of_reach(&mut self) -> bool {
-        // Asked of the kernel, not of what was refused before: a process out of reach may fork on and on.
+        // The kernel is asked again: a process out of reach may fork on and on.
         self.living().is_ok_and(|living| !living.is_empty() && living.iter().all(|process| refuses(process.pid)))
     }
 
@@ -730,7 +733,7 @@ impl Descendants {
         !self.refused.is_empty()
     }
 
-    /// A signal could not be sent. A lack of permission is reported once for each process.
+    /// Reports a signal that could not be sent. A lack of permission is reported once for each process.
     pub(super) fn not_sent(&mut self, pid: Pid, signal: Signal, error: &Error, observers: &mut Observers) {
         if !is_refusal(error) {
             observers.emit(Event::Error { what: error.to_string() });
@@ -741,7 +744,7 @@ impl Descendants {
     }
 }
 
-/// What the process does on TERM. One that cannot be read is taken to handle it, and gets its time.
+/// Returns what the process does on TERM. One that cannot be read is assumed to handle it, and gets its time.
 fn on_term(pid: Pid, reader: &mut Reader) -> OnTerm {
     let Some(status) = reader.status(pid).ok().flatten() else { return OnTerm::Handles };
     let Some(signals) = status.signals else { return OnTerm::Handles };
@@ -762,7 +765,7 @@ fn on_term(pid: Pid, reader: &mut Reader) -> OnTerm {
     }
 }
 
-/// What a process does about a signal.
+/// Returns what a process does about a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hearing {
     /// It has a handler, the default action, waits for it, or nothing is known.
@@ -771,7 +774,7 @@ pub(super) enum Hearing {
     IgnoresAndBlocks,
 }
 
-/// What main does about the signal at this moment.
+/// Returns what main does about the signal at this moment.
 pub(super) fn hearing(pid: Pid, signal: Signal) -> Hearing {
     let mut reader = Reader::new();
     let status = reader.status(pid).ok().flatten();
@@ -792,7 +795,7 @@ fn foreground_child_of_shell(process: &Process) -> Option<Pid> {
     }
 }
 
-/// True if SIGSTOP or the terminal has stopped it, its first thread or, behind one that has exited, another one.
+/// Returns true if SIGSTOP or the terminal has stopped it: its first thread or, if that has exited, another one.
 fn is_stopped(process: &Process, reader: &mut Reader) -> bool {
     if process.state != State::Zombie {
         return process.state == State::Stopped;

@@ -1,4 +1,4 @@
-//! Failures of the loop itself.
+//! Reports failures of the loop itself.
 
 use super::event::Event;
 use super::observer::Observers;
@@ -12,7 +12,7 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 /// Reports each kind of failure once: one that lasts would fill the log.
 #[derive(Debug, Default)]
 pub(super) struct ErrorLog {
-    /// What was being done, and the error number.
+    /// The operation that failed, and the error number.
     reported: Vec<(&'static str, Option<i32>)>,
 }
 

@@ -31,14 +31,14 @@ pub enum Event {
     Received(ReceivedSignal),
     /// A signal was forwarded.
     Forwarded {
-        /// As what, after rewriting.
+        /// The signal that was sent, after rewriting.
         signal: Signal,
         /// The target.
         to: ForwardTo,
     },
     /// A signal was not forwarded.
     Withheld {
-        /// As what it would have gone.
+        /// The signal that would have been forwarded, after rewriting.
         signal: Signal,
         /// Why not.
         why: WithheldReason,
@@ -51,7 +51,7 @@ pub enum Event {
     },
     /// A child was reaped.
     Reaped {
-        /// Its pid, which is free again.
+        /// Its pid. The kernel may have reused it.
         pid: Pid,
         /// How it exited.
         status: ExitStatus,
@@ -70,9 +70,9 @@ pub enum Event {
         limit: Option<KillLimit>,
         /// Main remains, and may not be signalled: it was not asked.
         main_refused: bool,
-        /// The first of them, each with the reason why it is still there.
+        /// The first of them, each with the reason why it has not exited.
         survivors: Vec<Survivor>,
-        /// How many there are beyond those.
+        /// How many more there are.
         more: usize,
     },
     /// A process was asked to stop.
@@ -90,19 +90,19 @@ pub enum Event {
     /// A child was killed by a KILL that this process did not send, and the kernel has counted a further out-of-memory kill
     /// in this memory cgroup. [`Event::Reaped`] comes before.
     OutOfMemory {
-        /// The child's pid, which is free again.
+        /// The child's pid. The kernel may have reused it.
         pid: Pid,
         /// True for main.
         main: bool,
         /// Kills since the cgroup was made.
         kills: u64,
     },
-    /// The container was frozen during a stop. The times of the stop stood still. Reported once.
+    /// The container was frozen during a stop, and the time limits of the stop did not run meanwhile. Reported once.
     Frozen {
         /// For how long, to half a second.
         time: Duration,
     },
-    /// A signal was refused with EPERM. Said once for each process.
+    /// A signal was refused with EPERM. Reported once for each process.
     NotPermitted {
         /// The process.
         pid: Pid,

@@ -1,4 +1,4 @@
-//! Exits as the child has exited.
+//! Exits in the same way as the child.
 
 use crate::exit_status::ExitStatus;
 use crate::sys;
@@ -6,8 +6,8 @@ use crate::sys;
 /// Exits as the status says: by the same signal, so that a caller's `WTERMSIG` sees it, or with the same
 /// code. A core dump is not repeated.
 ///
-/// PID 1 cannot be ended by a signal of its own namespace (`pid_namespaces(7)`), and a signal whose default action ends
-/// nothing does not end this process either: then it exits with 128 + n.
+/// No signal of its own namespace terminates PID 1 (`pid_namespaces(7)`), and not every signal terminates a process: in both
+/// cases this process exits with 128 + n.
 ///
 /// ```no_run
 /// # fn f(report: rinit_core::Report) {

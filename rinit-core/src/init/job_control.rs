@@ -1,4 +1,4 @@
-//! Stops and continuations: main's, and this process's own with it.
+//! Job control: stops and continues this process together with main.
 
 use super::supervisor::Supervisor;
 use crate::pid::Pid;
@@ -9,7 +9,7 @@ use crate::terminal::{Terminal, suspend};
 use rustix::fd::BorrowedFd;
 use std::time::Duration;
 
-/// What the terminal sends to its foreground group.
+/// The signals that a terminal sends to its foreground group.
 const FROM_KEYS_AND_SIZE: [Signal; 4] = [Signal::INT, Signal::QUIT, Signal::TSTP, Signal::WINCH];
 /// The stop signals of a terminal (`termios(3)`).
 const TERMINAL_STOPS: [Signal; 3] = [Signal::TSTP, Signal::TTIN, Signal::TTOU];
@@ -39,17 +39,17 @@ impl Foreground {
 }
 
 impl Supervisor {
-    /// Stops this process after a stop signal of the terminal, if it is asked to.
+    /// Stops this process after a stop signal of the terminal, if that option is set.
     pub(super) fn stop_along_with(&mut self, signal: Signal) {
         if self.foreground.stop_along && TERMINAL_STOPS.contains(&signal) {
-            // STOP instead of the signal itself, which is blocked here. Main has got the signal already: a stopped process
-            // could not forward it.
+            // The signal itself is blocked here, so STOP is sent. Main has the signal already: a stopped process could not
+            // forward it.
             let _ = sys::kill(self.me, Signal::STOP);
         }
     }
 
-    /// Main was stopped. If the terminal did it, a shell above sees only this process, which must stop too for ^Z to
-    /// give the prompt back.
+    /// Handles a stop of main. If the terminal stopped it, a shell above sees only this process, which must stop too: otherwise
+    /// ^Z would not bring the prompt back.
     pub(super) fn main_stopped(&mut self, signal: Signal) {
         // A contained rinit stays awake for the controlling process.
         if self.foreground.stop_along || self.contained.is_some() {
@@ -62,8 +62,8 @@ impl Supervisor {
                 self.give(terminal);
                 self.continue_main();
             }
-            // A STOP in the background: no prompt is missing, and the sender will continue main, not this process. In the
-            // foreground it is a shell's own `suspend`.
+            // This is a STOP in the background: no prompt is missing, and the sender will continue main, not this process. In
+            // the foreground it is a shell's own `suspend`.
             Signal::STOP if !terminal.belongs_to(self.main.pid) => {}
             Signal::TSTP | Signal::TTIN | Signal::TTOU | Signal::STOP => {
                 if self.me != Pid::INIT && self.suspend_with_main() {
@@ -84,10 +84,10 @@ impl Supervisor {
 
     /// Stops this process because main is stopped; false if no process could continue it.
     ///
-    /// A shell's `fg` continues it. So does main itself, if another process continues or kills that one alone: a stopped init
-    /// would neither reap main nor forward any signal to it.
+    /// A shell's `fg` continues it. It is also continued if another process continues or kills only main: a stopped init would
+    /// neither reap main nor forward any signal to it.
     fn suspend_with_main(&mut self) -> bool {
-        // Without it only the shell continues this process.
+        // Without the watcher only the shell continues this process.
         let watcher = sys::Watcher::start(self.main.pid).ok();
         let suspended = suspend();
         let main_goes_on = watcher.is_some_and(sys::Watcher::end);
@@ -100,14 +100,14 @@ impl Supervisor {
         suspended
     }
 
-    /// This process was continued. A shell's `fg` gives the terminal to this process's group, but it is meant for main.
+    /// Passes the terminal on to main after this process was continued: a shell's `fg` gives it to this process's group.
     pub(super) fn continued(&mut self) {
         if let Some(terminal) = Terminal::controlling().filter(|terminal| terminal.is_ours()) {
             self.give(terminal);
         }
     }
 
-    /// True for a signal of the terminal that is meant for main's group, and arrived here because a shell's `fg` has put
+    /// Returns true for a signal of the terminal that is meant for main's group, and arrived here because a shell's `fg` has put
     /// this process's group into the foreground. The shell sends no CONT if it believes that the job is running. Main's
     /// group gets the foreground now.
     pub(super) fn is_meant_for_mains_group(&mut self, signal: Signal) -> bool {
@@ -117,8 +117,8 @@ impl Supervisor {
         true
     }
 
-    /// Gives main the terminal that it waits for, if the group that has it has exited. Without a shell above no other
-    /// process would: so it is for a job whose shell was killed.
+    /// Gives main the terminal that it waits for, if the group that has it has exited. A shell would do this, but the shell may
+    /// have been killed.
     pub(super) fn give_if_deserted(&mut self) {
         if !self.foreground.main_wants_terminal {
             return;
@@ -147,7 +147,7 @@ impl Supervisor {
 /// Gives up the terminal of a session leader, so that main's new session can have it; true if it did.
 ///
 /// Only a terminal that no session holds can become a controlling one. Giving it up sends HUP and CONT to the foreground
-/// group, which is this process's own: they are taken here, because the loop would forward them.
+/// group, which is this process's own: they are consumed here, because the loop would forward them.
 pub(super) fn give_up_terminal(tty: BorrowedFd<'_>) -> bool {
     let given_up = sys::leads_session() && sys::give_up_terminal(tty).is_ok();
     if given_up {

@@ -1,4 +1,4 @@
-//! Out-of-memory kills in this container: the usual source of a KILL that rinit did not send.
+//! Detects out-of-memory kills in this container: the usual source of a KILL that rinit did not send.
 
 use super::event::Event;
 use super::observer::Observers;
@@ -7,10 +7,10 @@ use crate::sys::retry::read_text;
 use std::path::{Path, PathBuf};
 
 const MOUNT: &str = "/sys/fs/cgroup";
-/// More than either file holds.
+/// Larger than either file.
 const LARGEST: usize = 64 << 10;
 
-/// Where the kernel counts for a memory cgroup: relative to the mount, and within the cgroup.
+/// The file in which the kernel counts for a memory cgroup: relative to the mount, and within the cgroup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Version {
     /// `memory.oom_control`, below `memory`; the field since Linux 4.13.
@@ -34,31 +34,31 @@ impl Version {
 pub(super) struct OomWatch {
     /// The kernel's count when it was last read.
     kills: u64,
-    /// A child of the current batch that was killed, and whether it is main. Main goes before any other.
+    /// A child of the current batch that was killed, and whether it is main. Main takes precedence.
     unexplained: Option<(Pid, bool)>,
-    /// This process has sent KILL: a child that is killed needs no other explanation.
+    /// True if this process has sent KILL: a child that is killed needs no other explanation.
     has_killed: bool,
 }
 
 impl OomWatch {
-    /// Kills from before main ran explain nothing.
+    /// Notes the count before main runs: earlier kills explain nothing.
     pub(super) fn begin(&mut self) {
         self.kills = kills().unwrap_or(0);
     }
 
-    /// This process sends KILL: from now on the watch is over.
+    /// Ends the watch, because this process sends KILL from now on.
     pub(super) fn has_killed(&mut self) {
         self.has_killed = true;
     }
 
-    /// A child was terminated by KILL.
+    /// Notes a child that KILL has terminated.
     pub(super) fn killed(&mut self, pid: Pid, main: bool) {
         if !self.has_killed && (main || self.unexplained.is_none()) {
             self.unexplained = Some((pid, main));
         }
     }
 
-    /// Reads the kernel's count once for a batch of children: ten thousand that were killed are not ten thousand reads.
+    /// Reads the kernel's count once for a batch of children, not once for each of ten thousand that were killed.
     pub(super) fn explain(&mut self, observers: &mut Observers) {
         let Some((pid, main)) = self.unexplained.take() else { return };
         if let Some(kills) = kills().filter(|kills| *kills > self.kills) {
@@ -68,8 +68,8 @@ impl OomWatch {
     }
 }
 
-/// Processes of this process's memory cgroup that were killed for lack of memory since the cgroup was made, for a container
-/// since its start. `None` if the kernel does not say: no cgroup file system in the container, no memory controller.
+/// Returns how many processes of this process's memory cgroup were killed for lack of memory since the cgroup was made; for a
+/// container, since its start. `None` if there is no cgroup file system in the container, or no memory controller.
 ///
 /// Source: `cgroups(7)`; `Documentation/admin-guide/cgroup-v2.rst`, memory.events, and `cgroup-v1/memory.rst`, oom_control.
 fn kills() -> Option<u64> {
@@ -93,7 +93,7 @@ fn own_cgroups(text: &str) -> impl Iterator<Item = (Version, &str)> {
             list if list.split(',').any(|controller| controller == "memory") => Version::One,
             _ => return None,
         };
-        // `..` leads out of the cgroup namespace, and so to another directory than the one that is meant.
+        // `..` leads out of the cgroup namespace, to another directory than the one that is meant.
         (!path.split('/').any(|part| part == "..")).then_some((version, path))
     })
 }

@@ -11,13 +11,13 @@ use crate::sys;
 
 /// Reaps every child until TERM or INT arrives, and returns which one did.
 ///
-/// A Kubernetes pod sandbox does this in a shared PID namespace: there is no program to start. Other signals are taken
-/// and ignored. The [`Inherited`] proves that the signals are blocked. If the process is not PID 1 it becomes a subreaper
-/// for as long as this runs. Under [`c_main!`](crate::c_main) it closes inherited descriptors and moves to `/`.
+/// A Kubernetes pod sandbox does this in a shared PID namespace: there is no program to start. Other signals are ignored. The
+/// [`Inherited`] proves that the signals are blocked. If the process is not PID 1 it becomes a subreaper for as long as this
+/// runs. Under [`c_main!`](crate::c_main) it closes inherited descriptors and moves to `/`.
 ///
 /// # Errors
 ///
-/// [`Error::Subreaper`], [`Error::SignalWait`] or [`Error::Wait`], where a seccomp filter refuses the calls.
+/// [`Error::Subreaper`], [`Error::SignalWait`] or [`Error::Wait`], if a seccomp filter refuses the calls.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), rinit_core::Error> {

@@ -1,4 +1,4 @@
-//! Readers of pipes whose writers have exited: since when nothing is left for each of them to read.
+//! Remembers, for readers of pipes whose writers have exited, since when nothing is left to read.
 
 use crate::pid::PidMap;
 use crate::policy::order::Unread;
@@ -6,7 +6,7 @@ use crate::process::Process;
 use crate::process::partners::{Input, Partners};
 use std::time::Duration;
 
-/// What is remembered of the readers among the descendants.
+/// The readers among the descendants.
 #[derive(Debug, Default)]
 pub(super) struct Readers(PidMap<Reading>);
 
@@ -38,7 +38,7 @@ impl Readers {
             Input::AtEnd(0) => Some(Unread::NothingFor(time.unwrap_or_default())),
             Input::AtEnd(1..) => Some(Unread::Some),
             Input::Open => Some(Unread::UnknownFor(time.unwrap_or_default())),
-            // If the end cannot be seen, as of a terminal: it had a writer, which has exited since.
+            // The end of a terminal, for example, cannot be seen: it had a writer, which has exited since.
             Input::Other | Input::Unknown => time.map(Unread::NothingFor),
         }
     }

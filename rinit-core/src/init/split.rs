@@ -1,4 +1,4 @@
-//! Splits a service in two: this process stays behind as init, its child returns and is the service.
+//! Splits a service in two: this process stays behind as init, and its child returns as the service.
 
 use super::builder::Init;
 use super::start::{release_inherited, terminal_in_foreground};
@@ -19,7 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Exit status of an init that failed itself (`docker-run(1)`, EXIT STATUS).
 const OWN_FAILURE: u8 = 125;
 
-/// What an [`Init`] has as its main when that is not a program to start but this process: see [`Init::split`].
+/// The main of an [`Init`] whose main is not a program to start, but this process: see [`Init::split`].
 ///
 /// ```
 /// let init: rinit_core::Init<rinit_core::init::ThisProcess> = rinit_core::Init::split_builder();
@@ -29,7 +29,7 @@ const OWN_FAILURE: u8 = 125;
 #[non_exhaustive]
 pub struct ThisProcess;
 
-/// What the service knows of the init that stayed behind. It holds nothing: dropping it has no effect.
+/// Describes the init that stayed behind, for the service. It owns nothing: dropping it has no effect.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), rinit_core::Error> {
@@ -57,8 +57,8 @@ impl Split {
         self.init
     }
 
-    /// For a service that shall not outlive its init. As PID 1 it cannot anyway; elsewhere an init that is sent KILL leaves
-    /// the service behind, unless the service asks for a signal here. An init that has exited since the split is noticed.
+    /// Makes the kernel send this service a signal when its init exits. Without it, an init that gets KILL leaves the service
+    /// behind, unless the init is PID 1. An init that has exited since the split is noticed.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), rinit_core::Error> {
@@ -92,7 +92,7 @@ impl Init<ThisProcess> {
     /// # fn serve() {}
     /// fn main() -> Result<(), rinit_core::Error> {
     ///     rinit_core::Init::split()?;
-    ///     // From here on an ordinary process: threads, a runtime, std::process, whatever the service is made of.
+    ///     // From here on this is an ordinary process: threads, a runtime and std::process work as usual.
     ///     serve();
     ///     Ok(())
     /// }
@@ -141,10 +141,10 @@ impl Init<ThisProcess> {
     /// does not copy: record locks, timers, memory locks, the parent-death signal. The subreaper attribute stays with the init.
     ///
     /// The init closes every descriptor from 3 up, so that the service alone decides when a socket or a pipe is closed, and
-    /// changes to `/`. It uses none of their owners again: it runs no code of the caller, drops no value, runs no exit
-    /// handler and flushes no buffer, so the service's buffered output is written once. When the service has exited and no
-    /// process is left, it exits with the same code or is terminated by the same signal. PID 1, which no signal terminates, exits with
-    /// 128 + n.
+    /// changes to `/`. It uses none of their owners again: it runs no code of the caller, drops no value, runs no exit handler
+    /// and flushes no buffer, so the service's buffered output is written once. When the service has exited and no process is
+    /// left, it exits with the same code or is terminated by the same signal. PID 1, which no signal terminates, exits with 128 +
+    /// n.
     ///
     /// Source: `fork(2)`, `unshare(2)` (CLONE_THREAD), `_exit(2)`, `PR_SET_CHILD_SUBREAPER(2const)`.
     ///
@@ -166,7 +166,7 @@ impl Init<ThisProcess> {
         let only = sys::only_thread()?;
         let init = Pid::from(rustix::process::getpid());
         let signals = Signals::take(self.inherited)?;
-        // Before the fork: the child moves the foreground, and the other side must not look when that is half done.
+        // Before the fork: the child moves the foreground, and the parent must not read it when that is half done.
         let terminal = terminal_in_foreground();
         let forked = self.become_subreaper(init).and_then(|subreaper| {
             let forked = sys::fork_only_thread(&only).map_err(from_errno(Error::Fork))?;
@@ -201,7 +201,7 @@ impl Init<ThisProcess> {
                 Err(_) => sys::exit_now(OWN_FAILURE),
             }
         });
-        // A panic must not unwind into the caller's frames, which are the service's and would run here a second time.
+        // A panic must not unwind into the caller's frames: they belong to the service, and would run here a second time.
         match catch_unwind(run) {
             Ok(never) => never,
             Err(_) => sys::exit_now(OWN_FAILURE),
@@ -245,12 +245,12 @@ fn rename_listener(only: &OnlyThread, init: Pid) {
 /// The signal state from before the split.
 struct Signals {
     inherited: Inherited,
-    /// What SIGCHLD had, handlers included; `None` if the caller has captured the state, and restores it.
+    /// The disposition of SIGCHLD, including a handler. `None` if the caller has captured the state, and restores it.
     child: Option<SavedDisposition>,
 }
 
 impl Signals {
-    /// Blocks every signal: from here on the init takes them, and none ends it or runs a handler of the service's in it.
+    /// Blocks every signal: from here on the init receives them, and none terminates it or runs a handler of the service in it.
     fn take(captured: Option<Inherited>) -> Result<Self, Error> {
         if let Some(inherited) = captured {
             return Ok(Self { inherited, child: None });
@@ -259,7 +259,7 @@ impl Signals {
         Ok(Self { inherited: Inherited::capture()?, child })
     }
 
-    /// For a process that could not be split: only what was changed here.
+    /// Restores only what was changed here, for a process that could not be split.
     fn undo(&self) -> Result<(), Error> {
         if self.child.is_some() { self.give_back() } else { Ok(()) }
     }

@@ -51,7 +51,7 @@ impl Init {
         supervisor.run()
     }
 
-    /// Not inlined: what it needs would lie on the stack for as long as main lives.
+    /// Inlined, it would enlarge the stack frame of the loop, for as long as main lives.
     #[inline(never)]
     fn start_main(&mut self, terminal: Option<Terminal>) -> Result<Starting, Error> {
         // Under `c_main!` nothing here owns a descriptor yet.
@@ -67,7 +67,7 @@ impl Init {
     }
 }
 
-/// Main on its way to its program. The loop runs meanwhile: a slow `execve(2)` delays no signal and no deadline.
+/// A main that has not executed its program yet. The loop runs meanwhile: a slow `execve(2)` delays no signal and no deadline.
 #[derive(Debug)]
 pub(super) struct Starting {
     spec: ChildSpec,
@@ -101,7 +101,7 @@ impl Starting {
 }
 
 impl Supervisor {
-    /// How long to wait for the next signal. While main starts the waiting has been done.
+    /// Returns how long to wait for the next signal. While main starts, the wait has already taken place.
     pub(super) fn wait_for_start(&self, timeout: Option<Duration>) -> Option<Duration> {
         match &self.starting {
             Some(starting) => Some(starting.wait(timeout)),
@@ -109,7 +109,7 @@ impl Supervisor {
         }
     }
 
-    /// Checks whether main has become its program.
+    /// Checks whether main has executed its program.
     pub(super) fn check_start(&mut self) {
         let Some(starting) = &self.starting else { return };
         match starting.child.child.progress() {

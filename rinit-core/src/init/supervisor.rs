@@ -33,7 +33,7 @@ pub(super) struct Main {
     pub(super) pid: Pid,
     /// `None` until it is reaped. From then on the kernel may give its number to another process.
     pub(super) status: Option<ExitStatus>,
-    /// Names main's group for good, also when main is reaped. PID 1 does not need it.
+    /// Refers to main's group even when main is reaped. PID 1 does not need it.
     pidfd: Option<OwnedFd>,
 }
 
@@ -42,8 +42,8 @@ impl Main {
         self.status.is_none()
     }
 
-    /// Holds on to main's group: where /proc shows no descendants, and this process is not PID 1, the group is all that a stop can
-    /// reach. Whether /proc will show them is not known yet, and one descriptor costs less than to ask.
+    /// Holds on to main's group: where /proc shows no descendants, and this process is not PID 1, the group is all that a stop
+    /// can reach. Whether /proc will show them is not known yet, and one descriptor costs less than to ask.
     pub(super) fn hold_group(&mut self, me: Pid) {
         if me != Pid::INIT && self.pidfd.is_none() && self.is_alive() {
             self.pidfd = pidfd_open(self.pid.rustix(), PidfdFlags::empty()).ok();
@@ -60,7 +60,7 @@ impl Main {
         }
     }
 
-    /// The pid, while it cannot be another process's.
+    /// The pid, while no other process can have it.
     pub(super) fn living(&self) -> Option<Pid> {
         self.is_alive().then_some(self.pid)
     }
@@ -68,8 +68,8 @@ impl Main {
 
 /// Actions that take longer have read more than a few processes.
 const BRIEF_WORK: Duration = Duration::from_millis(10);
-/// How long exited children are reaped after long work, if there are any, before the next timer of the policy: as long as the work
-/// took, within these limits. A storm of exits delays a timer by at most this.
+/// How long exited children are reaped after long work, if there are any, before the next timer of the policy: as long as the
+/// work took, within these limits. A storm of exits delays a timer by at most this.
 const REAPING_AFTER_WORK: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
 
 /// The loop's state: one thread, one blocking wait.
@@ -77,7 +77,7 @@ pub(super) struct Supervisor {
     pub(super) me: Pid,
     pub(super) main: Main,
     pub(super) shutdown: Shutdown,
-    /// What the policy has not seen yet. `carry_out` never calls the policy; it queues inputs here.
+    /// Inputs that the policy has not seen yet. `carry_out` never calls the policy; it queues inputs here.
     pub(super) inputs: VecDeque<ShutdownInput>,
     pub(super) descendants: Descendants,
     pub(super) routing: Routing,
@@ -96,7 +96,7 @@ pub(super) struct Supervisor {
     pub(super) stop_signal: Option<Signal>,
     /// Children may have exited that no SIGCHLD announces any more.
     pub(super) children_are_due: bool,
-    /// After actions that took long, exited children have their turn until then.
+    /// After actions that took long, exited children are reaped until then.
     reap_until: Duration,
     clock: Clock,
     priority: Priority,
@@ -106,9 +106,9 @@ pub(super) struct Supervisor {
     asked_blindly: bool,
     reported_freeze: bool,
     reported_overload: bool,
-    /// Main may not be signalled, so that it cannot be asked to stop.
+    /// True if this process may not signal main, and so cannot ask it to stop.
     pub(super) main_refused: bool,
-    /// A report was due: the processes that remain have had time to stop by themselves.
+    /// True once a report was due: the processes that remain have had time to stop by themselves.
     was_reported: bool,
 }
 
@@ -119,7 +119,7 @@ enum Wake {
     Signal(ReceivedSignal),
     /// The controlling process has sent something, or exited.
     ControllingProcess,
-    /// Out of time, interrupted, or woken up for nothing.
+    /// The time is over, the wait was interrupted, or there was nothing to wake up for.
     Nothing,
 }
 
@@ -209,15 +209,15 @@ impl Supervisor {
     }
 
     /// True if a timer of the policy is due, and exited children have had their turn since the last long work. An action may read
-    /// every process in /proc, zombies among them: after a stop of thousands the next timer is due before more than a batch of them
-    /// is reaped.
+    /// every process in /proc, zombies among them: after a stop of thousands the next timer is due before more than a batch of
+    /// them is reaped.
     fn tick_is_due(&self) -> bool {
         let Some(deadline) = self.shutdown.deadline() else { return false };
         let now = self.now();
         deadline <= now && !(self.children_are_due && now < self.reap_until)
     }
 
-    /// Main's execve has succeeded. Prepares what the loop needs later, while main makes its first steps.
+    /// Prepares what the loop needs later, while main begins to run. Called when main's execve has succeeded.
     pub(super) fn main_runs(&mut self) {
         self.main.hold_group(self.me);
         self.oom.begin();
@@ -316,7 +316,7 @@ impl Supervisor {
     fn carry_out(&mut self, action: ShutdownAction) {
         self.descendants.begin_step(self.shutdown.kill_at().map(|at| at.saturating_sub(self.now())));
         match action {
-            // They only inform, or help a process that is stopped: not at the price of the deadline.
+            // These only inform, or help a process that is stopped. They must not delay the deadline.
             ShutdownAction::ReportStep(_) | ShutdownAction::Examine
                 if self.descendants.is_overloaded() && self.shutdown.kill_at().is_some() => {}
             ShutdownAction::Forward(signals) => self.forward_stop(signals),
@@ -397,7 +397,8 @@ impl Supervisor {
                 self.observers.emit(Event::Killed { pid });
             }
             if self.me != Pid::INIT {
-                // Each as soon as it is found: a bomb of which some are killed leaves more of the processor to this process.
+                // Each is killed as soon as it is found: a fork bomb that has lost some processes leaves this one more of the
+                // processor.
                 let _ = self.descendants.kill_all(None, &mut self.observers);
             }
         }
@@ -432,7 +433,7 @@ impl Supervisor {
         self.check_whether_waiting_helps();
     }
 
-    /// Checks whether waiting on has any use.
+    /// Checks whether waiting longer has any use.
     fn check_whether_waiting_helps(&mut self) {
         self.leave_if_out_of_reach();
         // Main is never killed without a limit while it may be signalled.
@@ -442,7 +443,7 @@ impl Supervisor {
         }
     }
 
-    /// Leaves if none of the processes that remain may be signalled: waiting on would only make this process as unstoppable
+    /// Leaves if none of the processes that remain may be signalled: waiting longer would only make this process as unstoppable
     /// as they are. The exit of PID 1 makes the kernel kill them. If main is one of them it has its time first.
     pub(super) fn leave_if_out_of_reach(&mut self) {
         let may_leave = match self.main.is_alive() {
@@ -513,7 +514,8 @@ impl Round {
         if self.taken.is_empty() {
             return Ok(None);
         }
-        // Ends the round unless another signal is taken. An error ends it too: otherwise signals already taken would stay excluded.
+        // Ends the round unless another signal is taken. An error ends it too: otherwise signals already taken would stay
+        // excluded.
         let taken = std::mem::replace(&mut self.taken, SignalSet::empty());
         for set in [self.urgent, SignalSet::all()] {
             if let Some(info) = sys::sigtimedwait(set.difference(taken), Some(Duration::ZERO))? {

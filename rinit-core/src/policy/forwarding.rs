@@ -31,15 +31,15 @@ pub enum ForwardFilter {
     /// Every signal that arrives.
     #[default]
     All,
-    /// Only what main handles, ignores or blocks (to take it with `sigwait` or a signalfd): a HUP or USR1 whose default
-    /// action would end a program that does not know it stays with rinit. CONT and what requests a stop always go.
+    /// Only signals that main handles, ignores or blocks (to receive them by `sigwait` or a signalfd). A HUP or USR1 whose
+    /// default action would terminate main is not forwarded. CONT and signals that request a stop always are.
     Handled,
 }
 
 impl ForwardFilter {
-    /// True if the signal is to be forwarded to a main that handles, ignores or blocks the signals of `known`; `None` where that
-    /// cannot be seen, and then everything goes. A signal that requests a stop is never withheld: the time of the stop runs, and main
-    /// would know nothing of it.
+    /// Returns true if the signal is to be forwarded to a main that handles, ignores or blocks the signals of `known`. If `known`
+    /// is `None`, because that cannot be seen, every signal is forwarded. A signal that requests a stop is never withheld: the
+    /// time of the stop runs, and main would not know of it.
     #[must_use]
     pub(crate) fn lets_pass(self, signal: Signal, stop: bool, known: impl FnOnce() -> Option<SignalSet>) -> bool {
         let always = self == Self::All || stop || signal == Signal::CONT;
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn handled_keeps_back_only_what_main_does_not_know() {
+    fn handled_withholds_only_signals_that_main_does_not_know() {
         let known = || Some(SignalSet::only(Signal::HUP));
         assert!(ForwardFilter::Handled.lets_pass(Signal::HUP, false, known));
         assert!(!ForwardFilter::Handled.lets_pass(Signal::USR1, false, known));

@@ -1,4 +1,4 @@
-//! Decisions, as pure functions of what happened and what time it is. No system call and no clock.
+//! Decisions as pure functions of events and time. There are no system calls and no clock here.
 
 pub(crate) mod forwarding;
 pub(crate) mod order;

@@ -2,14 +2,14 @@
 //!
 //! Pure: the facts come in, pids go out.
 //!
-//! - Asked first are the roots, the children of the init. The children of a process that handles TERM are left to it: it
-//!   may wait for their work. They become roots by its exit. So do the children of a process that TERM terminates.
+//! - The roots, which are the children of the init, are asked first. The children of a process that handles TERM are left to it:
+//!   it may wait for their work. They become roots when it exits. So do the children of a process that TERM terminates.
 //! - A process that ignores TERM, or may not be signalled, stops nothing below it. A shell runs its trap only after its
 //!   foreground child. In both cases the children are asked as roots are.
 //! - A process that TERM would terminate, and that reads what another one writes, is asked after that one: the writer's last
 //!   lines would be lost, or SIGPIPE would terminate it.
 //! - When its writers have exited it reads what they left, comes to the end of the file, and exits by itself. It is asked only
-//!   if it does not: what is left in the pipe, or in its hands, would be lost.
+//!   if it does not: what is left in the pipe, or in its memory, would be lost.
 
 use crate::pid::{Pid, PidMap, PidSet};
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(crate) enum OnTerm {
 }
 
 impl OnTerm {
-    /// True if TERM may terminate it without a handler having run.
+    /// Returns true if TERM may terminate it before any handler has run.
     pub(crate) const fn may_terminate(self) -> bool {
         matches!(self, Self::Terminates | Self::Blocks)
     }
@@ -49,7 +49,7 @@ pub(crate) enum Unread {
     UnknownFor(Duration),
 }
 
-/// What the order depends on.
+/// The facts about a process on which the order depends.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
     pub(crate) pid: Pid,
@@ -90,12 +90,12 @@ impl Facts {
 pub(crate) struct Turns {
     /// The processes to ask now, in the order of the list.
     pub(crate) now: Vec<Pid>,
-    /// Another process will have its turn by time alone, without the exit of any other one.
+    /// True if the turn of another process depends only on time, not on the exit of a process.
     pub(crate) by_time: bool,
 }
 
-/// Whose turn it is in this list. It must hold the children of `init`, and the descendants of those that are not masters. More does
-/// no harm.
+/// Whose turn it is in this list. It must hold the children of `init`, and the descendants of those that are not masters. More
+/// does no harm.
 pub(crate) fn turns(init: Pid, list: &[Facts]) -> Turns {
     let order = Order::new(list);
     let turns = order.turns(init, false);
@@ -111,7 +111,7 @@ pub(crate) fn none_can_act(list: &[Facts]) -> bool {
 struct Order<'a> {
     list: &'a [Facts],
     by_pid: PidMap<&'a Facts>,
-    /// By parent, so that the time grows with the number of processes, and no faster.
+    /// By parent, so that the time grows only in proportion to the number of processes.
     children: PidMap<Vec<&'a Facts>>,
 }
 
@@ -130,8 +130,8 @@ impl<'a> Order<'a> {
         self.children.get(&of).into_iter().flatten().copied()
     }
 
-    /// Whose turn it is. `is_stuck`: no process that was asked is going to exit, so that processes which wait for each other's exit in
-    /// a ring would wait for ever, for example a reader's child that writes to the reader through an unrelated process.
+    /// Whose turn it is. `is_stuck`: no process that was asked is going to exit, so that processes which wait for each other's
+    /// exit in a ring would wait for ever, for example a reader's child that writes to the reader through an unrelated process.
     fn turns(&self, init: Pid, is_stuck: bool) -> Turns {
         let mut reached = PidSet::default();
         let mut waiting: Vec<&Facts> = self.children(init).collect();
@@ -189,7 +189,7 @@ impl<'a> Order<'a> {
 
     fn is_below(&self, pid: Pid, ancestor: Pid) -> bool {
         let mut at = pid;
-        // A list that was read while processes moved may hold a ring.
+        // A list that was read while processes moved may contain a ring.
         for _ in 0..self.by_pid.len() {
             match self.by_pid.get(&at).and_then(|facts| facts.parent) {
                 Some(parent) if parent == ancestor => return true,

@@ -26,13 +26,13 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum OnMainExit {
-    /// They get TERM, from the top, and are waited for.
+    /// They get TERM, from the top, and the init waits for them.
     #[default]
     Drain,
-    /// They are waited for, and get TERM only when a stop is requested: for programs that daemonise or re-exec.
+    /// The init waits for them. They get TERM only when a stop is requested: for programs that daemonise or re-exec.
     Wait,
-    /// They are waited for without TERM before the limit, also in a stop: only main is asked. At an explicit limit they get
-    /// TERM, and KILL in the next round.
+    /// The init waits for them. Before the limit they get no TERM, even in a stop: only main is asked. At an explicit limit they
+    /// get TERM, and KILL in the next round.
     Finish,
     /// The init exits at once; as PID 1 this makes the kernel kill them.
     Exit,
@@ -52,7 +52,7 @@ pub enum OnMainExit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownConfig {
-    /// How long the first stop signal is held back before main gets it. Zero: not at all.
+    /// How long the first stop signal is held back before main gets it. Zero means no delay.
     pub stop_delay: Duration,
     /// Time from asking main to KILL for all. `None`: main is never killed.
     pub grace: Option<Duration>,
@@ -90,7 +90,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 const LAST_CALL: Duration = Duration::from_secs(8);
 /// From the start of a stop to the first report; doubled each time.
 const REPORT_AFTER: Duration = Duration::from_secs(5);
-/// From asking main to the check whether it can act on the signal. An obedient main has exited by then, and costs no check.
+/// From asking main to the check whether it can act on the signal. Mostly main has exited by then, and no check is needed.
 const EXAMINE_AFTER: Duration = Duration::from_millis(50);
 /// From the start of the drain to the first check for stopped processes.
 const EXAMINE_DRAIN_AFTER: Duration = Duration::from_millis(500);
@@ -364,7 +364,7 @@ impl Shutdown {
         self.give_up_at.is_some()
     }
 
-    /// Takes in what happened at time `now` and says what to do. `now` never goes back.
+    /// Handles what happened at time `now`, and returns what to do. `now` never goes back.
     ///
     /// ```
     /// use rinit_core::policy::{Shutdown, ShutdownAction, ShutdownConfig, ShutdownInput};
@@ -535,7 +535,8 @@ impl Shutdown {
         if all || (main && matches!(mode, OnMainExit::Exit | OnMainExit::TerminateGroup)) {
             self.exit(actions);
         } else if self.abandoned {
-            // A fork loop escapes because each parent exits, and its child becomes a child of this process: KILL again soon after.
+            // A fork loop escapes because each parent exits, and its child becomes a child of this process: KILL again soon
+            // after.
             self.kill_again_at = self.kill_again_at.min(now.checked_add(CHECK_AGAIN_AFTER));
         } else if main {
             if mode != OnMainExit::Wait || self.stop_requested.is_some() {
@@ -564,7 +565,7 @@ impl Shutdown {
         if self.give_up_at.is_none() {
             self.kill(now, actions);
         } else {
-            // They are being killed already.
+            // The processes are already being killed.
             self.kill_again_at = now.checked_add(self.kill_again_after);
             actions.push(ShutdownAction::KillRemaining);
         }
@@ -657,7 +658,7 @@ impl Shutdown {
         if due(&mut self.report_at) {
             self.report_after *= 2;
             let next = self.began.checked_add(self.report_after);
-            // A stop that was requested in the middle of a drain has set its beginning anew.
+            // A stop that was requested in the middle of a drain has reset its beginning.
             self.report_at = next.filter(|at| *at > now).or(now.checked_add(self.report_after));
             actions.push(ShutdownAction::ReportSurvivors);
         }

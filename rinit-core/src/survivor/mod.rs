@@ -141,8 +141,8 @@ pub(crate) fn named_only(process: &Process) -> Survivor {
     }
 }
 
-/// Sorts by what holds up the stop most, and each process before its children if they are equal in that. Processes younger than the
-/// stop come last: others start them.
+/// Sorts by what holds up the stop most, and each process before its children if they are equal in that. Processes younger than
+/// the stop come last: others start them.
 pub(crate) fn culprits_first(survivors: &mut [Survivor], stop_age: Duration) {
     let parents: PidMap<Option<Pid>> = survivors.iter().map(|one| (one.pid, one.ppid)).collect();
     let depth = |pid: Pid| {

@@ -101,8 +101,8 @@ pub enum Reason {
 
 impl Reason {
     /// One word for programs: `ignores`, `ignored-by-default`, `blocks`, `handles`, `full-pipe`, `shell-waits`, `shell-may-wait`,
-    /// `waits`, `not-asked`, `left-to-parent`, `asked-by-parent`, `stuck-in-kernel`, `frozen`, `stopped`, `traced`, `dumps-core`, `pending`, `namespace-init`,
-    /// `dropped`, `not-permitted`, `ending`, `zombie`, `not-readable`, `unknown`.
+    /// `waits`, `not-asked`, `left-to-parent`, `asked-by-parent`, `stuck-in-kernel`, `frozen`, `stopped`, `traced`, `dumps-core`,
+    /// `pending`, `namespace-init`, `dropped`, `not-permitted`, `ending`, `zombie`, `not-readable`, `unknown`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {

@@ -23,7 +23,8 @@ macro_rules! __no_unwinder {
                 END_OF_STACK
             }
 
-            // What std's code names and never calls where a panic aborts. All of them, since they are one object in gcc's library.
+            // What std's code names and never calls where a panic aborts. All of them, since they are one object in gcc's
+            // library.
             $crate::__no_unwinder!(
                 _Unwind_DeleteException, _Unwind_FindEnclosingFunction, _Unwind_ForcedUnwind, _Unwind_GetCFA,
                 _Unwind_GetDataRelBase, _Unwind_GetIP, _Unwind_GetIPInfo, _Unwind_GetLanguageSpecificData, _Unwind_GetRegionStart,

@@ -8,7 +8,8 @@ pub(crate) fn own_group() -> Option<Pid> {
     Pid::new(unsafe { libc::getpgrp() })
 }
 
-/// Returns the process group of a process; `None` if there is no process of that number, or the group lies outside this PID namespace.
+/// Returns the process group of a process; `None` if there is no process of that number, or the group lies outside this PID
+/// namespace.
 pub(crate) fn group_of(pid: Pid) -> Option<Pid> {
     // SAFETY: plain integers; touches no memory.
     Pid::new(unsafe { libc::getpgid(pid.get()) })

@@ -22,8 +22,8 @@ pub(crate) fn retry_transient<T>(mut call: impl FnMut() -> io::Result<T>) -> io:
     call()
 }
 
-/// Reads a file to its end, but at most about `most` bytes. std's functions repeat an interrupted call for ever, which the loop of
-/// a PID 1 must not. A FIFO or a device at the path does not block the open.
+/// Reads a file to its end, but at most about `most` bytes. std's functions repeat an interrupted call for ever, which the loop
+/// of a PID 1 must not. A FIFO or a device at the path does not block the open.
 pub(crate) fn read_text(path: impl rustix::path::Arg + Copy, most: usize) -> io::Result<String> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
     let file = retry_transient(|| rustix::fs::open(path, flags, Mode::empty()))?;

@@ -1,6 +1,7 @@
 //! `pthread_create(3)`: a detached thread without a name, a result or a panic to hand over.
 //!
-//! `std::thread` has all of these, and a guard page's handler that needs a tree of threads: with it a small program is 20 KB larger.
+//! `std::thread` has all of these, and a guard page's handler that needs a tree of threads: with it a small program is 20 KB
+//! larger.
 
 use super::{block, set_mask};
 use crate::signal::set::SignalSet;
@@ -12,7 +13,8 @@ use std::ptr;
 /// What the thread does.
 pub(crate) type Body = Box<dyn FnOnce() + Send>;
 
-/// Starts the thread with every signal blocked: none that is for the process may be given to it. A panic in it aborts the process.
+/// Starts the thread with every signal blocked: none that is for the process may be given to it. A panic in it aborts the
+/// process.
 pub(crate) fn start_thread(stack: usize, body: Body) -> Result<(), Errno> {
     // The thread inherits the mask. One of its own would come too late for a signal of its first moment.
     let mask = block(SignalSet::all())?;

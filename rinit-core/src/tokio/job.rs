@@ -45,7 +45,8 @@ impl job::Job {
 }
 
 impl Job {
-    /// The job itself: its pids, signals to it, [`begin_stop`](crate::contain::Job::begin_stop), [`kill`](crate::contain::Job::kill).
+    /// The job itself: its pids, signals to it, [`begin_stop`](crate::contain::Job::begin_stop),
+    /// [`kill`](crate::contain::Job::kill).
     ///
     /// # Panics
     ///

@@ -14,7 +14,8 @@ pub struct SignalForwarder {
 }
 
 impl forwarder::SignalForwarder {
-    /// The forwarder for tokio. Create the forwarder before the runtime: see [`SignalForwarder::new`](crate::SignalForwarder::new).
+    /// The forwarder for tokio. Create the forwarder before the runtime: see
+    /// [`SignalForwarder::new`](crate::SignalForwarder::new).
     ///
     /// # Errors
     ///

@@ -167,9 +167,9 @@ pub(super) struct Child {
 /// The program that an init has started, among the init's children: the oldest one. All others are started by it, or by
 /// `docker exec`, later.
 ///
-/// But a shell may have started a helper before it executed the init: `sh -c 'helper & exec tini main'`. The helper is then in the
-/// shell's group, which is the init's own, and main is in the one that the init made for it. `init_group` is 0 where the init's
-/// group lies outside of the PID namespace; rinit may leave main in it then.
+/// But a shell may have started a helper before it executed the init: `sh -c 'helper & exec tini main'`. The helper is then in
+/// the shell's group, which is the init's own, and main is in the one that the init made for it. `init_group` is 0 where the
+/// init's group lies outside of the PID namespace; rinit may leave main in it then.
 pub(super) fn main_of(children: impl Iterator<Item = Child>, init: &InitProgram, init_group: i32) -> Option<Pid> {
     let has_own_group = |child: &Child| child.group == child.pid.get();
     let in_order: Vec<Child> = {

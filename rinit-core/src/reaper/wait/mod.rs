@@ -69,8 +69,8 @@ impl Waiter {
 
     /// Reaps one child. Call it until it returns [`Reaped::Nothing`] or [`Reaped::NoChildren`].
     ///
-    /// A walk that takes long is put off to [`Waiter::walk_due_in`] while `main` lives, unless nothing else was found. Its own exit
-    /// is never noticed late: it is waited for by number then.
+    /// A walk that takes long is put off to [`Waiter::walk_due_in`] while `main` lives, unless nothing else was found. Its own
+    /// exit is never noticed late: it is waited for by number then.
     pub(crate) fn next(&mut self, main: Option<Pid>) -> rustix::io::Result<Reaped> {
         loop {
             let from = self.epoch.elapsed();

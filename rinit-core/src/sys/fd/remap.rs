@@ -59,7 +59,8 @@ impl Passed {
             let done = if fd.as_raw_fd() == *number {
                 rustix::io::fcntl_setfd(fd, FdFlags::empty())
             } else {
-                // SAFETY: plain integers. No value in the child owns the descriptor at this number: the child becomes another program.
+                // SAFETY: plain integers. No value in the child owns the descriptor at this number: the child becomes another
+                // program.
                 let result = unsafe { libc::dup2(fd.as_raw_fd(), *number) };
                 check(result.into()).map(drop)
             };
