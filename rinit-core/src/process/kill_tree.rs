@@ -1,4 +1,4 @@
-//! KILL for all processes below this one, also for those that are forked meanwhile.
+//! Kills all processes below this one, including those that are forked meanwhile.
 
 use super::Process;
 use super::signal::{Delivery, signal_process};
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// Rounds through the whole tree.
 const ROUNDS: usize = 4;
 
-/// In this many of them each process is handled on its own, also one whose parent has exited just before its list was read.
+/// In this many rounds each process is handled on its own, even one whose parent has exited just before its list was read.
 const ONE_BY_ONE: usize = 2;
 
 /// From then on groups are killed as a whole, too: a sweep that takes so long competes with a fork bomb for the processor, and
@@ -28,21 +28,22 @@ const CROWD: usize = 512;
 
 /// Sends KILL to every descendant of this process, and reports each; again until a round finds no further one.
 ///
-/// Why KILL at once, from the top down, and each before its children are searched: a process to which KILL was sent gets
-/// no further child. The kernel checks for a fatal signal under the same lock under which it puts a new child on its parent's
-/// list (`kernel/fork.c`, `copy_process`), so that every child is either on the list that is read afterwards, or never born.
-/// Only processes that were not handled yet can get children. Sending STOP first would not help: the kernel completes a fork
-/// that has begun.
+/// KILL is sent at once, from the top down, and to each process before its children are searched: a process to which KILL was
+/// sent gets no further child. The kernel checks for a fatal signal under the same lock under which it puts a new child on its
+/// parent's list (`kernel/fork.c`, `copy_process`), so that every child is either on the list that is read afterwards, or never
+/// born. Only processes that were not handled yet can get children. Sending STOP first would not help: the kernel completes a
+/// fork that has begun.
 ///
 /// From the third round on, or once the sweep takes long, process groups are killed as a whole, where a descendant has made
-/// them. This is one step for the kernel, which leaves no new child of a member out. Not before, so that each can be named.
+/// them. The kernel does it in one step, which leaves out no new child of a member. It is not done before, so that each process
+/// can be named.
 ///
-/// Between the rounds own children alone are scanned, which costs a few microseconds. A process that starts a successor and
+/// Between the rounds only own children are scanned, which costs a few microseconds. A process that starts a successor and
 /// exits, on and on, is found there: its exit has made the successor a child of this process. A scan that described each, or
 /// read the zombies one by one, would come too late every time.
 ///
-/// `group` is the one that main was started in, if it was made for main; `me` reaps no child meanwhile, so that the numbers of
-/// its children stay theirs.
+/// `group` is the one that main was started in, if it was made for main; `me` reaps no child meanwhile, so no other process gets
+/// the numbers of its children.
 ///
 /// # Errors
 ///
@@ -69,7 +70,7 @@ pub(crate) fn kill_below(
     Ok(())
 }
 
-/// Sends KILL once to every descendant of another process, which reaps its children meanwhile: so never to a group.
+/// Sends KILL once to every descendant of another process. That process reaps its children meanwhile, so no group is killed.
 ///
 /// # Errors
 ///
@@ -148,7 +149,7 @@ impl Sweep {
                 if process.ppid == Some(self.me) {
                     self.own.insert(pid);
                 }
-                // A zombie has handed its children up. A process whose parent is none of ours has a number that was reused.
+                // The children of a zombie have another parent. A process whose parent is none of ours has a reused number.
                 let is_ours = process.ppid.is_some_and(|ppid| ppid == self.me || self.killed.contains_key(&ppid));
                 if process.has_ended() || !is_ours {
                     continue;
@@ -156,7 +157,7 @@ impl Sweep {
                 if self.kill(&process, report) {
                     found = true;
                     self.list_children(pid, &mut threads, &mut children)?;
-                    // The list was this process's only if the number is still its own.
+                    // The list was this process's only if it still has the number.
                     let now = Process::visible(&mut self.reader, pid)?;
                     if now.is_none_or(|now| now.start_ticks != process.start_ticks) {
                         continue;
@@ -177,8 +178,8 @@ impl Sweep {
         }
     }
 
-    /// The processes that have become children of this one since, until a scan finds no further one. By number: none is
-    /// reaped meanwhile. Without a name: each was born after KILL was sent to those before. True if one was found.
+    /// Kills the processes that have become children of this one since, until a scan finds no further one. It does so by number:
+    /// none is reaped meanwhile. It names none: each was started after KILL was sent to those before. True if one was found.
     fn own_children(&mut self) -> Result<bool, Error> {
         let mut count = 0;
         let mut children = Vec::new();
@@ -214,7 +215,7 @@ impl Sweep {
         }
         report(process, KillStep::Before);
         let sent = signal_process(process, Signal::KILL);
-        // One that may not be signalled counts too: once is enough to know, and its children may be within reach.
+        // A process that may not be signalled counts, too: trying once is enough, and its children may be within reach.
         self.killed.insert(process.pid, process.start_ticks);
         self.notice_length();
         if self.whole_groups {
@@ -224,8 +225,8 @@ impl Sweep {
         true
     }
 
-    /// Only a group that its leader, a descendant, has made, or main's own. A process can put itself into any group of its
-    /// session, the host's included, and such a group must not be killed.
+    /// Kills only a group that its leader, a descendant, has made, or main's own. A process can put itself into any group of its
+    /// session, even that of the controlling process, and such a group must not be killed.
     fn kill_group_of(&self, process: &Process) {
         let made_here = process.group == process.pid.get() || Some(process.group) == self.group.map(Pid::get);
         if let Some(group) = Pid::new(process.group).filter(|_| made_here) {

@@ -16,13 +16,13 @@ use crate::procfs;
 use crate::procfs::reader::Reader;
 use crate::procfs::stat::Stat;
 
-/// Looks at a tree that does not hold still. Each pass finds what was forked or moved during the one before; a tree
-/// that forks faster than it can be read never comes to rest, and then the last pass has to do.
+/// How often a changing tree is scanned. Each pass finds processes that were forked or moved during the one before. A tree that
+/// forks faster than it can be read never comes to rest; then the result of the last pass counts.
 const PASSES: usize = 10;
 
 /// One process, as `/proc` showed it.
 ///
-/// It is a snapshot: the process may have exited since, and its pid may name another one. [`signal_process`] tells them
+/// It is a snapshot: the process may have exited since, and another one may have its pid. [`signal_process`] tells them
 /// apart by `start_ticks`. Source: `proc_pid_stat(5)`.
 ///
 /// ```
@@ -39,9 +39,9 @@ const PASSES: usize = 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Process {
-    /// Its id.
+    /// Its pid.
     pub pid: Pid,
-    /// Its parent; `None` where the parent is outside of the PID namespace, as for `docker exec`.
+    /// Its parent; `None` if the parent is outside the PID namespace, as for `docker exec`.
     pub ppid: Option<Pid>,
     /// Its process group.
     pub group: i32,
@@ -51,16 +51,16 @@ pub struct Process {
     pub state: State,
     /// How many threads it had.
     pub threads: u32,
-    /// Its name: up to 15 bytes of anything, chosen by the program. Escape it before you print it.
+    /// Its name: up to 15 arbitrary bytes, chosen by the program. Escape it before you print it.
     pub comm: Vec<u8>,
 }
 
 impl Process {
-    /// Reads one process; `None` when there is none of that number.
+    /// Reads one process; `None` if there is none of that number.
     ///
     /// # Errors
     ///
-    /// [`Error::Proc`] where `/proc` is missing, hides the process, or belongs to another PID namespace.
+    /// [`Error::Proc`] if `/proc` is missing, hides the process, or belongs to another PID namespace.
     ///
     /// ```
     /// # fn main() -> Result<(), rinit_core::Error> {
@@ -79,8 +79,8 @@ impl Process {
         Ok(reader.stat(pid)?.map(Self::from))
     }
 
-    /// The same where nothing is hidden, and nothing where `hidepid` (`proc(5)`) hides the process from this user: it
-    /// can be neither seen nor signalled, and must not keep the others from being signalled.
+    /// Does what [`Process::read`] does, but returns `None` if `hidepid` (`proc(5)`) hides the process from this user: it can be
+    /// neither seen nor signalled, and must not keep the others from being signalled.
     fn visible(reader: &mut Reader, pid: Pid) -> Result<Option<Self>, Error> {
         match Self::read_with(reader, pid) {
             Err(Error::Proc { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => Ok(None),
@@ -88,9 +88,9 @@ impl Process {
         }
     }
 
-    /// True for a zombie: nothing of it runs any more.
+    /// Returns true for a zombie: no thread of it runs any more.
     ///
-    /// Not the same as state `Z`, which is that of the first thread: where `main` exited by `pthread_exit(3)`, the other
+    /// That is not the same as state `Z`, which is the state of the first thread: if `main` exits by `pthread_exit(3)`, the other
     /// threads live on.
     ///
     /// ```
@@ -108,10 +108,10 @@ impl Process {
         procfs::stat::has_ended(self.state, self.threads)
     }
 
-    /// True when this process may be the parent of `child`: no process is younger than its child.
+    /// Returns true if this process may be the parent of `child`: no process is younger than its child.
     ///
-    /// A pid that was reused between two readings makes another process look like a parent, but a younger one. Holds for
-    /// adopted children too: they go to an ancestor or to the first process of their namespace.
+    /// If a pid was reused between two readings, another process looks like the parent, but it is younger. The rule holds for
+    /// adopted children, too: they go to an ancestor or to the first process of their namespace.
     fn is_old_enough_for(&self, child: &Self) -> bool {
         self.start_ticks <= child.start_ticks
     }

@@ -1,7 +1,7 @@
-//! Which process reads what another one writes, as far as `/proc/pid/fd` shows it.
+//! Finds which process reads what another one writes, from `/proc/pid/fd`.
 //!
-//! Only the names of descriptors are read (`readlink(2)`), never the files: to stat a file may wait for a file system that
-//! does not answer. A pipe without a name is the exception: it is in no file system that could keep a caller waiting.
+//! It reads only the names of descriptors (`readlink(2)`), never the files: a stat may wait for a file system that does not
+//! answer. A pipe without a name is the exception: it is in no file system that could keep a caller waiting.
 
 use super::Process;
 use crate::pid::Pid;
@@ -18,20 +18,20 @@ const MOST_DESCRIPTORS: usize = 256;
 /// The processes and their standard descriptors, each read once.
 pub(crate) struct Partners {
     writers: Vec<(Pid, PathBuf)>,
-    /// This process's own standard input. What it is a pipe of was written outside of the tree.
+    /// This process's own standard input. If it is a pipe, its writer is outside the tree.
     own_input: Option<PathBuf>,
 }
 
-/// What a process has at its standard input, where no writer was found.
+/// The standard input of a process for which no writer was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Input {
     /// A pipe whose writers have all exited, or closed it, with this number of bytes left in it.
     AtEnd(u64),
-    /// A pipe that a process writes to which was not found: it may be exiting, and show its descriptors no longer.
+    /// A pipe whose writer was not found: it may be exiting, and no longer show its descriptors.
     Open,
-    /// No pipe, or one that comes from outside of the tree.
+    /// Not a pipe, or one that comes from outside the tree.
     Other,
-    /// A pipe of which this cannot be told.
+    /// A pipe for which this cannot be determined.
     Unknown,
 }
 
@@ -46,8 +46,8 @@ impl Partners {
         Self { writers: processes.iter().flat_map(outputs).collect(), own_input }
     }
 
-    /// The processes whose output this one reads: through a pipe at its standard input, or through a terminal whose other
-    /// end (`ptmx(4)`) it holds.
+    /// Returns the processes whose output this one reads: through a pipe at its standard input, or through a terminal whose
+    /// other end (`ptmx(4)`) it holds.
     pub(crate) fn writers_to(&self, reader: Pid) -> Vec<Pid> {
         let mut sources: Vec<PathBuf> = descriptor(reader, 0).filter(|name| is_pipe(name)).into_iter().collect();
         if self.writers.iter().any(|(pid, name)| *pid != reader && is_terminal(name)) {
@@ -64,7 +64,7 @@ impl Partners {
         writers
     }
 
-    /// What is left to read for a process to which no other one was found to write.
+    /// Returns what is left to read for a process for which no writer was found.
     pub(crate) fn input_of(&self, reader: Pid) -> Input {
         match descriptor(reader, 0).filter(|name| is_pipe(name)) {
             Some(name) if Some(&name) != self.own_input.as_ref() => {
@@ -75,12 +75,12 @@ impl Partners {
     }
 }
 
-/// What is left in the pipe of that name at the reader's standard input.
+/// Returns what is left in the pipe of that name at the reader's standard input.
 ///
-/// It takes nothing out of the pipe: for as long as the calls take the pipe has one more reader.
+/// It takes nothing out of the pipe, but while the calls last the pipe has one more reader.
 fn left_in_pipe(reader: Pid, name: &Path) -> Result<Input, Errno> {
     let path = format!("/proc/{reader}/fd/0");
-    // The descriptor may be another file by now, whose opening has effects of its own: it is opened by its verified handle.
+    // The descriptor may be another file by now, and opening that may have side effects: it is opened by its verified handle.
     let handle = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     let handle_path = format!("/proc/self/fd/{}", handle.as_raw_fd());
     let is_fifo = FileType::from_raw_mode(rustix::fs::fstat(&handle)?.st_mode) == FileType::Fifo;
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_in_a_pipe_whose_writer_is_gone() {
+    fn bytes_left_in_a_pipe_whose_writer_is_gone() {
         let (output, mut input) = std::io::pipe().unwrap();
         let mut reader = Command::new("sleep").arg("60").stdin(output).spawn().unwrap();
         let process = seen(&reader);

@@ -1,4 +1,4 @@
-//! One reading of every process in `/proc`, put together by the parents' pids.
+//! Scans every process in `/proc`, and builds the tree from the parents' pids.
 
 use super::walk::is_hidden;
 use super::{PASSES, Process};
@@ -10,10 +10,11 @@ use crate::procfs::reader::Reader;
 use std::io;
 use std::path::PathBuf;
 
-/// The descendants by pid.
+/// Returns the descendants by pid.
 ///
 /// What a single scan misses, and why the next one finds it:
-/// - a fork behind the reader's back, where the pids have wrapped around: it is there at the next scan;
+/// - a process that was forked with a pid that the scan had already passed, because pids have wrapped around: it is there at the
+///   next scan;
 /// - a process whose parent exited and was reaped between the two readings: it has no parent then, and at the next scan
 ///   it has its new parent.
 ///
@@ -40,12 +41,12 @@ pub(super) fn descendants_of(of: Pid, reader: &mut Reader) -> Result<PidMap<Proc
     Ok(known)
 }
 
-/// Every process that this user may read, in no order, as one scan saw them.
+/// Returns every process that this user may read, in no order, as one scan saw them.
 pub(crate) fn all_processes(reader: &mut Reader) -> Result<Vec<Process>, Error> {
     Ok(all_and_hidden(reader)?.0)
 }
 
-/// The same, and how many of them this user may not read.
+/// Returns the same, and the number of processes that this user may not read.
 ///
 /// `hidepid=noaccess` (`proc(5)`) lists those; `hidepid=invisible` does not even list them.
 pub(crate) fn all_and_hidden(reader: &mut Reader) -> Result<(Vec<Process>, usize), Error> {
@@ -69,8 +70,8 @@ fn list(into: &mut Vec<Pid>) -> Result<(), Error> {
     procfs::reader::numbers("/proc", into)?.ok_or_else(missing)
 }
 
-/// Moves to `known` those of `others` that hang below `root` or below someone known. True if another scan is needed:
-/// someone was found, or someone's parent was not seen.
+/// Moves to `known` those of `others` that are below `root` or below a known process. True if another scan is needed: a process
+/// was found, or the parent of one was not seen.
 fn join(root: &Process, known: &mut PidMap<Process>, others: Vec<Process>) -> bool {
     let seen: PidSet = others.iter().map(|process| process.pid).collect();
     let mut by_parent: PidMap<Vec<Process>> = PidMap::default();
@@ -87,7 +88,7 @@ fn join(root: &Process, known: &mut PidMap<Process>, others: Vec<Process>) -> bo
     while let Some((parent, started)) = parents.pop() {
         for process in by_parent.remove(&parent).unwrap_or_default() {
             if started > process.start_ticks {
-                // Not its parent, but a process with the parent's reused pid: see `Process::is_old_enough_for`.
+                // This is not its parent, but a process with the parent's reused pid: see `Process::is_old_enough_for`.
                 again = true;
                 continue;
             }
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_parent_asks_for_another_look() {
+    fn a_missing_parent_needs_another_scan() {
         let mut known = PidMap::default();
         assert!(join(&process(1, 0, 0), &mut known, vec![process(8, 7, 4)]));
         assert_eq!(pids(&known), [0; 0]);
@@ -145,7 +146,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_links_end_and_give_those_below(
+        fn any_links_end_and_give_the_descendants(
             parents in prop::collection::vec(0..40_i32, 39),
         ) {
             let others: Vec<Process> = parents.iter().zip(2..).map(|(ppid, pid)| process(pid, *ppid, 1)).collect();

@@ -1,4 +1,4 @@
-//! Signals one process of the tree, and never another one.
+//! Signals one process of the tree, never another one.
 
 use super::Process;
 use crate::error::Error;
@@ -13,7 +13,7 @@ use rustix::process::{PidfdFlags, pidfd_open};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What became of a signal.
+/// The result of sending a signal.
 ///
 /// ```
 /// assert_ne!(rinit_core::process::Delivery::Delivered, rinit_core::process::Delivery::Gone);
@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Delivery {
-    /// The kernel took it for the process.
+    /// The kernel accepted it for the process.
     Delivered,
     /// The process has exited, whether it was reaped or not; no process got the signal.
     Gone,
@@ -31,7 +31,7 @@ pub enum Delivery {
 /// need not find out again.
 static REFUSED: AtomicBool = AtomicBool::new(false);
 
-/// Sends a signal to the process that was seen, and never to one that got its pid since.
+/// Sends a signal to the process that was seen, never to one that got its pid since.
 ///
 /// By `pidfd_open(2)` and `pidfd_send_signal(2)`. Where the kernel lacks them or a seccomp filter refuses them (EPERM
 /// counts as ENOSYS) by `kill(2)`, right after a check that it is still the same process. A race of microseconds
@@ -63,22 +63,22 @@ pub fn signal_process(process: &Process, signal: Signal) -> Result<Delivery, Err
     by_number(process, signal)
 }
 
-/// `None` where it has to be done without a pidfd.
+/// Returns `None` if it must be done without a pidfd.
 fn through_pidfd(process: &Process, signal: Signal) -> Result<Option<Delivery>, Error> {
     // The order makes pid reuse harmless: pidfd first, then the check of /proc by number, then the signal. A number is
     // given to another process only after its owner was reaped, and a pidfd whose process was reaped sends to
-    // none (ESRCH). So if the sending succeeds, the pidfd's process kept its number from the first step to the
-    // last, and the check in between, by that number, was of no other process. It matched: it is the process that was meant.
+    // none (ESRCH). So if the signal is sent, the pidfd's process kept its number from the first step to the last, and the
+    // check in between read no other process. Since it matched, it is the process that was meant.
     let pidfd = match pidfd_open(process.pid.rustix(), PidfdFlags::empty()) {
         Ok(pidfd) => pidfd,
         Err(Errno::SRCH) => return Ok(Some(Delivery::Gone)),
-        // EINVAL: the number now belongs to a thread of some process, and to no process.
+        // EINVAL: the number now belongs to a thread, not to a process.
         Err(Errno::INVAL) => return Ok(Some(Delivery::Gone)),
         Err(Errno::NOSYS | Errno::PERM) => {
             REFUSED.store(true, Ordering::Relaxed);
             return Ok(None);
         }
-        // Out of descriptors or memory: this time without.
+        // Descriptors or memory are used up: this time it is done without a pidfd.
         Err(_) => return Ok(None),
     };
     if !still_lives(process)? {
@@ -91,8 +91,8 @@ fn through_pidfd(process: &Process, signal: Signal) -> Result<Option<Delivery>, 
             REFUSED.store(true, Ordering::Relaxed);
             Ok(None)
         }
-        // A filter's refusal, a missing right, or another error: kill(2) knows. Not remembered, since the next process may
-        // belong to another user.
+        // A filter has refused it, a permission is missing, or another error: kill(2) finds out. It is not remembered, because
+        // the next process may belong to another user.
         Err(_) => Ok(None),
     }
 }
@@ -104,8 +104,8 @@ fn by_number(process: &Process, signal: Signal) -> Result<Delivery, Error> {
     signal_child(process.pid, signal)
 }
 
-/// Sends a signal to a child of this process that was not reaped, whose number is no other process's. One call where
-/// [`signal_process`] needs seven.
+/// Sends a signal to an unreaped child of this process: no other process has its number. It takes one call, where
+/// [`signal_process`] takes seven.
 pub(crate) fn signal_child(pid: Pid, signal: Signal) -> Result<Delivery, Error> {
     match retry_transient(|| sys::kill(pid, signal)) {
         Ok(()) => Ok(Delivery::Delivered),
@@ -114,23 +114,23 @@ pub(crate) fn signal_child(pid: Pid, signal: Signal) -> Result<Delivery, Error> 
     }
 }
 
-/// True when the number still means the process that was seen, and it has not exited.
+/// Returns true if the process that was seen still has the number, and has not exited.
 fn still_lives(process: &Process) -> Result<bool, Error> {
     let mut reader = Reader::new();
     match reader.stat(process.pid)? {
         Some(stat) => Ok(stat.start_ticks == process.start_ticks && !stat.has_ended()),
         None => {
-            // Without /proc every process would seem gone.
+            // Without /proc every process would seem to be gone.
             procfs::verify(&mut reader)?;
             Ok(false)
         }
     }
 }
 
-/// Sends to one process as the signal was received: with its value, where it came with one.
+/// Sends a signal to one process as it was received: with its value, if it has one.
 ///
-/// The kernel keeps queued values only for processes that may be sent them: where queueing is refused (a full queue,
-/// `RLIMIT_SIGPENDING`), the signal goes without, because a signal that arrives bare is better than none.
+/// If the kernel refuses to queue the value (a full queue, `RLIMIT_SIGPENDING`), the signal is sent without it: that is better
+/// than no signal.
 pub(crate) fn send(pid: Pid, signal: Signal, value: Option<usize>) -> rustix::io::Result<()> {
     match value.map(|value| sys::queue(pid, signal, value)) {
         Some(Ok(())) => Ok(()),
@@ -161,7 +161,7 @@ pub(crate) fn send_to_group(leader: Pid, signal: Signal) -> ToGroup {
     }
 }
 
-/// ESRCH: the process that the signal was for has exited. That is no error.
+/// Returns true for ESRCH: the target has exited, which is not an error.
 pub(crate) fn is_gone(error: Errno) -> bool {
     error == Errno::SRCH
 }

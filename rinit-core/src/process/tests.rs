@@ -1,11 +1,11 @@
-//! The tree of real processes.
+//! Tests with trees of real processes.
 
 use super::*;
 use crate::test_support::{Family, eventually, pid_of};
 use std::process::Command;
 
 const FAMILY: &str = "sleep 600 & setsid sleep 601 & wait";
-/// With one that was double-forked and has a session of its own.
+/// The same with a daemon: double-forked, in its own session.
 const FAMILY_WITH_DAEMON: &str = "sleep 600 & setsid sleep 601 & (setsid sh -c 'sleep 602 & wait' &) ; wait";
 
 fn has_all(of: Pid, commands: &[&str]) -> bool {
@@ -38,7 +38,7 @@ fn other_sessions_are_found_by_both_ways() {
 }
 
 #[test]
-fn double_forked_ones_are_found_below_their_adopter() {
+fn double_forked_processes_are_found_below_their_adopter() {
     // The first process of a PID namespace adopts, as an init or a subreaper does.
     let Some(namespace) = Family::in_namespace(FAMILY_WITH_DAEMON) else { return };
     eventually("three sleeps below", || has_all(namespace.pid(), &["sleep 600", "sleep 601", "sleep 602"]));
@@ -90,7 +90,7 @@ fn odd_names_are_read() {
 }
 
 #[test]
-fn zombies_are_found_and_told() {
+fn zombies_are_found_and_recognised() {
     let mut child = Command::new("true").spawn().unwrap();
     let pid = pid_of(&child);
     eventually("a zombie", || {
@@ -114,7 +114,7 @@ fn a_forking_family_does_not_hold_the_reader() {
 
 #[test]
 fn those_below_pid_1_have_parents() {
-    // ppid 0 is who entered the namespace from outside, or a thread of the kernel.
+    // A process with ppid 0 has entered the namespace from outside, or is a thread of the kernel.
     let descendants = descendants(Pid::INIT).unwrap();
     assert!(descendants.iter().all(|process| process.pid != Pid::INIT && process.ppid.is_some()));
     assert!(descendants.iter().any(|process| process.pid == rustix::process::getpid().into()));

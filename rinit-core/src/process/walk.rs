@@ -1,4 +1,4 @@
-//! From a process down to its children, by `/proc/pid/task/tid/children`.
+//! Walks from a process down to its descendants, by `/proc/pid/task/tid/children`.
 
 use super::scan;
 use super::{PASSES, Process};
@@ -8,16 +8,17 @@ use crate::pid::{PidMap, PidSet};
 use crate::procfs;
 use crate::procfs::reader::Reader;
 
-/// All descendants of a process, in order of pid: those in other sessions, those that were double-forked and adopted, and
-/// zombies, which [`Process::has_ended`] shows. Not those that merely share the PID namespace, as `docker exec` ones do.
+/// Returns all descendants of a process, in order of pid: also those in other sessions, those that were double-forked and
+/// adopted, and zombies, for which [`Process::has_ended`] is true. Processes that only share the PID namespace, such as those of
+/// `docker exec`, are not descendants.
 ///
 /// For PID 1 every process is read once from `/proc`, as nearly all are descendants. For another one `/proc/pid/task/*/children`
-/// is walked (`proc_tid_children(5)`), or the parents of all processes are read where the kernel lacks that file. Time
-/// grows with the number of processes, and no faster.
+/// is walked (`proc_tid_children(5)`), or the parents of all processes are read if the kernel lacks that file. The time
+/// grows only in proportion to the number of processes.
 ///
-/// Processes fork, exit and get other parents while they are read. The reading is repeated until two scans in a
-/// row saw the same, at most ten times: a tree that forks without end is then given as last seen. Orphans are found only
-/// where `of` is PID 1 or a subreaper; elsewhere they leave the tree.
+/// Processes fork, exit and get other parents while they are read. The scan is repeated until two in a row saw the same, at
+/// most ten times; of a tree that forks without end the last scan is returned. Orphans are found only if `of` is PID 1 or a
+/// subreaper; otherwise they leave the tree.
 ///
 /// A process that is gone has no descendants.
 ///
@@ -42,7 +43,8 @@ pub fn descendants(of: Pid) -> Result<Vec<Process>, Error> {
     descendants_with(&mut Reader::new(), of)
 }
 
-/// The same by a reader that may give up in time ([`Reader::until`]): among many busy processes a walk may take half a minute.
+/// Returns the same, by a reader that may give up in time ([`Reader::until`]): among many busy processes a walk may take half a
+/// minute.
 pub(crate) fn descendants_with(reader: &mut Reader, of: Pid) -> Result<Vec<Process>, Error> {
     procfs::verify(reader)?;
     let found = if of != Pid::INIT && is_possible(reader) {
@@ -55,7 +57,7 @@ pub(crate) fn descendants_with(reader: &mut Reader, of: Pid) -> Result<Vec<Proce
     Ok(found)
 }
 
-/// True when the kernel has the file (`CONFIG_PROC_CHILDREN`, since Linux 3.5), by asking for that of this process.
+/// Returns true if the kernel has the file (`CONFIG_PROC_CHILDREN`, since Linux 3.5). It tries that of this process.
 pub(super) fn is_possible(reader: &mut Reader) -> bool {
     let me = rustix::process::getpid().into();
     reader.children(me, me, &mut Vec::new()).unwrap_or(false)
@@ -63,10 +65,10 @@ pub(super) fn is_possible(reader: &mut Reader) -> bool {
 
 /// The descendants by pid.
 ///
-/// The race to fear: a process ends between the reading of its parent's list, which still names it, and the reading of its
-/// own, which is then empty: its children have moved to a list that was already read. So each process is read after its
-/// list. Where it is alive then, it was alive while its list was read. Where it is not, the scan has missed something and
-/// differs from the one before, in which the process was alive, or not there; and scans are repeated until two agree.
+/// The race: a process exits after its parent's list, which names it, was read, and before its own list is read. Its own list is
+/// then empty: its children have moved to a list that was already read. So each process is read after its list. If it is alive
+/// then, it was alive while its list was read. If not, the scan has missed something. It differs then from the scan before, in
+/// which the process was alive, or not there; and scans are repeated until two agree.
 pub(super) fn descendants_of(of: Pid, reader: &mut Reader) -> Result<PidMap<Process>, Error> {
     let mut before = None;
     for _ in 0..PASSES {
@@ -101,7 +103,7 @@ impl Scan {
         let mut scan = Self { found: PidMap::default(), disturbed: false };
         let mut threads = Vec::new();
         let mut children = Vec::new();
-        // Named once by any list. A process that moves during the scan is named by two.
+        // Processes that a list has named. A process that moves during the scan is named by two.
         let mut named = PidSet::from_iter([of]);
         let mut waiting = vec![of];
         while let Some(pid) = waiting.pop() {
@@ -157,14 +159,14 @@ pub(super) fn lists(
     Ok(complete)
 }
 
-/// True where `hidepid` (`proc(5)`) keeps a process from this user.
+/// Returns true if `hidepid` (`proc(5)`) hides a process from this user.
 pub(super) fn is_hidden(error: &Error) -> bool {
     matches!(error, Error::Proc { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
-/// The numbers of this process's own children, from `/proc/self/task/*/children` (`proc_tid_children(5)`): they stay theirs until
-/// they are reaped. Empty without `CONFIG_PROC_CHILDREN`: to find the parents of all processes would take longer than to wait
-/// for any child.
+/// Returns the numbers of this process's own children, from `/proc/self/task/*/children` (`proc_tid_children(5)`). No other
+/// process gets them before they are reaped. Empty without `CONFIG_PROC_CHILDREN`: reading the parents of all processes would
+/// take longer than waiting for any child.
 pub(crate) fn child_pids(reader: &mut Reader) -> Result<Vec<Pid>, Error> {
     let mut pids = Vec::new();
     if is_possible(reader) {
@@ -173,12 +175,12 @@ pub(crate) fn child_pids(reader: &mut Reader) -> Result<Vec<Pid>, Error> {
     Ok(pids)
 }
 
-/// The children of one process at one scan, zombies included.
+/// Returns the children of one process at one scan, including zombies.
 pub(crate) fn children(of: Pid, reader: &mut Reader) -> Result<Vec<Process>, Error> {
     children_but(of, reader, |_| false)
 }
 
-/// The same, without those of these numbers.
+/// Returns the same, without those of these numbers.
 pub(crate) fn children_but(of: Pid, reader: &mut Reader, not: impl Fn(&Pid) -> bool) -> Result<Vec<Process>, Error> {
     let mut found = if is_possible(reader) {
         let mut pids = Vec::new();

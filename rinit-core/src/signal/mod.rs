@@ -58,7 +58,7 @@ signals! {
     ILL = ILL "illegal instruction"
     TRAP = TRAP "trace or breakpoint trap"
     ABRT = ABORT "abort(3)"
-    BUS = BUS "access to memory that is not there"
+    BUS = BUS "access to memory that does not exist"
     FPE = FPE "arithmetic error"
     KILL = KILL "terminates the process; cannot be caught, blocked or ignored"
     USR1 = USR1 "free for the program's own use"
@@ -94,7 +94,7 @@ impl Signal {
     /// The last real-time signal, 64.
     pub const RTMAX: Self = Self(HIGHEST);
 
-    /// A signal from its number, 1 to 64; `None` for any other.
+    /// Makes a signal from its number, 1 to 64; `None` for any other.
     ///
     /// ```
     /// use rinit_core::Signal;
@@ -217,7 +217,7 @@ fn parse(text: &str) -> Option<Signal> {
         return Some(*signal);
     }
     if let Some(number) = decimal(name) {
-        // Only what `Display` prints for the two nameless numbers; "SIG15" is not a usual spelling.
+        // Accepts only the forms that `Display` prints for the two nameless numbers; "SIG15" is not a usual spelling.
         return Signal::new(number).filter(|s| s.0 == 32 || s.0 == 33);
     }
     real_time(name)
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_signal() {
+    fn other_texts_are_not_signals() {
         for text in [
             "",
             "0",

@@ -15,14 +15,14 @@ use crate::signal::Signal;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReceivedSignal {
     pub(crate) signal: Signal,
-    /// `si_pid`, where a process sent it; `None` for a sender in another PID namespace, whose pid reads as 0.
+    /// `si_pid`, if a process sent it; `None` for a sender in another PID namespace, whose pid reads as 0.
     pub(crate) sender: Option<Pid>,
     /// `si_code` is `SI_KERNEL`.
     pub(crate) from_kernel: bool,
-    /// `si_pid` of a SIGCHLD that the kernel sent: the child that changed. If several change before the signal is taken, it names
+    /// `si_pid` of a SIGCHLD that the kernel sent: the child that changed. If several change before the signal is received, it is
     /// the first.
     pub(crate) child: Option<Pid>,
-    /// `si_value`, where the signal was queued with one.
+    /// `si_value`, if the signal was queued with one.
     pub(crate) value: Option<usize>,
 }
 
@@ -40,7 +40,7 @@ impl ReceivedSignal {
         self.sender
     }
 
-    /// Whether the kernel sent it: the terminal's ^C, ^\ and ^Z, a resize, a hangup (`sigaction(2)`, `SI_KERNEL`).
+    /// Returns true if the kernel sent it: the terminal's ^C, ^\ and ^Z, a resize, a hangup (`sigaction(2)`, `SI_KERNEL`).
     #[must_use]
     pub const fn is_from_kernel(&self) -> bool {
         self.from_kernel

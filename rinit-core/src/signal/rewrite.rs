@@ -1,4 +1,4 @@
-//! Rewriting rules: which signal is forwarded in place of the received one.
+//! Rewriting rules: which signal is forwarded instead of the received one.
 
 use super::HIGHEST;
 use crate::printable::Quoted;
@@ -36,7 +36,7 @@ pub struct Rewrite {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadRewrite {
-    /// There is no `=` or `:` between two signals.
+    /// It does not have two signals with `=` or `:` between them.
     #[error("{}: not a rewriting rule: give FROM=TO or FROM:TO; FROM= or FROM:0 drops the signal", Quoted(.rule))]
     Form {
         /// The text.
@@ -70,7 +70,7 @@ impl Rewrite {
     ///
     /// # Errors
     ///
-    /// [`BadRewrite`] says what is wrong with the text; nothing was changed then.
+    /// [`BadRewrite`] says what is wrong with the text. The rules are unchanged then.
     ///
     /// ```
     /// use rinit_core::Signal;
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rule() {
+    fn other_texts_are_not_rules() {
         for text in ["", "TERM", "15", "=", "=TERM", ":3", "NOPE=TERM", "TERM=NOPE", "TERM=QUIT=HUP", "15:3:4", "0:3"] {
             assert!(rule(text).is_err(), "{text:?}");
         }

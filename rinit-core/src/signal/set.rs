@@ -60,7 +60,7 @@ impl SignalSet {
         Self::from_bits(1 << signal.index())
     }
 
-    /// The set that these bits of the kernel's own set stand for.
+    /// Makes a set from the bits of the kernel's own set.
     ///
     /// ```
     /// use rinit_core::{Signal, SignalSet};
@@ -77,7 +77,7 @@ impl SignalSet {
         self.0.bits()
     }
 
-    /// Whether the set has no signal.
+    /// Returns true if the set has no signal.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0.is_empty()
@@ -89,7 +89,7 @@ impl SignalSet {
         self.bits().count_ones() as usize
     }
 
-    /// Whether the signal is in the set.
+    /// Returns true if the signal is in the set.
     ///
     /// ```
     /// use rinit_core::{Signal, SignalSet};
@@ -100,19 +100,19 @@ impl SignalSet {
         self.bits() & (1 << signal.index()) != 0
     }
 
-    /// Whether the two sets have a signal in common.
+    /// Returns true if the two sets have a signal in common.
     #[must_use]
     pub const fn intersects(self, other: Self) -> bool {
         self.0.intersects(other.0)
     }
 
-    /// Whether every signal of the other set is in this one.
+    /// Returns true if every signal of the other set is in this one.
     #[must_use]
     pub const fn is_superset(self, other: Self) -> bool {
         self.0.contains(other.0)
     }
 
-    /// The set with one signal more.
+    /// Returns the set with this signal added.
     ///
     /// ```
     /// use rinit_core::{Signal, SignalSet};
@@ -123,7 +123,7 @@ impl SignalSet {
         self.union(Self::only(signal))
     }
 
-    /// The set without one signal.
+    /// Returns the set with this signal removed.
     ///
     /// ```
     /// use rinit_core::{Signal, SignalSet};

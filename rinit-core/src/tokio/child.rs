@@ -8,7 +8,7 @@ use ::tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use ::tokio::time::sleep;
 use std::time::Duration;
 
-/// Without a pidfd the child's descriptor becomes readable only when something reaps it: then it is checked this often.
+/// Without a pidfd the child's descriptor becomes readable only when the child is reaped: then the child is checked this often.
 const CHECK_EVERY: Duration = Duration::from_millis(50);
 
 /// A child of the exclusive mode in tokio: see [`crate::Child::into_tokio`].
@@ -23,7 +23,7 @@ impl child::Child {
     ///
     /// # Errors
     ///
-    /// [`Error::Reactor`] outside of a runtime, or where no descriptor is left. The handle is lost then; the child runs on.
+    /// [`Error::Reactor`] outside a runtime, or if no descriptor is left. The handle is lost then; the child runs on.
     ///
     /// ```
     /// use rinit_core::{ChildSpec, Reaper};
@@ -87,7 +87,7 @@ impl Child {
     pub async fn stop(&mut self) -> Result<ExitStatus, Error> {
         drop(self.child.take_stdin());
         self.child.begin_stop()?;
-        // Not reaped here: until then the group's number is its own on every kernel.
+        // The child is not reaped here: until then no kernel reuses the group's number.
         let exited = async {
             while !self.child.has_exited()? {
                 if self.child.has_pidfd() {

@@ -25,7 +25,7 @@ impl job::Job {
     ///
     /// # Errors
     ///
-    /// [`Error::Reactor`] outside of a runtime, or where no descriptor is left. The job is killed then.
+    /// [`Error::Reactor`] outside a runtime, or if no descriptor is left. The job is killed then.
     ///
     /// ```no_run
     /// use rinit_core::{ChildSpec, Error};
@@ -52,7 +52,7 @@ impl Job {
     ///
     /// Never: the job is there until this value is gone.
     pub const fn get(&self) -> &job::Job {
-        self.job.as_ref().expect("taken out by a drop alone")
+        self.job.as_ref().expect("only a drop takes it out")
     }
 
     /// Waits until the job is over: main has exited, and so has every process that it has started.
@@ -69,7 +69,7 @@ impl Job {
             if let Some(report) = job.try_wait()? {
                 return Ok(report);
             }
-            // A job that holds its rinit makes no event: then it is time that wakes this task, to help.
+            // A job that holds its rinit causes no event: then a timer wakes this task to help.
             match job.next_help() {
                 None => readiness.readable().await?,
                 Some(help) => timeout_at(help.into(), readiness.readable()).await.unwrap_or(Ok(()))?,
@@ -112,7 +112,7 @@ impl Drop for Job {
             return;
         }
         job.let_go();
-        // The drop of the job waits until nothing of it is left. Where no thread can be had it does so here.
+        // The drop of the job waits until nothing of it is left. If no thread can be started, it does so here.
         let _ = thread::Builder::new().name("rinit-job".to_owned()).spawn(move || drop(job));
     }
 }

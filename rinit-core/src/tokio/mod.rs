@@ -13,8 +13,8 @@
 //!
 //! Pipes ([`Stdio::piped`](crate::Stdio::piped)) come as tokio's `ChildStdin`, `ChildStdout` and `ChildStderr`.
 //!
-//! Every `into_tokio` and `run` must be called within a runtime whose IO driver is on (`enable_io` or `enable_all`); outside of
-//! a runtime they fail with [`Error::Reactor`], and without the driver tokio panics.
+//! Every `into_tokio` and `run` must be called within a runtime whose IO driver is on (`enable_io` or `enable_all`). Outside a
+//! runtime they fail with [`Error::Reactor`], and without the driver tokio panics.
 
 mod child;
 mod job;

@@ -1,4 +1,4 @@
-//! Pipes of a child as tokio's.
+//! Converts pipes of a child to tokio's types.
 
 use crate::error::Error;
 use ::tokio::process::{ChildStderr, ChildStdin, ChildStdout};

@@ -8,8 +8,8 @@ use crate::reaper::cooperative::{CooperativeReaper, Orphan};
 use std::convert::Infallible;
 
 impl CooperativeReaper {
-    /// Reaps orphans until the future is dropped or fails, and gives each to the closure. It wakes once a second while there is
-    /// nothing to reap.
+    /// Reaps orphans until the future is dropped or fails, and gives each to the closure. It wakes up once a second while there
+    /// is nothing to reap.
     ///
     /// # Errors
     ///

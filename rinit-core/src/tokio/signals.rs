@@ -7,7 +7,7 @@ use crate::signal::received::ReceivedSignal;
 
 /// Receives signals in tokio: see [`crate::SignalForwarder::into_tokio`].
 #[derive(Debug)]
-#[must_use = "dropping it unblocks its signals, which then take their ordinary course"]
+#[must_use = "dropping it unblocks its signals, which are then delivered as usual"]
 pub struct SignalForwarder {
     forwarder: forwarder::SignalForwarder,
     readiness: Readiness,
