@@ -1,4 +1,4 @@
-//! Reads files that may block in the kernel, on a thread that can be given up.
+//! Reads files that may block in the kernel, on a thread that can be abandoned.
 //!
 //! The kernel reads `cmdline` and `environ` from the process's memory under its `mmap_lock`. A process that hangs in a page
 //! fault on a dead file system holds that lock for as long as it likes, and nothing shows it beforehand: the process itself may
@@ -11,10 +11,10 @@ use crate::worker::Worker;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// How long one file may take. Long enough for a machine that is busy.
+/// How long one file may take: long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The same where a kill waits for it.
+/// The same, if a kill waits for it.
 const HASTE: Duration = Duration::from_millis(100);
 
 /// After this many files that did not answer, no further one is tried: each costs its time.

@@ -10,7 +10,7 @@ pub(crate) struct Cgroups(Vec<Membership>);
 struct Membership {
     /// The controllers; empty for version 2.
     controllers: String,
-    /// As seen from the reader's cgroup namespace: a group outside of it begins with `/..`.
+    /// As seen from the reader's cgroup namespace: a group outside it begins with `/..`.
     path: String,
 }
 

@@ -3,7 +3,7 @@
 use super::stat::number;
 use crate::pid::Pid;
 
-/// The pids of the file, in its order. What is no pid is left out.
+/// Returns the pids of the file, in its order. Other words are skipped.
 ///
 /// Source: `proc_tid_children(5)`: complete only while no child ends during the reading, so that readers come again.
 pub(crate) fn parse(bytes: &[u8]) -> impl Iterator<Item = Pid> {

@@ -3,7 +3,7 @@
 /// Characters that a command may take in a message.
 pub(crate) const WIDTH: usize = 80;
 
-/// The arguments joined by spaces, or the name in brackets where there are none: a kernel thread, a zombie.
+/// Returns the arguments joined by spaces, or the name in brackets if there are none, as for a kernel thread or a zombie.
 ///
 /// Source: `proc_pid_cmdline(5)`. Both are chosen by the program: see [`printable`].
 pub(crate) fn display(cmdline: &[u8], comm: &[u8]) -> String {
@@ -35,11 +35,11 @@ pub(crate) fn program_name(cmdline: &[u8]) -> &[u8] {
     name.strip_prefix(b"-").unwrap_or(name)
 }
 
-/// The bytes as text that cannot be mistaken: control characters, what is not UTF-8, invisible characters and those that
-/// turn the writing direction are escaped, so that a process can neither forge a log line by its name nor send escape
+/// Returns the bytes as unambiguous text: control characters, bytes that are not UTF-8, invisible characters and those that
+/// change the writing direction are escaped, so that a process can neither forge a log line by its name nor send escape
 /// sequences to the reader's terminal. Backslashes are doubled, to tell them from escapes.
 ///
-/// At most `max` characters, the last a `…` where something was cut off; no escape is cut in two.
+/// It has at most `max` characters; the last is a `…` if something was cut off. No escape is cut in two.
 pub(crate) fn printable(bytes: &[u8], max: usize) -> String {
     let mut text = Bounded { text: String::new(), count: 0, cut_at: 0, max };
     for chunk in bytes.utf8_chunks() {

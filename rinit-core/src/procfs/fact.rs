@@ -3,7 +3,7 @@
 use crate::error::Error;
 use std::io;
 
-/// What was read, or why there is nothing.
+/// A fact that was read, or the reason why it is missing.
 ///
 /// "Not permitted" and "not there" are kept apart from every value: taken for "no", they make a healthy process look like one
 /// that loses its signals.
@@ -32,7 +32,7 @@ impl<T> Fact<T> {
         }
     }
 
-    /// The value, or nothing where it does not parse.
+    /// The value, or `Missing` if it does not parse.
     pub(crate) fn and_then<U>(self, parse: impl FnOnce(T) -> Option<U>) -> Fact<U> {
         match self {
             Self::Known(value) => parse(value).map_or(Fact::NotThere, Fact::Known),

@@ -1,7 +1,7 @@
 //! `/proc`: pure parsers of bytes, and thin readers that take a pid.
 //!
-//! Nothing here decides. A file of `/proc/pid` describes the process that has that number at the moment of reading: a caller
-//! that needs the same process twice compares `start_ticks` (see [`crate::process::signal_process`]).
+//! Nothing here makes decisions. A file of `/proc/pid` describes the process that has that number at the moment of reading: a
+//! caller that needs the same process twice compares `start_ticks` (see [`crate::process::signal_process`]).
 
 pub(crate) mod bounded;
 pub(crate) mod cgroup;

@@ -20,12 +20,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// More than any single-process file holds, a `status` with the kernel's 65,536 supplementary groups included.
+/// Larger than any single-process file, even a `status` with the kernel's 65,536 supplementary groups.
 pub(crate) const LARGEST: usize = 4 << 20;
-/// As much of a command line as can be shown, many times over. The kernel keeps up to 2 MiB.
+/// Many times as much of a command line as can be shown. The kernel keeps up to 2 MiB.
 const COMMAND_LINE: usize = 4096;
 
-/// Reads files of `/proc` into one buffer, over and over: with 20,000 processes an allocation for each is felt.
+/// Reads files of `/proc` into one buffer: with 20,000 processes, an allocation for each one is noticeable.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     path: String,
@@ -73,7 +73,7 @@ impl Reader {
                 self.bytes.resize((2 * used).max(4096), 0);
             }
             let Some(room) = self.bytes.get_mut(used..) else { break };
-            // Short reads are no end: `children` comes page by page.
+            // A short read is not the end: `children` comes page by page.
             match retry_transient(|| rustix::io::read(&file, &mut *room))? {
                 0 => break,
                 count => used += count,
@@ -154,7 +154,7 @@ impl Reader {
         unknown.unwrap_or(Fact::Known(false))
     }
 
-    /// The same as a plain answer: false where it cannot be known.
+    /// Returns the same as a boolean: false if it cannot be known.
     pub(crate) fn is_in_sigwait(&mut self, pid: Pid) -> bool {
         self.in_sigwait(&mut BoundedReader::new(), pid).is(&true)
     }
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_is_gone_is_none_and_no_error() {
+    fn a_process_that_is_gone_is_none_not_an_error() {
         let mut reader = Reader::new();
         let mut child = std::process::Command::new("/bin/true").spawn().unwrap();
         let pid = Pid::new(child.id().try_into().unwrap()).unwrap();

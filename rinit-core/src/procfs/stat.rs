@@ -17,17 +17,17 @@ use std::fmt;
 pub enum State {
     /// `R`: running, or about to.
     Running,
-    /// `S`: asleep until an event or a signal.
+    /// `S`: sleeps until an event or a signal.
     Sleeping,
-    /// `D`: asleep in the kernel, out of reach for signals. Even SIGKILL acts only when the kernel comes back.
+    /// `D`: sleeps in the kernel, where no signal reaches it. Even SIGKILL acts only when the system call returns.
     DiskSleep,
     /// `T`: stopped by a signal; acts on nothing but SIGCONT and SIGKILL.
     Stopped,
     /// `t`: stopped by a tracer.
     Traced,
-    /// `Z`: ended, and not yet waited for.
+    /// `Z`: has exited, and was not yet waited for.
     Zombie,
-    /// `X`: ended, and about to vanish.
+    /// `X`: has exited, and is about to disappear.
     Dead,
     /// `I`: an idle kernel thread.
     Idle,
@@ -79,7 +79,7 @@ impl State {
 }
 
 impl fmt::Display for State {
-    /// The letter, escaped where it is none.
+    /// The letter, escaped if it is not a letter.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.letter().escape_ascii(), f)
     }
@@ -89,16 +89,16 @@ impl fmt::Display for State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stat {
     pub(crate) pid: Pid,
-    /// The name, up to 15 bytes of anything.
+    /// The name: up to 15 arbitrary bytes.
     pub(crate) comm: Vec<u8>,
     pub(crate) state: State,
-    /// `None` for 0: the parent is outside of the PID namespace, or the kernel itself.
+    /// `None` for 0: the parent is outside the PID namespace, or the kernel itself.
     pub(crate) ppid: Option<Pid>,
     pub(crate) pgrp: i32,
     pub(crate) session: i32,
-    /// `PF_KTHREAD`: a thread of the kernel, which no signal ends.
+    /// `PF_KTHREAD`: a thread of the kernel, which no signal terminates.
     pub(crate) kernel_thread: bool,
-    /// `PF_EXITING`: it is on its way out, whatever its state; its children have been, or are being, given away.
+    /// `PF_EXITING`: it is exiting, whatever its state; its children have got another parent, or are about to.
     pub(crate) exiting: bool,
     pub(crate) threads: u32,
     /// When it started, in clock ticks since boot.
@@ -111,7 +111,7 @@ const KERNEL_THREAD: u32 = 0x0020_0000;
 const EXITING: u32 = 0x0000_0004;
 
 impl Stat {
-    /// `None` where the bytes are no stat line.
+    /// Returns `None` if the bytes are not a stat line.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         // The name may hold spaces, newlines and parentheses, and the kernel escapes none of them here. What comes behind
         // it never holds one, and so the last parenthesis is the name's end.
@@ -139,7 +139,7 @@ impl Stat {
         Some(Self { pid, comm, state, ppid, pgrp, session, kernel_thread, exiting, threads, start_ticks })
     }
 
-    /// True when nothing of the process runs any more.
+    /// Returns true if no thread of the process runs any more.
     ///
     /// The letter alone does not say so: it is that of the first thread, which may have ended before the others.
     pub(crate) fn has_ended(&self) -> bool {
@@ -184,14 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn a_first_thread_that_ended_before_the_others_is_no_zombie() {
+    fn a_first_thread_that_exited_before_the_others_is_not_a_zombie() {
         assert!(Stat::parse(&line(b"x", b'Z', 1, 0, 1, 5)).unwrap().has_ended());
         assert!(!Stat::parse(&line(b"x", b'Z', 1, 0, 2, 5)).unwrap().has_ended());
         assert!(!Stat::parse(&line(b"x", b'S', 1, 0, 1, 5)).unwrap().has_ended());
     }
 
     #[test]
-    fn what_is_no_stat_line() {
+    fn other_bytes_are_not_a_stat_line() {
         for bytes in [
             &b""[..],
             b"1",

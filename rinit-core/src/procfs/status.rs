@@ -4,7 +4,7 @@ use super::stat::{State, number};
 use crate::pid::Pid;
 use crate::signal::set::SignalSet;
 
-/// The lines of `/proc/pid/status` that rinit uses, each as far as the kernel has it: gVisor lacks most of them.
+/// The lines of `/proc/pid/status` that rinit uses, if the kernel has them: gVisor lacks most of them.
 ///
 /// Source: `proc_pid_status(5)`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,7 +32,7 @@ pub(crate) struct Status {
 pub(crate) struct Signals {
     /// Sent and not yet delivered, to the thread (`SigPnd`) or to the whole process (`ShdPnd`).
     pub(crate) pending: SignalSet,
-    /// Of the one thread that the file is about.
+    /// Only of the thread that the file describes.
     pub(crate) blocked: SignalSet,
     pub(crate) ignored: SignalSet,
     pub(crate) caught: SignalSet,
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_lines_are_no_error() {
+    fn missing_lines_are_not_an_error() {
         assert_eq!(Status::parse(b""), Status::default());
         let gvisor = Status::parse(b"Name:\tx\nState:\tZ (zombie)\nUid:\t5\nSigBlk:\t0\nSigCgt:\tnonsense\n");
         assert_eq!((gvisor.uid, gvisor.euid, gvisor.signals), (Some(5), None, None));

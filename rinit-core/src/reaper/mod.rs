@@ -32,7 +32,7 @@ use std::thread::{self, ThreadId};
 /// children in other threads, do not take each other's statuses, and a cooperative reaper beside it is an error. The status of
 /// a child whose handle was dropped is not kept.
 ///
-/// As a descriptor ([`AsFd`]: a signalfd for SIGCHLD) it becomes readable when children have exited: then call
+/// Its descriptor ([`AsFd`]: a signalfd for SIGCHLD) becomes readable when children have exited: then call
 /// [`Reaper::try_next`] until it returns `None`. SIGCHLD is blocked in the calling thread and given its default action; a drop
 /// in the same thread restores the mask. Start no threads before, or block SIGCHLD in them too: a thread that has it unblocked
 /// takes it away from the descriptor (`signalfd(2)`).
@@ -58,8 +58,8 @@ use std::thread::{self, ThreadId};
 #[must_use = "dropping it unblocks SIGCHLD, and the children stay zombies"]
 pub struct Reaper {
     fd: SignalFd,
-    /// What this value has blocked and was not blocked before; only that is unblocked on drop, so that several such
-    /// values may be dropped in any order.
+    /// Signals that this value has blocked and that were not blocked before. Only these are unblocked on drop, so that several
+    /// such values may be dropped in any order.
     blocked: SignalSet,
     /// The thread that has this mask.
     thread: ThreadId,
@@ -98,7 +98,7 @@ impl Reaper {
             Error::SignalFd(error.into())
         })?;
         signal_earlier_exits();
-        // Exits alone: a report that a child was stopped is left for `Child::wait_change`.
+        // It waits only for exits: reports that a child was stopped are left for `Child::wait_change`.
         let waiter = Mutex::new(Waiter::of_exits());
         Ok(Self { fd, blocked, thread: thread::current().id(), waiter, _mode: mode })
     }
@@ -160,7 +160,7 @@ impl Reaper {
         while let Some(received) = self.fd.read().map_err(from_errno(Error::SignalWait))? {
             waiter.child_changed(received.child);
         }
-        // Also without a signal: a thread that does not block SIGCHLD may have taken it.
+        // Even without a signal: a thread that does not block SIGCHLD may have received it.
         waiter.child_changed(None);
         let mut children = registry::lock();
         loop {
@@ -199,7 +199,7 @@ impl AsRawFd for Reaper {
 
 impl Drop for Reaper {
     fn drop(&mut self) {
-        // Another thread's mask was never changed by this value.
+        // This value has never changed the mask of another thread.
         if thread::current().id() == self.thread {
             let _ = sys::unblock(self.blocked);
         }

@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Makes this process a subreaper: descendants whose parent exits become its children, instead of PID 1's.
 ///
-/// The attribute belongs to the process and not to a thread, is not inherited by children made by `fork(2)`, and survives
+/// The attribute belongs to the process, not to a thread, is not inherited by children made by `fork(2)`, and survives
 /// `execve(2)`. It is given back when the [`Subreaper`] is dropped, or the last of several, in whatever order; processes
-/// adopted until then stay adopted and still must be waited for. PID 1 has no need of it, and may have it.
+/// adopted until then stay adopted and still must be waited for. PID 1 does not need it, but may have it.
 ///
 /// Source: `PR_SET_CHILD_SUBREAPER(2const)`, since Linux 3.4.
 ///
@@ -54,7 +54,7 @@ fn holders() -> MutexGuard<'static, Holders> {
 }
 
 fn set(on: bool) -> Result<(), Error> {
-    // rustix's argument is a boolean in disguise: any pid switches on.
+    // rustix's argument is in fact a boolean: any pid means on.
     let pid = on.then_some(rustix::process::Pid::INIT);
     rustix::process::set_child_subreaper(pid).map_err(from_errno(Error::Subreaper))
 }

@@ -8,7 +8,7 @@ use std::cell::UnsafeCell;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Room of the arena, in bytes. What does not fit goes to the system's allocator.
+/// Size of the arena, in bytes. Blocks that do not fit go to the system's allocator.
 const SIZE: usize = 2048;
 
 /// Aligned for any block that the arena gives out; blocks with a larger alignment go to the system.
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_the_systems() {
+    fn blocks_that_do_not_fit_go_to_the_system() {
         let arena = Arena::new();
         for layout in [layout(SIZE + 1, 1), layout(64, 4096)] {
             // SAFETY: as above.

@@ -1,4 +1,4 @@
-//! A step of std's `Command` between fork and exec.
+//! A step between fork and exec, added to std's `Command`.
 
 use crate::signal::set::SignalSet;
 use crate::sys::signal::mask::{set_mask, unblock};

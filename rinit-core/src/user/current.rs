@@ -1,4 +1,4 @@
-//! Which user this process is already.
+//! Checks whether this process already runs as a user.
 
 use rustix::thread::CapabilitySet;
 
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_saved_id_counts() {
+    fn a_different_saved_id_counts() {
         let status = "Name:\tx\nUid:\t7\t7\t0\t7\nGid:\t8\t8\t8\t8\n";
         assert!(!line_is(status, "Uid:", 7));
         assert!(line_is(status, "Gid:", 8));

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_entries_and_passes_over_the_rest() {
+    fn reads_entries_and_skips_the_rest() {
         let passwd = b"root:x:0:0:root:/root:/bin/sh\n\n# a:x:1:1::/:\n+nis:x:7:7::/:\n-no:x:7:7::/:\n:x:7:7::/:\n\
             short:x:7\nneg:x:-1:7::/:\nminus:x:4294967295:7::/:\nbig:x:7:99999999999::/:\nplus:x:+7:7::/:\n\
             empty:x::7::/:\nnul\0:x:7:7::/:\n bare:x:8:9\r\n\xff:x:10:11::/\xfe:/bin/sh";
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn minus_one_is_no_id() {
+    fn minus_one_is_not_an_id() {
         assert_eq!(number("4294967294"), Some(Some(u32::MAX - 1)));
         assert_eq!(number("4294967295"), Some(None));
         assert_eq!(number("99999999999999999999"), Some(None));

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// Most groups a process can have: NGROUPS_MAX of `getgroups(2)`, since Linux 2.6.4.
 const MAX_GROUPS: usize = 65_536;
 
-/// A user, with all that a change to it needs.
+/// A user, with everything that a change to it needs.
 ///
 /// # What a specification means
 ///

@@ -1,4 +1,4 @@
-//! Specifications against made-up databases, and this machine's own against `id`.
+//! Tests specifications against invented databases, and against those of this machine and `id`.
 
 use super::*;
 use proptest::prelude::*;

@@ -17,7 +17,7 @@ const EVENTS: usize = 1024;
 
 /// A cooperative reaper that runs in a thread of its own, until this is dropped or for good after [`detach`](Self::detach).
 ///
-/// Failures do not end it: it tries again within a second, and [`next`](Self::next) returns the last one.
+/// It goes on after a failure: it tries again within a second, and [`next`](Self::next) returns the last one.
 ///
 /// ```
 /// use std::time::Duration;
@@ -75,7 +75,7 @@ impl BackgroundReaper {
     /// # }
     /// ```
     pub fn detach(mut self) {
-        // Without its handle the drop below asks for nothing.
+        // Without its handle the drop below does not stop the thread.
         drop(self.thread.take());
     }
 
@@ -121,7 +121,7 @@ impl Drop for BackgroundReaper {
 }
 
 fn run(mut reaper: CooperativeReaper, stop: &OwnedFd, queue: &Queue) {
-    // The host's handlers and signalfds belong to the host's threads.
+    // Signals are for the handlers and signalfds of the program's other threads.
     let _ = sys::block(SignalSet::all());
     loop {
         match collect(&mut reaper, queue) {

@@ -1,4 +1,4 @@
-//! Claims: children whose status their owner in this process will ask for.
+//! Claims: children that other code in this process waits for.
 
 use super::ledger::Ticket;
 use super::{CooperativeStats, registry, scan};
@@ -96,7 +96,7 @@ impl<A: Claimable, B: Claimable> Claimable for (A, B) {
     }
 }
 
-/// Closes an open claim also where the closure panics: it would hold back every later zombie.
+/// Closes an open claim even if the closure panics: an open claim holds back every later zombie.
 struct Open {
     process: u32,
     ticket: Option<Ticket>,
@@ -106,7 +106,7 @@ impl Open {
     fn close(&mut self, pids: &[Pid]) {
         let Some(ticket) = self.ticket.take() else { return };
         if self.process != std::process::id() {
-            // The closure has forked, and this is the child: the claim is its parent's.
+            // The closure has forked, and this is the child: the claim belongs to its parent.
             return;
         }
         let mut reader = Reader::new();
@@ -132,8 +132,8 @@ impl Drop for Open {
 /// later, whichever library has started it. A library that starts children and waits for them late claims them, and need not
 /// know whether there is a reaper. Without one a claim costs a lock and one read of `/proc/PID/stat`.
 ///
-/// A claim needs no handle and no release: it holds for one process, by pid and start time. So it ends when the owner has
-/// waited, also if the pid is reused. The closure may start several children and return them all (a `Vec`, an array, a pair).
+/// A claim needs no handle and no release: it holds for one process, by pid and start time. So it is over when the owner has
+/// waited, even if the pid is reused. The closure may start several children and return them all (a `Vec`, an array, a pair).
 ///
 /// A child that exits before its pid is known is safe too: while the closure runs, no zombie is reaped that was first seen
 /// after its start. No lock is held, so claims neither wait for each other nor for a reaper, and may nest. But newer orphans
@@ -151,7 +151,7 @@ pub fn claim<T: Claimable>(start: impl FnOnce() -> T) -> T {
     claim_with(start, |started| started.claimed_pids())
 }
 
-/// Does what [`claim`] does for any type, given how its pids are found.
+/// Does what [`claim`] does for any type; the second closure returns its pids.
 ///
 /// A closure that returns no pid (`|_| ()`) still protects what `start` starts and waits for itself, such as C's `system(3)`.
 ///
@@ -194,7 +194,7 @@ pub fn release(children: &(impl Claimable + ?Sized)) -> bool {
     released
 }
 
-/// The figures of this moment, for all cooperative reapers and claims of this process.
+/// Returns the present figures, for all cooperative reapers and claims of this process.
 ///
 /// ```
 /// assert_eq!(rinit_core::cooperative::stats().reapers, 0);

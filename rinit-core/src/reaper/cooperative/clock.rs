@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// A check that comes this much after its time was held up: the process was stopped, frozen, or had no processor. A busy
-/// machine delays a thread that sleeps most of the time by far less.
+/// A check that comes this late was held up: the process was stopped, frozen, or had no processor. A busy machine delays a
+/// thread that sleeps most of the time by far less.
 const MUCH_TOO_LATE: Duration = Duration::from_millis(500);
 
 /// Adds up the time between checks.
@@ -21,12 +21,12 @@ impl RunningClock {
         self.now
     }
 
-    /// Says when the next check is meant to come.
+    /// Notes when the next check should come.
     pub(super) const fn plan(&mut self, next: Duration) {
         self.planned = next;
     }
 
-    /// Takes in the time since the last check; true if it came much too late.
+    /// Adds the time since the last check; true if the check came much too late.
     pub(super) fn advance(&mut self, elapsed: Duration) -> bool {
         let late = elapsed > self.planned.saturating_add(MUCH_TOO_LATE);
         if !late {

@@ -15,13 +15,13 @@ pub(super) struct Rule {
 
 impl Default for Rule {
     fn default() -> Self {
-        // Without a flood rule: what a job's descendants do must not shorten the time that this process's own children have.
+        // There is no flood rule by default: a job's descendants must not shorten the time that this process's own children have.
         Self { settle: Duration::from_secs(2), crowd: usize::MAX, floor: Duration::from_millis(250) }
     }
 }
 
 impl Rule {
-    /// What keeps the promises of both.
+    /// Returns the rule that keeps the promises of both.
     pub(super) fn more_cautious(self, other: Self) -> Self {
         Self {
             settle: self.settle.max(other.settle),
@@ -41,7 +41,7 @@ impl Rule {
     }
 }
 
-/// One process for as long as it lives or is a zombie: its pid may be reused later, but not with this start.
+/// Identifies one process: its pid may be reused later, but not with this start time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Identity {
     pub(super) pid: Pid,
@@ -73,7 +73,7 @@ struct Settling {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ticket(u64);
 
-/// Everything that is known about the children.
+/// The known children and claims.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     pub(super) rule: Rule,
@@ -94,7 +94,7 @@ impl Ledger {
         self.scans += 1;
     }
 
-    /// Takes in what the scan that was begun last has found.
+    /// Records what the latest scan has found.
     pub(super) fn see(&mut self, view: &Scan, now: Duration) {
         if view.certain {
             for one in &view.elsewhere {
@@ -150,7 +150,7 @@ impl Ledger {
         eligible.map(|(pid, zombie)| Identity { pid: *pid, start: zombie.start }).collect()
     }
 
-    /// True while this very process settles: not claimed, and not forgotten.
+    /// Returns true while this process settles: not claimed, and not forgotten.
     pub(super) fn is_settling(&self, one: Identity) -> bool {
         self.settling.get(&one.pid).is_some_and(|zombie| zombie.start == one.start)
     }
@@ -298,7 +298,7 @@ mod tests {
         scan(&mut ledger, &elsewhere(true), 0);
         scan(&mut ledger, &zombies(&[one]), 0);
         assert_eq!(scan(&mut ledger, &zombies(&[one]), 100_000), []);
-        // Not known for sure: nothing is done while it is there, and it settles where it has moved.
+        // This is uncertain: nothing is done while the child is there, and it settles in the list to which it has moved.
         let mut ledger = Ledger::default();
         assert_eq!(scan(&mut ledger, &elsewhere(false), 0), []);
         assert_eq!(scan(&mut ledger, &elsewhere(false), 100_000), []);
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn under_a_flood_the_time_shrinks_down_to_the_floor() {
-        assert_eq!(Rule::default().settle_among(1_000_000), ms(2000), "only where the host says so");
+        assert_eq!(Rule::default().settle_among(1_000_000), ms(2000), "only if the program sets it");
         let rule = Rule { crowd: 256, ..Rule::default() };
         assert_eq!(rule.settle_among(0), ms(2000));
         assert_eq!(rule.settle_among(256), ms(2000));
@@ -339,7 +339,7 @@ mod tests {
         assert_eq!(scan(&mut ledger, &view, 100_000), []);
     }
 
-    /// A process of the model: who it is, and whether an owner in this process may still wait for it.
+    /// A process of the model: its identity, and whether an owner in this process may still wait for it.
     #[derive(Debug, Clone, Copy)]
     struct Modelled {
         one: Identity,

@@ -48,9 +48,9 @@ use std::time::Duration;
 ///
 /// # Driving it
 ///
-/// Either [`start`](Self::start) a background thread, or drive it: as a descriptor ([`AsFd`]: a timerfd) it becomes readable
+/// Either [`start`](Self::start) a background thread, or drive it: its descriptor ([`AsFd`]: a timerfd) becomes readable
 /// when a check is due, at most once a second while there is no zombie; then call [`try_next`](Self::try_next) until it returns
-/// `None`. SIGCHLD is not used, and no signal's mask or disposition touched. But where the process ignores SIGCHLD,
+/// `None`. SIGCHLD is not used, and no signal's mask or disposition is changed. But if the process ignores SIGCHLD,
 /// or has set SA_NOCLDWAIT, the kernel keeps no status and there is nothing to reap (`wait(2)`, NOTES).
 ///
 /// Source: `proc_tid_children(5)`, `PR_SET_CHILD_SUBREAPER(2const)`, `waitid(2)`, `timerfd_create(2)`.
@@ -70,7 +70,7 @@ use std::time::Duration;
 /// # }
 /// ```
 #[derive(Debug)]
-#[must_use = "dropping it ends the reaping of orphans"]
+#[must_use = "dropping it stops the reaping of orphans"]
 pub struct CooperativeReaper {
     entry: Entry,
     reader: Reader,
@@ -88,7 +88,7 @@ pub struct Orphan {
     pub status: ExitStatus,
 }
 
-/// What the cooperative reapers of this process have done and are waiting for: see [`stats`].
+/// Figures of the cooperative reapers of this process: see [`stats`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct CooperativeStats {
@@ -141,8 +141,8 @@ impl CooperativeReaper {
     /// Shortens the settling time under a flood, which is not done by default: while more than `crowd` zombies settle, it is
     /// `settle * crowd / zombies`, but not less than `floor` (or `settle`, if that is less).
     ///
-    /// **The crowd is the children's to make.** A job whose descendants leave many zombies then shortens the time that this
-    /// process's own unclaimed children have. So set it only where zombies could use up a limit on processes, with a floor
+    /// **Children can cause the flood.** A job whose descendants leave many zombies then shortens the time that this process's
+    /// own unclaimed children have. So set it only where zombies could use up a limit on processes, with a floor
     /// within which every unclaimed child is waited for. Where several reapers run, the flood rule is in force only if all
     /// have one.
     ///

@@ -1,6 +1,6 @@
 //! What all cooperative reapers and all claims of this process share.
 //!
-//! There is one registry for the process and not one for each reaper. Two libraries may each start a reaper, and a child that
+//! There is one registry for the process, not one for each reaper. Two libraries may each start a reaper, and a child that
 //! one of them has claimed must be safe from the other.
 
 use super::clock::RunningClock;
@@ -19,13 +19,13 @@ pub(super) const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// Time between two checks while zombies settle. A stop of the whole process that is shorter than this can go unnoticed, and
 /// takes that much from a child's settling time.
 const SETTLING_INTERVAL: Duration = Duration::from_millis(250);
-/// Zombies that settle a few milliseconds after one another are taken together.
+/// Zombies that settle a few milliseconds after one another are reaped together.
 const COALESCE_WINDOW: Duration = Duration::from_millis(50);
 /// Time to the next attempt for zombies that have settled while the closure of a claim was running.
 const RETRY_HELD_BACK: Duration = Duration::from_millis(250);
-/// One check takes at most this many, which bounds the events that wait for the caller.
+/// One check reaps at most this many, which bounds the events that wait for the caller.
 const MAX_PER_CHECK: usize = 16_384;
-/// At most this many zombies are taken under one lock: a claim must not wait for thousands of system calls.
+/// At most this many zombies are reaped under one lock: a claim must not wait for thousands of system calls.
 const BATCH: usize = 32;
 
 /// One cooperative reaper, as the registry knows it.
@@ -167,7 +167,7 @@ impl Entry {
         lock().handles.get_mut(&self.number)?.orphans.pop_front()
     }
 
-    /// Takes the orphans that have settled; the time until the next check.
+    /// Reaps the orphans that have settled; returns the time until the next check.
     pub(super) fn check(&self, reader: &mut Reader) -> Result<Duration, Error> {
         let checked = check(reader);
         let next = *checked.as_ref().unwrap_or(&IDLE_INTERVAL);

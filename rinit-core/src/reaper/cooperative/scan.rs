@@ -13,10 +13,10 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
-/// Whether a scan can find anything. Takes no status.
+/// Returns true if a scan can find anything. It reaps nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pending {
-    /// Some child is a zombie. Which one is of no use: the kernel names the same one until it is reaped.
+    /// Some child is a zombie. Its pid is of no use: the kernel returns the same one until it is reaped.
     Zombies,
     None,
 }
@@ -55,8 +55,8 @@ fn me() -> Pid {
 /// thread, unless that has exited by itself. The children of a thread that exits go there too. So a child in another list
 /// was started here.
 ///
-/// The adopter's list is read last: a child whose thread exits during the scan is then in one list or in both, and never in
-/// none, which would lose the mark that it was started here.
+/// The adopter's list is read last: a child whose thread exits during the scan is then in one list or in both, never in none,
+/// which would lose the mark that it was started here.
 pub(super) fn scan(reader: &mut Reader, known: &HashMap<Pid, u64>) -> Result<Scan, Error> {
     let me = me();
     let mut view = Scan::default();
@@ -103,7 +103,7 @@ fn adopter(reader: &mut Reader, me: Pid, threads: &[Pid]) -> Result<Pid, Error> 
     Ok(me)
 }
 
-/// What became of a zombie that was to be reaped.
+/// The result of trying to reap a zombie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taken {
     Ended(ExitStatus),
@@ -111,7 +111,7 @@ pub(super) enum Taken {
     Gone,
 }
 
-/// Reaps this very process, by its pid, never any child.
+/// Reaps exactly this process, by its pid, never any child.
 ///
 /// The race: since the scan its owner may have waited, a new child of this process may have got the pid, and that child may
 /// have exited. So the pidfd is opened first and the start compared after it: if the pid still belongs to the zombie then, it

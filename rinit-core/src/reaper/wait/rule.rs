@@ -1,4 +1,4 @@
-//! What to try next to find an exited child, from what the tries before have found and how long they took. Pure.
+//! Decides what to try next to find an exited child, from what earlier tries have found and how long they took. Pure.
 //!
 //! - A known number is tried first.
 //! - SIGCHLD names one child, and others may have exited beside it. Only a walk over all children that finds nothing confirms

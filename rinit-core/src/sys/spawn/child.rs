@@ -156,7 +156,7 @@ fn exec(plan: &mut Plan<'_>) -> Errno {
 }
 
 /// False for a file that the shell cannot run either, and would only complain about in its own words: a program that the kernel
-/// does not take, for example another machine's, and a script whose first line, `#!`, names no interpreter that it takes.
+/// does not accept, for example another machine's, and a script whose first line, `#!`, names no interpreter that it accepts.
 fn is_for_shell(file: *const c_char) -> bool {
     // SAFETY: the file is a NUL-terminated string owned by the plan.
     let path = unsafe { CStr::from_ptr(file) };

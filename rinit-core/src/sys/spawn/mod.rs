@@ -1,6 +1,6 @@
 //! Starts a program: the plan, and the parent's side of `fork(2)`.
 //!
-//! `std::process::Command` cannot be used: it hands the blocked mask of this process to the child, resets SIGPIPE and clears the
+//! `std::process::Command` cannot be used: it passes the blocked mask of this process to the child, resets SIGPIPE and clears the
 //! supplementary groups in its own way. The child is a plain copy. One that shared this memory (`CLONE_VM`) would save its page
 //! tables, but before Linux 5.16 a core dump of the child kills every process that shares its memory, and with `CLONE_VFORK` a
 //! slow `execve(2)` would stop the loop.
@@ -29,7 +29,7 @@ use rustix::io;
 use rustix::process::{Gid, Resource, Rlimit};
 use std::ffi::CStr;
 
-/// Where the child stands among groups, sessions and terminals.
+/// The group, session and terminal of the child.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Placement<'a> {
     /// Its own process group, and no terminal touched.
@@ -93,7 +93,7 @@ pub(crate) fn spawn(plan: &mut Plan<'_>) -> Result<Pid, Failure> {
 /// that does not answer, or under another process's lease (`fcntl(2)`).
 ///
 /// All signals are blocked around the fork, and the child unblocks them last: one that arrives between fork and exec
-/// stays pending and meets the program as it would have met it without us, never this process's handlers.
+/// stays pending and is delivered to the program, as it would be without rinit, never to this process's handlers.
 pub(crate) fn start(plan: &mut Plan<'_>) -> Result<Starting, Failure> {
     let (report, write) = pipe().map_err(Failure::here(Stage::Pipe))?;
     let write = plan.passed.out_of_the_way(write).map_err(Failure::here(Stage::Pipe))?;
@@ -101,7 +101,7 @@ pub(crate) fn start(plan: &mut Plan<'_>) -> Result<Starting, Failure> {
         let (read, write) = pipe()?;
         Ok((plan.passed.out_of_the_way(read)?, plan.passed.out_of_the_way(write)?))
     };
-    // Without a descriptor left the child does not wait: better a main that is early than none.
+    // If no descriptor is left, the child does not wait: a main that starts early is better than none.
     let gate = if plan.is_gated { new_gate().ok() } else { None };
     let mask = block(SignalSet::all()).map_err(Failure::here(Stage::Mask))?;
     // SAFETY: the child calls only `child::run`, which makes async-signal-safe calls and ends in execve or _exit.
@@ -125,7 +125,7 @@ pub(crate) fn start(plan: &mut Plan<'_>) -> Result<Starting, Failure> {
     }
 }
 
-/// A child on its way to its program.
+/// A child that has not executed its program yet.
 #[derive(Debug)]
 pub(crate) struct Starting {
     pid: Pid,
@@ -134,7 +134,7 @@ pub(crate) struct Starting {
     gate: Option<OwnedFd>,
 }
 
-/// How far a child is on its way.
+/// The progress of a child.
 #[derive(Debug)]
 pub(crate) enum Progress {
     Pending,
@@ -173,7 +173,7 @@ impl Starting {
             Ok(None) => Progress::Started,
             Ok(Some(failure)) => Progress::Failed(failure),
             Err(error) if error == io::Errno::AGAIN => Progress::Pending,
-            // It cannot be asked: its exit status has to do.
+            // The report cannot be read: only the exit status remains.
             Err(_) => Progress::Started,
         }
     }

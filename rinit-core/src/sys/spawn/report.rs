@@ -96,8 +96,8 @@ const CHECK_AFTER: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// Waits for the child's report or its end: what `poll(2)` says of the pipe then, if it can be asked.
 ///
-/// A ^Z that is typed while the child has the terminal but is not the program yet stops it on its way, with the signals
-/// unblocked for execve. The parent would wait here for ever, and no key could help: the stop is taken back.
+/// A ^Z that is typed while the child has the terminal but has not executed its program yet may stop it, with the signals
+/// unblocked for execve. The parent would wait here for ever, and no key would help: so it continues the child.
 pub(super) fn wait_for_report(read: &OwnedFd, pid: Pid) -> Option<PollFlags> {
     use rustix::process::{WaitId, WaitIdOptions};
     let mut fds = [PollFd::new(read, PollFlags::IN)];
