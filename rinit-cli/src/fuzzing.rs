@@ -1,4 +1,4 @@
-//! Doors for the fuzz targets to what reads foreign text; no part of the public interface.
+//! Entry points for the fuzz targets to code that reads foreign text. They are not part of the public interface.
 #![allow(missing_docs)]
 
 use crate::args::Command;

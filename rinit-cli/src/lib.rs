@@ -1,6 +1,6 @@
-//! The program around `rinit-core`: arguments, messages, exit codes. It wires the core and decides nothing.
+//! The program around `rinit-core`: arguments, messages, exit codes. It connects them to the core and makes no decisions.
 //!
-//! A library only so that its parsers can be fuzzed and its `main` stays one line; nothing in it is a stable interface.
+//! It is a library only so that its parsers can be fuzzed and `main` stays one line. None of it is a stable interface.
 
 pub mod args;
 #[doc(hidden)]

@@ -1,4 +1,4 @@
-//! `rinit`, the program: see `rinit --help`, and `rinit_cli` for what is behind it.
+//! `rinit`, the program: see `rinit --help`, and `rinit_cli` for its parts.
 #![cfg_attr(not(test), no_main)]
 
 /// rinit allocates less than 2 KiB: without a heap it starts with fewer system calls, page faults and page tables.

@@ -1,7 +1,7 @@
 //! `rinit --contained NUMBER -- PROGRAM ARGS…`: how a program that uses `ChildSpec::contain` starts its rinit.
 //!
-//! For programs and not for people: all else comes over the descriptor. So it is in no help text, it has no other options,
-//! and neither the name that rinit is started under nor a `RINIT_…` variable, which may be the job's, changes what it does.
+//! It is for programs, not for people: everything else comes over the descriptor. So no help text names it, it has no other
+//! options, and neither the name under which rinit is started nor a `RINIT_…` variable, which may be the job's, has any effect.
 
 use std::ffi::{OsStr, OsString};
 
@@ -13,7 +13,7 @@ pub(crate) struct Contained {
 }
 
 impl Contained {
-    /// `None` for any other command line.
+    /// Returns `None` for any other command line.
     pub(crate) fn parse(arguments: &[OsString]) -> Option<Self> {
         let [_, option, number, dashes, program, arguments @ ..] = arguments else { return None };
         let channel = number.to_str()?.parse().ok()?;
@@ -31,7 +31,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_whole_of_it_is_it() {
+    fn only_the_complete_form_is_accepted() {
         let contained = parse(&["tini", "--contained", "7", "--", "sh", "-c", "--"]).expect("it is");
         assert_eq!((contained.channel, contained.program), (7, "sh".into()));
         assert_eq!(contained.arguments, ["-c", "--"]);

@@ -5,11 +5,11 @@ use rinit_core::child::Resource;
 /// A resource and its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
-    /// What is limited.
+    /// The resource.
     pub resource: Resource,
-    /// The limit that counts; `None` is unlimited.
+    /// The limit in force; `None` is unlimited.
     pub soft: Option<u64>,
-    /// Up to where an unprivileged process may raise it; `None` is unlimited.
+    /// The limit up to which an unprivileged process may raise it; `None` is unlimited.
     pub hard: Option<u64>,
 }
 

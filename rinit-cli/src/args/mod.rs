@@ -1,4 +1,4 @@
-//! The command line, as a plain value. Pure: reads nothing but what it is given.
+//! Reads the command line into a plain value. Pure: it uses only its arguments.
 
 pub(crate) mod contained;
 pub(crate) mod help;
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub use limits::Limit;
 
-/// What was asked for.
+/// What the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Run a program.
@@ -38,7 +38,7 @@ pub enum Command {
     Version,
     /// Print the licence.
     License,
-    /// Print what another program's persona has to say, and exit.
+    /// Print a text of another program's persona, and exit.
     Print(Page),
 }
 
@@ -62,14 +62,14 @@ pub enum Stream {
     Error,
 }
 
-/// How to run.
+/// The options for a run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Options {
     /// The program; empty for `--pause`.
     pub program: OsString,
     /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// Signals forwarded as others.
+    /// Rules by which signals are rewritten.
     pub rewrite: Rewrite,
     /// Which processes get signals.
     pub to: ForwardTo,
@@ -85,7 +85,7 @@ pub struct Options {
     pub drain: Option<Duration>,
     /// From the stop request to TERM for all that were not asked yet, but never before main got the stop signal.
     pub last_call: Option<Duration>,
-    /// What happens to the others when main has exited, if that was said.
+    /// What happens to the others when main has exited, if an option says so.
     pub on_main_exit: Option<OnMainExit>,
     /// The user to become, `USER[:GROUP]`.
     pub user: Option<String>,
@@ -93,7 +93,7 @@ pub struct Options {
     pub workdir: Option<PathBuf>,
     /// Variables to set.
     pub env: Vec<(OsString, OsString)>,
-    /// A session of its own.
+    /// Main gets its own session.
     pub session: bool,
     /// Main stays in rinit's own process group. Only personas ask for it.
     pub same_group: bool,
@@ -109,7 +109,7 @@ pub struct Options {
     pub mirror_signal: bool,
     /// `-v`, up to three times.
     pub verbosity: u8,
-    /// Print nothing but errors.
+    /// Print only errors.
     pub quiet: bool,
     /// How rinit's own lines are written.
     pub log_format: LogFormat,
@@ -135,7 +135,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// The line that says what is wrong with the command line, and what would be right.
+/// An error in the command line: one line that says what is wrong and what is accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadUsage(pub String);
 
@@ -162,7 +162,7 @@ struct Given {
     rules: Vec<String>,
 }
 
-/// Does the same, and leaves in `options` what was read before an error.
+/// Does the same, and leaves in `options` everything that was read before an error.
 pub(crate) fn parse_into(
     options: &mut Options,
     arguments: Vec<OsString>,
@@ -276,7 +276,7 @@ impl Given {
     }
 }
 
-/// Sets what the variables ask for and no flag does. A flag wins, so that a variable with a wrong value does no harm then.
+/// Sets options from variables if no flag sets them. If a flag is given, a wrong value of its variable does no harm.
 fn set_variables(
     options: &mut Options,
     variable: impl Fn(&str) -> Option<OsString>,
@@ -317,8 +317,8 @@ pub(crate) fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> R
     Ok(options)
 }
 
-/// Every option: short letters, long name, and whether it takes a value. Manual page, help and completions are held to
-/// this list, and the parser too.
+/// Every option: short letters, long name, and whether it takes a value. Tests compare manual page, help, completions and parser
+/// with this list.
 pub const OPTIONS: &[(&str, &str, bool)] = &[
     ("r", "rewrite", true),
     ("g", "", false),

@@ -259,7 +259,7 @@ fn the_list_of_options_is_what_the_parser_takes() {
     for letter in ('!'..='~').filter(|letter| !"-=".contains(*letter) && !shorts.contains(*letter)) {
         assert!(unknown(&format!("-{letter}")), "-{letter} is taken and not listed");
     }
-    // Long names cannot be tried out one by one: those in the parser's text are the ones there are.
+    // Long names cannot all be tried: this reads them from the parser's source.
     let source = include_str!("mod.rs");
     for long in source.split("Arg::Long(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
         assert!(OPTIONS.iter().any(|(_, name, _)| *name == long), "--{long} is taken and not listed");
@@ -308,7 +308,7 @@ fn help_manual_page_and_completions_name_every_option() {
     assert_names_all("zsh", zsh, |letter| format!("-{letter}"), dashes);
     let fish = include_str!("../../../docs/completions/rinit.fish");
     assert_names_all("fish", fish, |letter| format!(" -s {letter} "), |name| format!(" -l {name} "));
-    // And none that the parser does not know.
+    // And they name none that the parser does not know.
     let known = |name: &str| OPTIONS.iter().any(|(_, long, _)| *long == name);
     let words = |text: &str, mark: &str| -> Vec<String> {
         let after = text.split(mark).skip(1);

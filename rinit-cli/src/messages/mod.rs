@@ -1,4 +1,4 @@
-//! Which events become lines, and which lines.
+//! Turns events into lines.
 
 pub(crate) mod record;
 
@@ -11,7 +11,7 @@ use rinit_core::{__Seconds as Seconds, Error, ExitStatus, Pid, Signal, SignalSet
 use std::fmt::Arguments;
 use std::time::Duration;
 
-/// Prints what the user wants to see of a run.
+/// Prints the events of a run that the user wants to see.
 #[derive(Debug)]
 pub(crate) struct Observer {
     verbosity: u8,
@@ -96,7 +96,7 @@ impl Observer {
     fn main_reaped(&mut self, pid: Pid, status: ExitStatus) {
         let record = |level, message| Record::new(level, "main-exited", message).pid("pid", pid).status(status);
         match status.signal() {
-            // A terminal sends INT to main's group without rinit, and the reader of a pipe that goes away is no fault.
+            // A terminal sends INT to main's group by itself, and a pipe whose reader is gone is not a fault.
             Some(signal) if !self.sent.contains(signal) && !matches!(signal, Signal::INT | Signal::PIPE) => {
                 let message = format!("main (pid {pid}) {}; rinit did not send that signal", exited(status));
                 let record = record(Level::Warning, message).flag("sent_by_rinit", false);
@@ -294,7 +294,8 @@ pub(crate) fn failure(error: &Error, exit_status: u8) -> Record {
     if let Some(remedy) = remedy { record.text("remedy", remedy) } else { record }
 }
 
-/// What helps where main's name is a whole command line, `docker run IMAGE "npm start"`, or an option, `docker run IMAGE --grace 2s`.
+/// What helps where main's name is a whole command line, `docker run IMAGE "npm start"`, or an option, `docker run IMAGE --grace
+/// 2s`.
 pub(crate) fn remedy_of(error: &Error) -> Option<String> {
     let Error::NotFound { program, .. } = error else { return None };
     if program.starts_with('-') {

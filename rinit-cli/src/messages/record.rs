@@ -1,4 +1,4 @@
-//! One line for people or for programs: a record is made once and written as text or as JSON.
+//! A record: one line for people or for programs. It is made once, and written as text or as JSON.
 
 use crate::args::{LogFormat, Stream};
 use crate::output::{put, say};
@@ -6,11 +6,11 @@ use rinit_core::__Json as Json;
 use rinit_core::{ExitStatus, Pid, Signal};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The version of the JSON lines. It grows when a field changes its meaning or goes; new fields may come at any time.
+/// The version of the JSON lines. It grows when a field changes its meaning or is removed; new fields may be added at any time.
 const SCHEMA: i64 = 1;
 
-/// Longest text of a field and longest message, in bytes of JSON: a record stays below PIPE_BUF, or lines of several processes
-/// would mix.
+/// The longest text of a field and the longest message, in bytes of JSON. A record must stay below PIPE_BUF: otherwise lines of
+/// several processes would mix.
 const LONGEST_FIELD: usize = 640;
 const LONGEST_MESSAGE: usize = 1400;
 
@@ -33,13 +33,13 @@ impl Level {
     }
 }
 
-/// What one line says.
+/// The content of one line.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
     pub(crate) level: Level,
     /// The kind of event, a name that does not change.
     event: &'static str,
-    /// The whole of it as a sentence.
+    /// The whole content as a sentence.
     pub(crate) message: String,
     fields: Vec<(&'static str, Json)>,
 }

@@ -1,13 +1,14 @@
 //! Lines on standard error or output that can neither panic nor block.
 //!
-//! As PID 1 rinit must survive a closed or full standard error (`eprintln!` panics there) and must not wait for a reader
-//! that never comes. So each kind of file is written to in the way that cannot wait:
+//! As PID 1 rinit must survive a closed or full standard error (`eprintln!` panics then) and must not wait for a reader
+//! that never comes. So it writes to each kind of file in a way that does not wait:
 //!
 //! - Pipes and sockets know `RWF_NOWAIT`. A line that does not fit at once is lost.
 //! - Terminals do not know it, and `poll(2)` promises room for one byte, not for a line. A terminal is opened anew with
 //!   `O_NONBLOCK`: the flag belongs to the open file description, and the one that rinit was started with is main's too.
 //! - Writes to a file wait for its disk or server. Most file systems do not know `RWF_NOWAIT` for them, and XFS and btrfs
-//!   answer EAGAIN where they would only allocate a block. The [`writer`] thread writes, and rinit waits for it only if it lags behind, and before it exits.
+//!   answer EAGAIN even if they would only allocate a block. The [`writer`] thread writes, and rinit waits for it only if it lags
+//!   behind, and before it exits.
 
 mod writer;
 
@@ -54,8 +55,8 @@ pub(crate) fn visible(text: &OsStr) -> String {
     line.text
 }
 
-/// Makes visible what is not printed as itself: the name of a program must not be able to forge a line, to drive the
-/// terminal or to turn the direction of the text around.
+/// Escapes characters that are not printed as themselves: the name of a program must not forge a line, control the terminal or
+/// change the direction of the text.
 struct Line {
     text: String,
 }
@@ -92,9 +93,9 @@ pub(crate) fn put(to: Stream, bytes: &[u8]) {
         Ok(FileType::Fifo | FileType::Socket) => write_if_ready(fd, bytes),
         Ok(FileType::CharacterDevice) => match reopen(to) {
             Ok(own) => write_to_device(own, bytes),
-            // Hung up, or a driver without a device.
+            // The terminal hung up, or the driver has no device.
             Err(Errno::IO | Errno::NXIO | Errno::NODEV) => {}
-            // Without /proc, or a terminal of another user.
+            // There is no /proc, or the terminal belongs to another user.
             Err(_) => writer::write(to, bytes),
         },
         Ok(_) => writer::write(to, bytes),
@@ -102,7 +103,7 @@ pub(crate) fn put(to: Stream, bytes: &[u8]) {
     }
 }
 
-/// The kind of file, without asking a server that may not answer.
+/// Returns the kind of file, without asking a server that may not answer.
 fn file_type(fd: BorrowedFd<'_>) -> Result<FileType, Errno> {
     match statx(fd, c"", AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC, StatxFlags::TYPE) {
         Ok(stat) => Ok(FileType::from_raw_mode(stat.stx_mode.into())),
@@ -119,7 +120,7 @@ fn write_if_ready(fd: BorrowedFd<'_>, bytes: &[u8]) {
     }
 }
 
-/// Opens the device anew, as a description that is rinit's alone.
+/// Opens the device again, so that rinit has its own open file description.
 fn reopen(stream: Stream) -> Result<rustix::fd::OwnedFd, Errno> {
     let path = match stream {
         Stream::Error => c"/proc/self/fd/2",
@@ -143,7 +144,7 @@ mod tests {
     use std::os::unix::ffi::OsStrExt;
 
     #[test]
-    fn a_name_forges_no_line_and_drives_no_terminal() {
+    fn a_name_cannot_forge_a_line_or_control_the_terminal() {
         for (text, shown) in [
             (&b"/usr/bin/gr\xc3\xb6\xc3\x9fe --a='b' \"c\\d\""[..], "/usr/bin/gr\u{f6}\u{df}e --a='b' \"c\\d\""),
             (b"x\nrinit: forged\r", "x\\nrinit: forged\\r"),

@@ -1,8 +1,8 @@
 //! A thread for writes that may wait for a disk or a server, so that rinit does not.
 //!
-//! It is started for the first such line, and most runs need none: in a container standard error is a pipe or a terminal.
-//! While it is stuck, for example because a file system is frozen or an NFS server does not answer, rinit goes on, and lines
-//! beyond the queue are lost. Before it exits rinit waits for the lines that are left, but not for long: the kernel ends the thread.
+//! It is started for the first such line, and most runs need none: in a container standard error is a pipe or a terminal. While
+//! it is stuck, for example because a file system is frozen or an NFS server does not answer, rinit goes on, and lines beyond the
+//! queue are lost. Before it exits rinit waits for the lines that are left, but not for long: the kernel ends the thread.
 
 use crate::args::Stream;
 use rinit_core::__Worker as Worker;
@@ -13,15 +13,15 @@ use std::time::Duration;
 /// Longest time that rinit waits for its lines to be written: once while the thread is stuck, and before it exits.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Lines that wait for the thread. Two threads that hand each line over in turn would cost more than the writing.
+/// How many lines may wait for the thread. If rinit and the thread alternated for each line, that would cost more than writing.
 const MOST_LINES: usize = 64;
 
-/// It calls write(2), and no more.
+/// Its stack is small: it only calls write(2).
 const STACK: usize = 64 * 1024;
 
 static WRITER: OnceLock<Option<Worker>> = OnceLock::new();
 
-/// rinit has waited in vain since the last line was written.
+/// True if rinit has waited in vain since the last line was written.
 static IS_STUCK: AtomicBool = AtomicBool::new(false);
 
 /// Leaves the bytes to the thread. If it lags behind by a queue, rinit waits for it, but not for long.

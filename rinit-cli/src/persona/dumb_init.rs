@@ -55,7 +55,7 @@ fn say(message: Arguments<'_>) {
     line(Stream::Error, "[dumb-init] ", message);
 }
 
-/// `FROM:TO` as `scanf(3)` reads `%d:%d`: blanks and a sign before each number, whatever behind the second.
+/// Reads `FROM:TO` as `scanf(3)` reads `%d:%d`: with blanks and a sign before each number, and any text after the second.
 fn rule(text: &str) -> Option<(Signal, Option<Signal>)> {
     let (from, rest) = number(text)?;
     let (to, _) = number(rest.strip_prefix(':')?)?;
@@ -238,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_unless_told_otherwise() {
+    fn main_gets_a_session_by_default() {
         let options = run(&["dumb-init", "sh", "-c", "x"], &[]);
         assert_eq!((options.session, options.to, options.same_group), (true, ForwardTo::Group, false));
         assert_eq!(options.arguments, ["-c", "x"]);

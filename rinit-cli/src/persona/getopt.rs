@@ -1,4 +1,4 @@
-//! Options as glibc's `getopt(3)` and `getopt_long(3)` read them, which is what the originals were built with.
+//! Reads options as glibc's `getopt(3)` and `getopt_long(3)` do, with which the originals were built.
 //!
 //! lexopt has neither abbreviated long options nor options after the first operand, and a drop-in needs both, with the
 //! errors in the same form.
@@ -27,7 +27,7 @@ pub(crate) struct Getopt {
     /// As errors call the program: its name, as it was started.
     name: String,
     rest: VecDeque<OsString>,
-    /// What remains of a bundle of short options.
+    /// The rest of a bundle of short options.
     bundle: VecDeque<u8>,
     operands: Vec<OsString>,
 }
@@ -69,7 +69,7 @@ impl Getopt {
         }
     }
 
-    /// What is not an option: the program to start and its arguments.
+    /// Returns the words that are not options: the program to start and its arguments.
     pub(crate) fn operands(mut self) -> Vec<OsString> {
         self.operands.extend(self.rest);
         self.operands

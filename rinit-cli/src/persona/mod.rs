@@ -1,8 +1,8 @@
 //! Other init programs that rinit stands in for, by the name under which it is started.
 //!
-//! A persona reads its original's command line and variables into the same [`Options`] that rinit's own command line
-//! gives, and puts what happens into its original's words. It decides nothing else: from there on rinit is rinit. How that
-//! differs from the originals is in `docs/personas.md`.
+//! A persona reads its original's command line and variables into the same [`Options`] that rinit's own command line gives, and
+//! prints events in its original's words. It decides nothing else: everything after that is the same as under rinit's own name.
+//! `docs/personas.md` lists the differences from the originals.
 
 mod catatonit;
 mod dumb_init;
@@ -23,11 +23,11 @@ use rinit_core::{Error, Report, Signal};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-/// What of its surroundings a persona's command line depends on.
+/// The surroundings that a persona's command line depends on.
 pub(crate) struct Invocation<'a> {
     /// An environment variable.
     pub(crate) variable: &'a dyn Fn(&str) -> Option<OsString>,
-    /// rinit is PID 1 of its namespace.
+    /// True if rinit is PID 1 of its namespace.
     pub(crate) is_init: bool,
 }
 
@@ -95,9 +95,9 @@ fn options(around: &Invocation<'_>, bad_usage: u8) -> Result<Options, Command> {
     Ok(Options { verbosity: 0, report_at_once: false, forward_alarm: true, ..options })
 }
 
-/// Outside PID 1 an original that is no subreaper leaves alone what is not main's: for example a virtual machine that
-/// libvirt has started, in the PID namespace of the host. rinit in its place does so too, unless `RINIT_ON_MAIN_EXIT` asks
-/// for another end.
+/// If it is not PID 1, an original that is not a subreaper leaves processes alone that have left main's group: for example a
+/// virtual machine that libvirt has started, in the PID namespace of the host. rinit in its place does so too, unless
+/// `RINIT_ON_MAIN_EXIT` says otherwise.
 fn leave_alone(options: &mut Options, around: &Invocation<'_>, on_main_exit: OnMainExit) {
     if !around.is_init && options.subreaper.is_none() {
         options.subreaper = Some(false);
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn rinits_own_variables_work_and_do_not_change_whom_signals_go_to() {
+    fn rinits_own_variables_work_but_do_not_change_the_target() {
         let variables = [("RINIT_DRAIN", "3s"), ("RINIT_TO", "all")];
         for name in ["tini", "catatonit", "pidunu"] {
             let options = run(&[name, "true"], &variables);

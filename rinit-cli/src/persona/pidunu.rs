@@ -36,7 +36,7 @@ impl Persona for Pidunu {
             return page(Stream::Error, FAILED, "");
         }
         if !options.program.as_bytes().contains(&b'/') && !options.program.is_empty() {
-            // The program is a path, never looked for in PATH.
+            // The program is a path, never searched for in PATH.
             let mut path = OsString::from("./");
             path.push(&options.program);
             options.program = path;
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_is_the_programs() {
+    fn every_word_belongs_to_the_program() {
         let options = run(&["pidunu", "/bin/sh", "-c", "--", "x"], &[]);
         assert_eq!((options.program.to_str(), options.same_group), (Some("/bin/sh"), true));
         assert_eq!(options.arguments, ["-c", "--", "x"]);

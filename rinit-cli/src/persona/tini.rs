@@ -61,7 +61,7 @@ Variables:
     )
 }
 
-/// How much is said; a message is printed from its level on.
+/// The verbosity; a message is printed from its level on.
 const WARN: (u8, &str) = (1, "WARN ");
 const INFO: (u8, &str) = (2, "INFO ");
 const DEBUG: (u8, &str) = (3, "DEBUG");
