@@ -52,7 +52,7 @@ const RACES: &[Race] = &[
 fn races_in_any_order() {
     require_for_part(namespace::available());
     require_for_part(needs::root().and(needs::programs(&["strace"])));
-    let time = budget::seconds("RINIT_RACES_SECONDS", 5, 20);
+    let time = budget::seconds("RINIT_RACES_SECONDS", 5, 10);
     let end = Instant::now() + time;
     // Seeds in a row: the one that is printed begins with the run that failed.
     let next = AtomicU64::new(random::seed() >> 1);

@@ -18,7 +18,7 @@ const STAYS: Duration = Duration::from_secs(20);
 const GROWTH_KIB: u64 = 512;
 
 fn time() -> Duration {
-    budget::seconds("RINIT_SOAK_SECONDS", 5, 30)
+    budget::seconds("RINIT_SOAK_SECONDS", 5, 10)
 }
 
 /// What rinit holds: resident memory in KiB, and descriptors.

@@ -1,6 +1,6 @@
 //! No exit status is ever stolen: the same load in every mode of the library, and under loops that do steal.
 //!
-//! Each mode has a process of its own. `RINIT_SOAK_SECONDS` (6 by default, 30 under CI) is how long one
+//! Each mode has a process of its own. `RINIT_SOAK_SECONDS` (6 by default, 10 under CI) is how long one
 //! runs; the loops that steal show it in less. `--write-no-steal` runs all and puts what they counted into `docs/embedding.md`:
 //!
 //! ```sh
@@ -39,7 +39,7 @@ pub(crate) fn write_table() {
 
 /// How long a mode is under load.
 fn soak() -> Duration {
-    budget::seconds("RINIT_SOAK_SECONDS", 6, 30)
+    budget::seconds("RINIT_SOAK_SECONDS", 6, 10)
 }
 
 /// Runs the load, looks at the adopter meanwhile, and prints the table's row.
