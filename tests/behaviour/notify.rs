@@ -8,7 +8,7 @@ use std::os::unix::net::UnixDatagram;
 use support::rinit::Rinit;
 use support::{needs, require, test};
 
-/// The next message and its sender's pid, as systemd receives it: the kernel says who it was.
+/// Returns the next message and its sender's pid, as systemd receives it: the kernel provides the pid.
 #[track_caller]
 fn next(listener: &UnixDatagram) -> (String, i32) {
     let mut bytes = [0; 4096];

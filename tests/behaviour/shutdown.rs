@@ -101,10 +101,13 @@ fn on_main_exit_wait_terminates_nothing_until_a_stop_is_requested() {
             let helper = number_in(&lines, "pid");
             assert!(helper > 0);
             wait_until("main to be reaped", || procfs::descendants(running.pid()).len() == 1);
-            // Signals go on to who is left.
+            // Signals are forwarded to the processes that remain.
             running.signal(10);
             running.out.wait("got 10 ");
-            assert!(!running.out.all().iter().any(|line| line.starts_with("got 15 ")), "told before anybody asked");
+            assert!(
+                !running.out.all().iter().any(|line| line.starts_with("got 15 ")),
+                "TERM came before a stop was requested"
+            );
             running.signal(15);
             running.out.wait("got 15 ");
             assert_eq!(running.wait(), 4);

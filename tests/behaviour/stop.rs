@@ -49,7 +49,7 @@ fn a_process_that_stands_for_main_is_asked_once_and_then_killed() {
         let finished = running.finished();
         assert_eq!(finished.code, 0);
         let terms = finished.out.iter().filter(|line| line.starts_with("got 15 ")).count();
-        assert_eq!(terms, 1, "told once, then killed: {:?}", finished.out);
+        assert_eq!(terms, 1, "one TERM, then KILL: {:?}", finished.out);
         assert!(finished.err.join("\n").contains("takes SIGTERM by sigwait"), "{:?}", finished.err);
     });
 }
@@ -64,7 +64,7 @@ fn a_stop_is_held_back_until_a_second_one() {
         // HUP has the lower number and may have overtaken TERM in rinit's queue; by a second round trip TERM is taken.
         running.signal(10);
         running.out.wait("got 10 ");
-        assert!(!running.out.all().iter().any(|line| line.starts_with("got 15 ")), "told too early");
+        assert!(!running.out.all().iter().any(|line| line.starts_with("got 15 ")), "TERM came too early");
         running.signal(2);
         assert_eq!(running.wait(), 6);
     });
@@ -220,12 +220,12 @@ fn a_process_that_joined_from_outside_is_left_alone() {
     running.out.wait_nth("ready", 2);
     let mut guest = joins(&running, &[probe_path(), "signals"]);
     guest.out.wait("ready");
-    // A resize, which those who do not know it survive.
+    // A resize: its default action terminates no process.
     running.signal(28);
     running.out.wait("got 28 ");
     running.signal(15);
     running.out.wait("got 15 ");
-    // Main has ended of it, the helper of this kind wants a second TERM; the guest has heard nothing all the time.
+    // TERM has terminated main, and a helper of this kind needs a second TERM. The guest has received nothing all the time.
     wait_until("main to be reaped", || procfs::children(running.pid()).len() == 1);
     assert_eq!(guest.out.all().len(), 1, "{:?}", guest.out.all());
     assert!(guest.is_running());
@@ -233,7 +233,7 @@ fn a_process_that_joined_from_outside_is_left_alone() {
     assert_eq!(running.wait(), 0);
 }
 
-/// The kernel's version, as far as anything depends on it.
+/// The parts of the kernel's version that matter here.
 fn kernel() -> (u32, u32) {
     let uname = rustix::system::uname();
     let mut numbers = uname.release().to_str().expect("UTF-8").split(|c: char| !c.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! `--user`, `--workdir`, `--env`: who main is, for good.
+//! `--user`, `--workdir`, `--env`: the user that main becomes, for good.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -205,7 +205,7 @@ fn a_forbidden_change_of_user_is_explained() {
     let command = |user: &str| users.command(&[&nobody[..], &[&rinit, "--user", user, "--"], main].concat());
     refused(&run(command("alice")), &["CAP_SET"]);
     refused(&run(command("0")), &["CAP_SET"]);
-    // Who asks to be who he is gets it.
+    // A process may always ask for the user that it already is.
     let finished = run(command("lone"));
     assert_eq!((finished.code, &finished.out[..]), (0, &["started".to_owned()][..]), "{finished:?}");
 }

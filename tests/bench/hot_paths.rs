@@ -106,7 +106,7 @@ fn processes(criterion: &mut Criterion) {
     });
 }
 
-/// The time to reap that many who have ended before.
+/// The time to reap that many processes that have exited before.
 fn reap(reaper: &mut Reaper, count: usize) -> Duration {
     let spec = ChildSpec::new("/bin/true");
     let children: Vec<_> = (0..count).map(|_| reaper.spawn(&spec).expect("start true")).collect();

@@ -192,7 +192,7 @@ fn everything() -> bool {
     std::env::var_os("RINIT_FAULTS").is_some_and(|value| value == "all")
 }
 
-/// With the substitutes refused for good beside, there would be no way left to tell anybody.
+/// If the substitutes were refused for good as well, no way would be left to send a signal.
 fn nothing_else_is_refused() -> Result<(), String> {
     match std::env::var_os(VARIABLE) {
         Some(_) => Err(format!("{VARIABLE} is set")),

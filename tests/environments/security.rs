@@ -221,7 +221,7 @@ fn nothing_is_read_from_the_working_directory() {
         let rinits: String =
             text.lines().filter(|line| line.starts_with(&own)).map(|line| format!("{line}\n")).collect();
         let mut paths = named_paths(&rinits);
-        // Of the others as far as their own execve, which replaces rinit's code.
+        // In the other processes only up to their own execve, which replaces rinit's code.
         let execs = text.lines().filter(|line| !line.starts_with(&own) && line.contains("execve("));
         paths.extend(named_paths(&execs.map(|line| format!("{line}\n")).collect::<String>()));
         assert!(paths.len() > 1, "{text}");

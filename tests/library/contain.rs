@@ -499,7 +499,7 @@ fn a_lost_rinit_is_an_error() {
     });
     support::running::kill(job.init().get(), 9);
     assert!(matches!(job.wait(), Err(Error::JobLost { .. })));
-    wait_until("everybody's end with it", || mark.left().is_empty());
+    wait_until("the exit of all", || mark.left().is_empty());
 }
 
 #[test(own_process)]

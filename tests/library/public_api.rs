@@ -42,7 +42,7 @@ fn lines(api: &PublicApi) -> Vec<String> {
 /// Types of crates whose next major version must not be one of this crate's.
 fn is_foreign(line: &str) -> bool {
     let foreign = ["rustix::", "libc::", "thiserror::"].iter().any(|name| line.contains(name));
-    // `From` is for those who have such a type already, and can go without notice for all others.
+    // `From` is for callers that have such a type already. No other caller would notice if it were removed.
     let allowed = line.contains("core::convert::From<") || line.contains("::from(");
     foreign && !allowed
 }

@@ -97,12 +97,12 @@ mod nginx {
 
     /// nginx logs each signal with the pid that got it: `… 15#15: signal 3 (SIGQUIT) received from 1, shutting down`.
     #[track_caller]
-    fn assert_only_the_master_was_told(finished: &Finished) {
+    fn assert_only_the_master_was_sent(finished: &Finished) {
         let started = finished.err.iter().find_map(|line| line.strip_prefix("rinit: started main as pid "));
         let master = started.expect("rinit says main's pid");
-        let told: Vec<_> = finished.err.iter().filter(|line| line.contains(") received from 1,")).collect();
-        assert_eq!(told.len(), 1, "one stop signal from rinit, to one process: {told:#?}");
-        assert!(told[0].contains(&format!(" {master}#{master}: ")), "to the master, {master}: {told:#?}");
+        let sent: Vec<_> = finished.err.iter().filter(|line| line.contains(") received from 1,")).collect();
+        assert_eq!(sent.len(), 1, "one stop signal from rinit, to one process: {sent:#?}");
+        assert!(sent[0].contains(&format!(" {master}#{master}: ")), "to the master, {master}: {sent:#?}");
         let unasked: Vec<_> = finished.err.iter().filter(|line| line.contains("exited on signal")).collect();
         assert!(unasked.is_empty(), "workers end by themselves: {unasked:#?}");
     }
@@ -118,7 +118,7 @@ mod nginx {
         assert_eq!(answer.len() - header, PAGE, "the answer was cut");
         let finished = running.finish();
         assert_ended_well(&finished);
-        assert_only_the_master_was_told(&finished);
+        assert_only_the_master_was_sent(&finished);
     }
 
     /// QUIT is the `STOPSIGNAL` of nginx's image.
@@ -142,7 +142,7 @@ mod nginx {
         running.signal(TERM);
         let finished = running.finish();
         assert_ended_well(&finished);
-        assert_only_the_master_was_told(&finished);
+        assert_only_the_master_was_sent(&finished);
     }
 }
 

@@ -135,7 +135,7 @@ impl Run {
     fn ends(mut self, codes: &[i32]) -> Vec<String> {
         let finished = self.running.finished();
         assert!(codes.contains(&finished.code), "none of {codes:?}: {finished:#?}");
-        assert_eq!(self.running.left().len(), 0, "somebody is left");
+        assert_eq!(self.running.left().len(), 0, "a process is left");
         let bad = |line: &String| line.contains("panicked") || line.starts_with("probe: ");
         assert!(!finished.err.iter().any(bad), "{:#?}", finished.err);
         finished.out

@@ -95,7 +95,7 @@ fn all_are_terminated_and_reaped_in_time_proportional_to_their_number() {
     // The machine's other work changes from one moment to the next. A walk that is too long is so each time.
     for _ in 0..ATTEMPTS {
         let few = stop(FEW);
-        println!("{FEW} descendants: all told and reaped in {:.3} s", few.took.as_secs_f64());
+        println!("{FEW} descendants: all terminated and reaped in {:.3} s", few.took.as_secs_f64());
         assert_eq!(few.told_and_reaped, FEW);
         if !many_too {
             println!("{MANY} descendants: not asked for (RINIT_SCALE=1)");
@@ -108,7 +108,7 @@ fn all_are_terminated_and_reaped_in_time_proportional_to_their_number() {
         assert_eq!(many.told_and_reaped, MANY);
         times = many.took.as_secs_f64() / few.took.as_secs_f64();
         let seconds = many.took.as_secs_f64();
-        println!("{MANY} descendants: all told and reaped in {seconds:.3} s, {times:.1} times as long");
+        println!("{MANY} descendants: all terminated and reaped in {seconds:.3} s, {times:.1} times as long");
         if times < BOUND {
             return;
         }

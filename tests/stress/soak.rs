@@ -79,11 +79,11 @@ fn long_life(mut running: Running) {
     assert!(after.0 <= before.0 + GROWTH_KIB, "memory grows: {before:?}, {after:?}");
     assert_eq!(before.1, after.1, "descriptors");
     assert_eq!(running.left().len(), 0);
-    nobody_was_killed(&finished.err);
+    no_process_was_killed(&finished.err);
 }
 
 #[track_caller]
-fn nobody_was_killed(said: &[String]) {
+fn no_process_was_killed(said: &[String]) {
     let bad = |line: &String| line.contains("SIGKILL)") || line.contains("sent SIGKILL") || line.contains("panicked");
     assert!(!said.iter().any(bad), "{said:#?}");
 }
@@ -150,7 +150,7 @@ fn patient(random: &mut Random) {
     let finished = running.finished();
     assert!(codes.contains(&finished.code), "none of {codes:?}: {finished:#?}");
     assert_eq!(running.left().len(), 0);
-    nobody_was_killed(&finished.err);
+    no_process_was_killed(&finished.err);
 }
 
 /// A helper that refuses to end has all the time that it is given, and not for ever.
@@ -170,6 +170,6 @@ fn helper_has_its_time(random: &mut Random) {
     assert!(took >= time, "killed after {took:?}, not after {time:?}");
     assert!(took < deadline());
     let killed = finished.err.iter().filter(|line| line.contains("sent SIGKILL")).count();
-    assert_eq!(killed, 1, "the one that ignores TERM, and nobody else: {:#?}", finished.err);
+    assert_eq!(killed, 1, "only the one that ignores TERM: {:#?}", finished.err);
     assert_eq!(running.left().len(), 0);
 }

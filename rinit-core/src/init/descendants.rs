@@ -237,7 +237,7 @@ impl Descendants {
         stop: bool,
         observers: &mut Observers,
     ) {
-        // Without /proc no member can be told from an unrelated process.
+        // Without /proc no member can be distinguished from an unrelated process.
         let Ok(living) = self.living() else { return };
         for process in living.iter().filter(|process| process.group == group.get() && process.pid != except) {
             self.send(process, signal, observers);

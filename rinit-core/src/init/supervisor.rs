@@ -256,7 +256,7 @@ impl Supervisor {
             }
             Err(error) => {
                 self.errors.failed("waiting for signals", &error, &mut self.observers);
-                // While no signal can be received, only a check tells of an exit.
+                // While no signal can be received, only a check finds an exit.
                 self.waiter.child_changed(None);
                 Wake::Children
             }
@@ -333,7 +333,7 @@ impl Supervisor {
                 self.terminate(|descendants, observers| descendants.terminate_all(main, observers).map(|()| false));
             }
             ShutdownAction::TerminateGroup => {
-                // Without /proc no member can be told from an unrelated process: the group is left alone.
+                // Without /proc no member can be distinguished from an unrelated process: the group gets no signal.
                 let _ = self.descendants.terminate_group(self.main.pid, &mut self.observers);
             }
             ShutdownAction::Examine => self.examine(),
@@ -372,7 +372,7 @@ impl Supervisor {
             Ok(false) => {}
             Err(_) if self.asked_blindly => {}
             Err(_) => {
-                // Once: without /proc no process can be told from one that was asked before.
+                // Once: without /proc a new process cannot be distinguished from one that was asked before.
                 self.asked_blindly = true;
                 signal_blindly(self.me, &self.main, Signal::TERM);
             }

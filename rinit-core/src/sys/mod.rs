@@ -62,7 +62,7 @@ pub(crate) use watcher::Watcher;
 
 use rustix::io::Errno;
 
-/// The result of a system call made through libc: -1 means that `errno` tells why.
+/// The result of a system call made through libc: -1 means that `errno` has the reason.
 fn check(result: libc::c_long) -> Result<libc::c_long, Errno> {
     if result == -1 { Err(last_errno()) } else { Ok(result) }
 }

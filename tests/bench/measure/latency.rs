@@ -12,7 +12,7 @@ pub(crate) fn measure(contenders: &[Contender], extent: &Extent, results: &mut R
     if extent.live * inits.len() + 1_000 < most_pids() {
         beside_each_other(&inits, extent.live, extent.signals / 2, results);
     } else {
-        // Where the processes have been put matters more than who forwards: often.
+        // The placement of the processes matters more than the init: so it is repeated often.
         let rounds = extent.repetitions * 3;
         in_turn(&inits, rounds, |_, contender| {
             let mut session = Session::start(contender, extent.live, 0);

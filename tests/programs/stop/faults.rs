@@ -84,7 +84,7 @@ static UNSIGNALLABLE_WITHOUT_STOP: Scenario = Scenario {
     },
 };
 
-/// rinit says who is left behind.
+/// rinit names the process that is left behind.
 fn names_helper(init: &Init, outcome: Outcome) -> Outcome {
     let named = outcome.stopped.err.iter().any(|line| line.contains("sleep 1000"));
     outcome.and(named || init.name != "rinit", "the helper is not named")
@@ -210,7 +210,7 @@ pub(super) fn main_of(running: &Running) -> i32 {
     wait_for("main", || procfs::children(running.pid()).first().map(|main| main.pid))
 }
 
-/// Main has exited with its status, and who cannot hear costs neither Docker's ten seconds nor this status.
+/// Main has exited with its status, and a process that cannot act on TERM costs neither Docker's ten seconds nor this status.
 static DEAF_HELPER: Scenario = Scenario {
     row: "helper that ignores TERM",
     needs: || needs(&["sh"]),

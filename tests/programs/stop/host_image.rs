@@ -10,7 +10,7 @@ use std::process::Command;
 use support::docker::{self, Container, Image};
 use support::{in_repository, rinit_binary};
 
-/// Users, and who may do what as root: the groups and files that Kolla's images have, in short.
+/// Users, and the rules of sudo: the groups and files that Kolla's images have, in short.
 const ETC: &[(&str, &str, u32)] = &[
     ("passwd", "root:*:0:0:root:/root:/bin/bash\nservice:*:1042:1042:a service:/:/bin/bash\n", 0o644),
     ("group", "root:*:0:\nservice:*:1042:\nkolla:*:1043:service\n", 0o644),
@@ -23,7 +23,7 @@ const ETC: &[(&str, &str, u32)] = &[
     ),
 ];
 
-/// The service's configuration, as an orchestrator would mount it: what to copy where, for whom, and what to run.
+/// The service's configuration, as an orchestrator would mount it: what to copy where, for which user, and what to run.
 const CONFIG: &str = r#"{
     "command": "/usr/bin/python3 -I /kolla/service.py /etc/service/service.conf",
     "config_files": [{

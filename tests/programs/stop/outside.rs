@@ -94,7 +94,7 @@ fn subreapers_end_what_is_left() {
     }
 }
 
-/// dumb-init sends TERM to main's group when main has exited, and waits for nobody.
+/// dumb-init sends TERM to main's group when main has exited, and waits for no process.
 #[test]
 fn dumb_init_asks_the_group_as_it_leaves() {
     require(needs(&[PYTHON]));

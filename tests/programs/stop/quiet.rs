@@ -72,5 +72,5 @@ fn slow_step(place: Place) {
     let said: Vec<_> = outcome.stopped.err.iter().filter(|line| line.starts_with("rinit: ")).collect();
     assert!((1..=2).contains(&said.len()), "{place:?}: {said:#?}");
     assert!(said[0].starts_with("rinit: main "), "what happened before: {said:#?}");
-    assert!(said.iter().any(|line| line.contains("saver.py")), "who is left: {said:#?}");
+    assert!(said.iter().any(|line| line.contains("saver.py")), "the remaining process is not named: {said:#?}");
 }

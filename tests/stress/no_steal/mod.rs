@@ -63,7 +63,7 @@ fn loaded(what: &str, way: &Way<'_>, adopter: u32, time: Duration) -> (Tally, Se
 #[track_caller]
 fn assert_sound(tally: &Tally, seen: &Seen, settling: Duration) {
     assert_eq!(tally.lost(), 0);
-    // A busy machine delays him who reaps as it delays him who looks.
+    // A busy machine delays the reaper as much as it delays this watcher.
     let allowed = settling + Duration::from_secs(1) + 2 * seen.late;
     assert!(seen.oldest <= allowed, "a zombie was there for {:?}, more than {allowed:?}", seen.oldest);
     assert!(seen.grown.iter().all(|kib| *kib < 16 << 10), "memory grows: {seen:?}");
@@ -97,7 +97,7 @@ fn split() {
 fn exclusive() {
     let me = std::process::id();
     let _subreaper = become_subreaper().expect("subreaper");
-    // Before any thread, all of which then have SIGCHLD blocked. One takes who has ended; all others start children by the
+    // Before any thread, all of which then have SIGCHLD blocked. One reaps; all others start children by the
     // other, and need no lock.
     let (reaper, starter) = (Reaper::exclusive().expect("reaper"), Reaper::exclusive().expect("reaper"));
     let (adopted, done) = (AtomicU64::new(0), AtomicBool::new(false));
