@@ -305,7 +305,7 @@ fn limit_hint(resource: Resource, error: &io::Error) -> &'static str {
         Some(rustix::io::Errno::PERM) if resource == Resource::OpenFiles => {
             ": raising a hard limit needs CAP_SYS_RESOURCE, and /proc/sys/fs/nr_open is the maximum"
         }
-        Some(rustix::io::Errno::PERM) => ": a hard limit is raised by CAP_SYS_RESOURCE alone",
+        Some(rustix::io::Errno::PERM) => ": raising a hard limit needs CAP_SYS_RESOURCE",
         Some(rustix::io::Errno::INVAL) => ": the soft limit is above the hard one",
         _ => "",
     }

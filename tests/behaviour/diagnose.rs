@@ -1,4 +1,4 @@
-//! `rinit --diagnose`, run inside of containers that would and would not stop.
+//! `rinit --diagnose`, run in containers that would and would not stop.
 
 use std::process::Command;
 use support::docker::{self, Container, Image};
@@ -89,7 +89,7 @@ fn main_that_ignores_term_is_named_before_its_child() {
 }
 
 #[test]
-fn a_grace_ends_what_ignores_term() {
+fn a_grace_kills_a_process_that_ignores_term() {
     require(namespace::available());
     let mut command = Command::new(rinit_path());
     let inner = format!("trap '' TERM; {} --diagnose", rinit());
@@ -100,7 +100,7 @@ fn a_grace_ends_what_ignores_term() {
 
 /// A shell starts a helper and then becomes the init: the helper is the init's oldest child.
 #[test]
-fn a_helper_that_is_older_than_main_is_not_taken_for_it() {
+fn a_helper_that_is_older_than_main_is_not_main() {
     require(namespace::available());
     let rinit = rinit();
     for init in [&*rinit, "tini", "dumb-init", "catatonit"] {
@@ -169,7 +169,7 @@ fn a_trap_behind_a_command_in_the_foreground_is_found_in_dash() {
 }
 
 #[test]
-fn what_may_not_be_read_is_unknown_and_the_way_out_is_said() {
+fn facts_that_may_not_be_read_are_unknown_and_the_remedy_is_named() {
     require(namespace::available());
     require(needs::root());
     require(needs::programs(&["setpriv", "tini"]));

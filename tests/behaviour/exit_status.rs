@@ -52,7 +52,7 @@ fn death_by_signal_is_128_and_its_number() {
 }
 
 #[test]
-fn mirror_signal_dies_by_it() {
+fn mirror_signal_terminates_rinit_by_the_same_signal() {
     for signal in [2, 9, 15, 34] {
         assert_eq!(status(&["--mirror-signal", "--", probe_path(), "die", &signal.to_string()]), -signal);
     }
@@ -177,10 +177,10 @@ fn pause_exits_with_0_on_term_and_int() {
 #[test]
 fn a_closed_or_full_standard_error_breaks_nothing() {
     for state in [&["--close", "2"][..], &["--close", "0", "--close", "1", "--close", "2"]] {
-        // `-vvv` and `-w` have something to say.
+        // `-vvv` and `-w` print lines.
         assert_eq!(Rinit::with(&["-vvv", "-w"]).probe(&["exit", "7"]).in_state(state).run().code, 7, "{state:?}");
     }
-    // Nobody reads this pipe, and it is full.
+    // No process reads this pipe, and it is full.
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("a pipe");
     let own = writer.try_clone().expect("a copy");
     rustix::io::ioctl_fionbio(&own, true).expect("non-blocking");

@@ -50,8 +50,8 @@ fn every_signal_arrives_once_at_a_group() {
 fn real_time_signals_queue_and_none_is_lost() {
     let mut running = Rinit::new().probe(&["signals"]).start();
     let main = number_in(&running.out.wait("ready"), "pid");
-    // While rinit stands still they pile up. rinit takes one of each kind in a round, so that a flood of one hides no stop; which of
-    // several kinds main takes first depends on when it gets its turn.
+    // While rinit stands still they pile up. rinit takes one of each kind in a round, so that a flood of one hides no stop; which
+    // of several kinds main takes first depends on when it gets its turn.
     running.signal(libc::SIGSTOP);
     wait_until("rinit to stand still", || procfs::read(running.pid()).is_some_and(|process| process.state == 'T'));
     for signal in [64, 40, 34, 40, 50, 34, 40] {
@@ -90,7 +90,7 @@ impl Pair {
         Self { running, main, helper }
     }
 
-    /// Sends USR1, ends both, and returns how often each got USR1: main first.
+    /// Sends USR1, stops both, and returns how often each got USR1: main first.
     #[track_caller]
     fn usr1(mut self) -> (usize, usize) {
         self.running.signal(10);
@@ -326,7 +326,7 @@ fn it_sleeps_while_nothing_happens() {
         clock();
         let before = procfs::waits(running.pid());
         assert!(before.is_some());
-        // The window is another process's sleep: that it takes longer on a busy machine makes the test no weaker.
+        // The window is another process's sleep. The test is not weaker if that takes longer on a busy machine.
         for _ in 0..6 {
             clock();
         }

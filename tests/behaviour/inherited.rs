@@ -9,7 +9,7 @@ use support::{namespace, needs, probe, probe_path, require, rinit_path, test};
 /// What `probe state` says, by name.
 type State = BTreeMap<String, String>;
 
-/// Runs the command, whose end is a `probe state`, and returns what that found. It speaks through a file, since standard
+/// Runs the command, which ends in `probe state`, and returns what the probe found. The probe writes to a file, because standard
 /// output may be closed.
 #[track_caller]
 fn state(mut command: Command) -> State {

@@ -13,14 +13,14 @@ use support::{
 /// An interactive bash without start-up files.
 const BASH: &[&str] = &["bash", "--norc", "--noprofile", "-i"];
 const PROMPT: &str = "prompt> ";
-/// Sent last: its number is above those of all others, so that what it overtakes was never sent.
+/// Sent last: its number is above those of all others, so it is delivered last.
 const LAST: i32 = 34;
 
 fn bash() -> Result<(), String> {
     needs::programs(&["bash"])
 }
 
-/// With the prompt that the tests wait for, and on a terminal where nothing is drawn around it.
+/// Sets the prompt that the tests wait for, and a terminal type for which bash draws nothing around it.
 fn with_prompt(mut command: Command) -> Command {
     command.env("PS1", PROMPT).env("TERM", "dumb").env("LC_ALL", "C").env("HISTFILE", "/dev/null");
     command
@@ -42,7 +42,7 @@ fn line<S: AsRef<OsStr>>(main: impl IntoIterator<Item = S>) -> String {
     format!("'{}' -- {}", rinit_path().display(), words.collect::<Vec<_>>().join(" "))
 }
 
-/// Waits until another group than this has the foreground; which one.
+/// Waits until another group than this has the foreground, and returns it.
 #[track_caller]
 fn other_foreground(terminal: &Terminal, than: i32) -> i32 {
     wait_for("another process in the foreground", || {
@@ -55,9 +55,9 @@ fn wait_foreground(terminal: &Terminal, group: i32) {
     wait_until("the group in the foreground", || terminal.foreground() == group);
 }
 
-/// Waits until the shell, which has the foreground, prints a prompt. A key asks for it: ^C discards output that the terminal has not
-/// shown yet (`termios(3)`, NOFLSH), such as the prompt after a stop. bash prints no other one if the signal comes right before it
-/// sleeps in its read.
+/// Waits until the shell, which has the foreground, prints a prompt. A key asks for it: ^C discards output that the terminal has
+/// not shown yet (`termios(3)`, NOFLSH), such as the prompt after a stop. bash prints no other one if the signal comes right
+/// before it sleeps in its read.
 #[track_caller]
 fn wait_for_prompt(terminal: &mut Terminal) {
     let from = terminal.screen().len();
@@ -369,7 +369,7 @@ fn as_pid_1_a_stop_by_the_terminal_has_no_effect() {
 }
 
 #[test]
-fn as_pid_1_a_dead_group_in_the_foreground_hangs_nothing() {
+fn as_pid_1_a_foreground_group_without_members_hangs_nothing() {
     require(namespace::available());
     require(bash());
     // The inner shell is killed while its job has the foreground, and main reads on.

@@ -1,4 +1,4 @@
-//! `--rlimit` and `--umask`: what main reads back, and that nothing else is limited.
+//! `--rlimit` and `--umask`: main reads its limits back, and nothing else is limited.
 
 use support::rinit::Rinit;
 use support::{needs, require, rinit, running::run, test};

@@ -13,7 +13,7 @@ mod forwarding;
 mod inherited;
 // Shells and their jobs on a terminal.
 mod job_control;
-// The page of messages, held to the source.
+// The page of messages, compared with the source.
 mod message_list;
 // `--rlimit` and `--umask`.
 mod limits;
@@ -31,7 +31,7 @@ mod pins_nothing;
 mod reaping;
 // Main exits, and other processes remain.
 mod shutdown;
-// Until main is its program.
+// Until main has executed its program.
 mod start;
 // A stop is requested.
 mod stop;

@@ -1,4 +1,4 @@
-//! The page of messages, held to the source.
+//! Compares the page of messages with the source.
 
 use std::collections::BTreeSet;
 use support::{in_repository, test};

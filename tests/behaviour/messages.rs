@@ -1,4 +1,4 @@
-//! Standard error without a reader, full, or closed at the other end: neither rinit nor main is disturbed.
+//! Standard error has no reader, is full, or is closed at the other end: neither rinit nor main is disturbed.
 
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::fs::File;
@@ -9,12 +9,12 @@ use support::rinit::Rinit;
 use support::running::{Running, run};
 use support::{namespace, needs, probe_path, procfs, require, rinit, test, wait_until};
 
-/// rinit with much to say, and a main that takes its time to end, with 7.
+/// An rinit that prints many lines, with a main that exits late, with 7.
 fn talkative() -> std::process::Command {
     rinit(["-vvv", "-w", "--", probe_path(), "signals", "--exit-on", "TERM:7"])
 }
 
-/// Sends it signals, each of which is worth a line, and stops it. Standard error has no reader.
+/// Sends it signals, for each of which it prints a line, and stops it. Standard error has no reader.
 #[track_caller]
 fn stops_in_good_order(running: &mut Running) {
     // Main waits for signals. Until its exec it is a copy of rinit, which blocks them, too.
@@ -40,7 +40,7 @@ fn pipe() -> (OwnedFd, OwnedFd) {
     pipe_with(PipeFlags::CLOEXEC).expect("a pipe")
 }
 
-/// The kernel sends SIGPIPE to rinit for it, which is not main's to die of.
+/// The kernel sends SIGPIPE to rinit for it. That must not terminate main.
 #[test]
 fn a_pipe_without_a_reader() {
     let (reader, writer) = pipe();
@@ -71,7 +71,7 @@ fn a_full_pipe_and_a_full_socket_without_a_reader() {
     drop(ours);
 }
 
-/// What a log that is read slowly does: the pipe has some room, for less than a line.
+/// A log that is read slowly: the pipe has some room, but less than a line.
 #[test]
 fn a_pipe_with_room_for_half_a_line() {
     let (reader, writer) = pipe();
@@ -96,7 +96,7 @@ fn a_terminal_that_has_gone() {
     with_standard_error(pty.user);
 }
 
-/// Nobody reads what the terminal shows, and ^S was typed: writes to it wait for ever.
+/// No process reads what the terminal shows, and ^S was typed: writes to it wait for ever.
 #[test]
 fn a_terminal_that_is_held() {
     let pty = rustix_openpty::openpty(None, None).expect("a pseudoterminal");
@@ -105,7 +105,7 @@ fn a_terminal_that_is_held() {
     drop(pty.controller);
 }
 
-/// A file that may not grow any more: the kernel sends SIGXFSZ, which is not main's to die of either.
+/// A file that may not grow any more: the kernel sends SIGXFSZ. That must not terminate main either.
 #[test]
 fn a_file_at_the_limit_of_its_size() {
     let file = tempfile::NamedTempFile::new().expect("a file");

@@ -1,4 +1,4 @@
-//! `-p`: rinit's parent ends.
+//! `-p`: rinit's parent exits.
 
 use std::process::Command;
 use support::random::Random;

@@ -4,7 +4,7 @@ use support::rinit::Rinit;
 use support::running::{Running, number_in};
 use support::{namespace, probe_path, procfs, require, rinit, test, wait_until};
 
-/// Nobody is left below but main, and no zombie.
+/// Only main is left below, and no zombie.
 #[track_caller]
 fn wait_until_only_main(running: &Running) {
     let init = running.pid();
@@ -83,7 +83,7 @@ fn warn_on_reap_names_each_orphan_but_not_main() {
 #[test]
 fn a_flood_of_orphans_delays_no_signal() {
     require(namespace::available());
-    // A shell makes orphans without a pause; rinit must still pass the signal on to main.
+    // A shell makes orphans without a pause; rinit must still forward the signal to main.
     let script = "while :; do (sleep 0 &) ; done & exec \"$0\" signals --exit-on USR1:6";
     let mut running = Rinit::with(&["--drain", "1s"]).program(&["sh", "-c", script, probe_path()]).as_pid_1().start();
     let ready = running.out.wait("ready");

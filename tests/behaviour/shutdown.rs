@@ -1,4 +1,4 @@
-//! What happens to others when main has ended, in its plain form.
+//! What happens to the other processes when main has exited, in simple cases.
 
 use support::rinit::Rinit;
 use support::running::number_in;

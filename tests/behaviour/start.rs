@@ -1,4 +1,4 @@
-//! What happens until main is its program.
+//! What happens until main has executed its program.
 
 use rustix::fs::{Mode, OFlags};
 use std::os::fd::AsRawFd;

@@ -155,7 +155,7 @@ fn a_refused_signal_is_reported_once_and_the_stop_goes_on() {
     require(namespace::available());
     require(needs::root());
     require(needs::programs(&["setpriv"]));
-    // Without a grace time too: it says for a while what is wrong, and does not become as unstoppable as main.
+    // Without a grace, too: for a while it says what is wrong, but it does not become as unstoppable as main.
     for options in [&["--grace", "1s"][..], &[]] {
         let mut command = Command::new("setpriv");
         // The probe lies under a directory that only root may enter; the shell is everywhere.
@@ -169,7 +169,7 @@ fn a_refused_signal_is_reported_once_and_the_stop_goes_on() {
         }
         running.signal(15);
         let finished = running.finished();
-        // As PID 1 rinit's leaving lets the kernel end what it may not touch itself.
+        // As PID 1 rinit exits, and the kernel then kills processes that rinit may not signal.
         assert_eq!(finished.code, 137);
         let said = finished.err.join("\n");
         let main = finished.err.iter().filter(|line| line.contains("to pid 2: it runs as uid 65534")).count();

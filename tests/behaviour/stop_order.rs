@@ -50,7 +50,7 @@ fn a_reader_of_a_pipe_is_asked_after_its_writer() {
 const SLOW_READER: &str = "echo reading >&2; while read line; do sleep 0.1; echo \"log: $line\"; done; echo end";
 
 #[test]
-fn what_a_writer_left_in_its_pipe_is_read_to_the_end() {
+fn bytes_that_a_writer_left_in_its_pipe_are_read_to_the_end() {
     let saver = SAVER.replace("echo saved;", "for i in 1 2 3 4 5; do echo $i; done;").replace('$', "\\$");
     let script = format!("sh -c \"{saver}\" | ({SLOW_READER})");
     Rinit::new().shell(&script).everywhere(|mut running| {
@@ -64,7 +64,7 @@ fn what_a_writer_left_in_its_pipe_is_read_to_the_end() {
 }
 
 #[test]
-fn what_was_written_before_main_exited_is_read_to_the_end() {
+fn output_written_before_main_exited_is_read_to_the_end() {
     let script = format!("(echo 1; echo 2; echo 3; echo written >&2) | ({SLOW_READER}) & read go; exit 5");
     Rinit::new().shell(&script).everywhere(|mut running| {
         running.err.wait("written");

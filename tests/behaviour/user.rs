@@ -24,7 +24,7 @@ other:x:4300:bob
 lone:x:4002:
 ";
 
-/// A system with users of our own: `/etc/passwd` and `/etc/group` are bound over in a mount namespace.
+/// A system with other users: `/etc/passwd` and `/etc/group` are bound over in a mount namespace.
 struct Users {
     directory: TempDir,
 }
@@ -170,7 +170,7 @@ fn capabilities_that_would_outlive_the_switch_are_refused() {
     let main = &["echo", "started"];
     let kept = users.rinit(&["setpriv", "--securebits", "+no_setuid_fixup"], &["--user", "alice"], main);
     refused(&run(kept), &["root"]);
-    // Ambient ones end with the switch.
+    // The change of user clears ambient ones.
     let ambient = ["setpriv", "--inh-caps", "+net_raw", "--ambient-caps", "+net_raw"];
     let said = run(users.rinit(&ambient, &["--user", "alice"], &["sh", "-c", STATE])).out.join("\n");
     assert!(said.contains("CapAmb:\t0000000000000000") && said.contains("CapEff:\t0000000000000000"), "{said}");
@@ -252,7 +252,7 @@ fn a_stop_reaches_a_main_of_another_user() {
     running.out.wait("got 10 ");
     running.signal(15);
     assert_eq!(running.wait(), 6);
-    // Who does not listen is killed in the end.
+    // A process that ignores TERM is killed in the end.
     let main = &[&probe, "ignore", "TERM"];
     let mut running = Running::start(users.rinit(&[], &["--user", "alice", "--grace", "300ms"], main));
     running.out.wait("ready");

@@ -84,8 +84,8 @@ pub(crate) fn as_in_a_container(command: &mut Command) {
     command.env_clear().envs([("PATH", path), ("HOSTNAME", "0123456789ab"), ("HOME", "/root")]);
 }
 
-/// A copy, as `COPY` in a Dockerfile makes it, on the disk. How a file lies in the page cache depends on who wrote it, and a linker
-/// leaves a tenth more page faults behind than a copy; pages that are not on the disk yet would count as the init's own.
+/// A copy, as `COPY` in a Dockerfile makes it, on the disk. How a file lies in the page cache depends on who wrote it, and a
+/// linker leaves a tenth more page faults behind than a copy; pages that are not on the disk yet would count as the init's own.
 fn installed_copy(name: &str, path: &Path) -> PathBuf {
     let directory = target_directory().join("bench-contenders").join(name);
     std::fs::create_dir_all(&directory).expect("make a directory");

@@ -4,14 +4,15 @@
 //! cargo bench --bench processes -- [--write] [--quick] [--musl FILE] [--small FILE] [--gnu FILE] [--only WORD]
 //! ```
 //!
-//! `--write` puts the tables and the plots into docs/performance.md and the README, if the machine is quiet; without it they are printed. `--quick` is
-//! to see that it works: its figures mean little. `--musl` and `--gnu` name other builds than this tree's static ones, `--small` a small
-//! build (default: made by `.ci/build-small` where the machine can). `--only` picks measurements by name.
+//! `--write` puts the tables and the plots into docs/performance.md and the README, if the machine is quiet; without it they are
+//! printed. `--quick` is to see that it works: its figures mean little. `--musl` and `--gnu` name other builds than this tree's
+//! static ones, `--small` a small build (default: made by `.ci/build-small` where the machine can). `--only` picks measurements
+//! by name.
 //!
-//! **How it copes with a busy machine.** Each init is measured in turn, and that is repeated: whatever else goes on meets
-//! all of them. What takes little time is repeated most, and the order is turned with each round. A ratio is the median of the
-//! ratios within the rounds, not the ratio of two medians, so that a slow drift does not count. Beside time there is what no
-//! neighbour changes: processor time, instructions, system calls, page faults, pages. The spread is given, and the machine's load.
+//! **How it copes with a busy machine.** Each init is measured in turn, and that is repeated: whatever else goes on meets all of
+//! them. What takes little time is repeated most, and the order is turned with each round. A ratio is the median of the ratios
+//! within the rounds, not the ratio of two medians, so that a slow drift does not count. Beside time there is what no neighbour
+//! changes: processor time, instructions, system calls, page faults, pages. The spread is given, and the machine's load.
 #![allow(missing_docs, unsafe_code)]
 
 mod contender;

@@ -44,7 +44,7 @@ fn from_scratch() {
     a_shell_on_a_terminal(&image);
     interrupted_on_a_terminal(&image);
     a_stop_in_good_order(&image);
-    who_came_in_by_docker_exec_is_left_alone(&image);
+    processes_of_docker_exec_are_left_alone(&image);
 }
 
 fn a_stop_in_good_order(image: &Image) {
@@ -66,7 +66,7 @@ fn a_stop_in_good_order(image: &Image) {
     );
 }
 
-fn who_came_in_by_docker_exec_is_left_alone(image: &Image) {
+fn processes_of_docker_exec_are_left_alone(image: &Image) {
     let options = ["--env", "RINIT_TO=all"];
     let container = Container::run(image, &options, &["/probe", "signals", "--exit-on", "TERM:3"]);
     container.wait_log("ready");

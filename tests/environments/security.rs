@@ -138,8 +138,8 @@ fn a_hostile_name_forges_no_line_of_a_diagnosis() {
     require(namespace::available());
     let hostile = Hostile::new();
     for json in [false, true] {
-        // A process that does not stop, and a zombie whose parent has become a program that never waits: both of that name. The shell
-        // finds it by a pattern, since the probe takes no argument that is not UTF-8.
+        // A process that does not stop, and a zombie whose parent has become a program that never waits: both of that name. The
+        // shell finds it by a pattern, since the probe takes no argument that is not UTF-8.
         let script = "for it in \"$1\"/x*; do program=$it; done; \"$program\" ignore TERM & \
                       (\"$program\" exit 0 & exec sleep 1000) & \
                       until [ -e \"$1/go\" ]; do sleep 0.05; done; \"$2\" --diagnose $3; exit 0";

@@ -232,7 +232,7 @@ fn threads() -> usize {
 }
 
 #[test(own_process)]
-fn children_die_with_a_killed_process() {
+fn children_are_killed_with_their_process() {
     let _subreaper = become_subreaper().expect("subreaper");
     let mut host = role("child_host", &[]).stdout(std::process::Stdio::piped()).spawn().expect("spawn");
     let mut lines = BufReader::new(host.stdout.take().expect("a pipe")).lines();

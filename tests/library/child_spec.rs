@@ -140,7 +140,7 @@ fn nothing_else_is_passed() {
 }
 
 #[test(own_process)]
-fn nothing_lands_in_closed_standard_descriptors() {
+fn nothing_is_written_to_closed_standard_descriptors() {
     for number in [0, 1] {
         // SAFETY: nothing in this process uses them; the scenario reports by its panic, on standard error.
         assert_eq!(unsafe { libc::close(number) }, 0);

@@ -276,7 +276,7 @@ fn a_missing_rinit_is_named() {
 }
 
 #[test(own_process)]
-fn another_program_is_no_rinit() {
+fn another_program_is_not_an_rinit() {
     let directory = tempfile::tempdir().expect("a directory");
     let script = |name: &str, text: &str| {
         let path = directory.path().join(name);

@@ -80,7 +80,7 @@ fn limits_are_mains() {
 }
 
 #[test(own_process)]
-fn what_a_job_has_used_is_reported() {
+fn resources_that_a_job_has_used_are_reported() {
     let script = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done";
     let mut job = contained(shell(script)).start().expect("the job starts");
     assert_eq!(job.usage(), None);

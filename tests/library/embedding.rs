@@ -170,7 +170,7 @@ fn a_status_is_kept_until_it_is_asked_for() {
 }
 
 #[test(own_process)]
-fn a_forwarder_of_all_signals_takes_no_exit_from_a_reaper() {
+fn a_forwarder_of_all_signals_hides_no_exit_from_a_reaper() {
     let forwarder = SignalForwarder::new(SignalSet::all()).expect("forwarder");
     let reaper = Reaper::exclusive().expect("reaper");
     let child = reaper.spawn(&ChildSpec::new("sh").args(["-c", "exit 4"])).expect("spawn");

@@ -23,7 +23,7 @@ fn assert_shown(error: impl Display) {
 }
 
 #[test]
-fn what_is_no_signal_is_quoted() {
+fn a_text_that_is_not_a_signal_is_quoted() {
     let error = "SIGNOPE".parse::<Signal>().expect_err("no signal");
     assert!(error.to_string().starts_with("'SIGNOPE': not a signal"), "{error}");
     assert_shown(HOSTILE.parse::<Signal>().expect_err("no signal"));
@@ -35,7 +35,7 @@ fn what_is_no_signal_is_quoted() {
 }
 
 #[test]
-fn what_is_no_rule_is_quoted() {
+fn a_text_that_is_not_a_rule_is_quoted() {
     let mut rewrite = Rewrite::default();
     let mut refused = |rule: &str| rewrite.add(rule).expect_err("no rule").to_string();
     assert!(refused("TERM").starts_with("'TERM': not a rewriting rule"), "{}", refused("TERM"));
@@ -47,7 +47,7 @@ fn what_is_no_rule_is_quoted() {
 }
 
 #[test]
-fn who_is_no_user_is_escaped() {
+fn a_name_that_is_not_a_user_is_escaped() {
     for spec in [HOSTILE.to_owned(), format!("0:{HOSTILE}")] {
         assert_shown(User::resolve_in(&spec, b"", b"").expect_err("no user"));
     }

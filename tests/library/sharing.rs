@@ -203,7 +203,7 @@ fn a_main_thread_that_is_left_idle_loses_nothing() {
 }
 
 #[test(own_process)]
-fn a_forwarder_refuses_a_thread_that_would_take_its_signals() {
+fn a_forwarder_refuses_a_thread_that_would_receive_its_signals() {
     let signals = SignalSet::from_iter([Signal::TERM, Signal::HUP]);
     let (end, ended) = mpsc::channel::<()>();
     let thread = std::thread::Builder::new().name("greedy".to_owned()).spawn(move || ended.recv()).expect("a thread");
@@ -246,7 +246,7 @@ fn a_forwarded_signal_reaches_a_child_of_std() {
 }
 
 #[test(own_process)]
-fn a_stop_and_its_end_are_seen() {
+fn a_stop_and_a_continuation_are_seen() {
     let reaper = Reaper::exclusive().expect("a reaper");
     let mut child = reaper.spawn(&ChildSpec::new("sleep").arg("60")).expect("spawn");
     assert_eq!(child.try_wait_change().expect("no failure"), None);

@@ -73,7 +73,7 @@ fn without_grace_there_is_a_last_call_and_main_is_reported_and_never_killed() {
 }
 
 #[test]
-fn main_is_examined_only_if_it_takes_its_time() {
+fn main_is_examined_only_if_it_does_not_exit_soon() {
     let mut run = Run::new(ShutdownConfig::default());
     assert_eq!(run.term(1), [TERM]);
     assert_eq!(run.tick(), (Duration::from_millis(1050), vec![ShutdownAction::Examine]));

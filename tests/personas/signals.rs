@@ -41,8 +41,8 @@ fn receivers(init: &Path, options: &[&str]) -> Received {
     let probe = probe_path();
     let (first, last) = sent();
     let first: Vec<_> = first.iter().map(i32::to_string).collect();
-    // The sender waits for a line each time: by the first main and the helper have said that they are ready. It is out of the group's
-    // and the session's reach.
+    // The sender waits for a line each time: by the first main and the helper have said that they are ready. It is out of the
+    // group's and the session's reach.
     let sender = format!(
         "read go; for s in {}; do kill -$s 1; done; echo sent; read go; kill -{last} 1; echo sent; sleep 1000",
         first.join(" ")

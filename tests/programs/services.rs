@@ -162,7 +162,7 @@ fn sleeps(pid: i32, time: &str) -> bool {
 }
 
 #[test]
-fn a_std_service_that_dies() {
+fn a_std_service_that_is_killed() {
     let program = example("split");
     for place in places() {
         let (_directory, socket, mut running) = serving(place, &program);

@@ -340,8 +340,8 @@ fn main_stopped(random: &mut Random) {
     run.ends(&[code]);
 }
 
-/// A tracer that leads its group, ended with its guard. When it is killed its tracee runs on. strace first forks a child to try out
-/// what the kernel can do, and that one would wait for ever.
+/// A tracer that leads its group, ended with its guard. When it is killed its tracee runs on. strace first forks a child to try
+/// out what the kernel can do, and that one would wait for ever.
 struct Tracer(Child);
 
 impl Drop for Tracer {

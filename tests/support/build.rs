@@ -10,8 +10,8 @@ pub fn rinit_path() -> PathBuf {
     refusal::stand_in().unwrap_or_else(rinit_binary)
 }
 
-/// The rinit that cargo has just built, or `RINIT_TEST_BIN` to hold another init against the same tests. For tests that need
-/// a copy: it is a program that can be started from anywhere.
+/// The rinit that cargo has just built, or `RINIT_TEST_BIN` to run the same tests with another init. For tests that need a copy:
+/// it is a program that can be started from anywhere.
 pub fn rinit_binary() -> PathBuf {
     std::env::var_os("RINIT_TEST_BIN").map_or_else(|| programs().join("rinit"), PathBuf::from)
 }

@@ -169,7 +169,7 @@ impl Container {
         docker_ok(["unpause", &self.name]);
     }
 
-    /// Waits for its end; the exit code.
+    /// Waits until it has exited; returns the exit code.
     #[track_caller]
     pub fn wait(&self) -> i32 {
         wait_for("the container's end", || (!self.is_running()).then_some(()));

@@ -1,5 +1,5 @@
 //! Faults in the kernel's answers: each system call of rinit's is asked about before it is made, and may be refused with an
-//! error instead (`seccomp_unotify(2)`). Nothing is traced, so that rinit's signals and stops are as ever.
+//! error instead (`seccomp_unotify(2)`). Nothing is traced, so rinit's signals and stops are as usual.
 #![allow(unsafe_code)]
 
 use super::{deadline, probe};
@@ -18,7 +18,7 @@ pub struct Ask {
     pub call: i64,
     /// Its arguments, as they are in the registers.
     pub arguments: [u64; 6],
-    /// The how-manieth call of that number it is, from 1, counted from rinit's first instruction on.
+    /// Which call of that number it is, from 1, counted from rinit's first instruction on.
     pub nth: u64,
 }
 
@@ -118,7 +118,7 @@ fn serve(listener: BorrowedFd<'_>, rinit: u32, mut decide: impl FnMut(&Ask) -> O
         match poll(&mut fds, Some(&wait)) {
             Ok(0) | Err(rustix::io::Errno::INTR) => continue,
             Ok(_) if fds[0].revents().contains(PollFlags::IN) => {}
-            // Nobody is under the filter any more.
+            // No process is under the filter any more.
             _ => break,
         }
         let Some(notice) = notice(listener) else { continue };

@@ -1,7 +1,7 @@
 //! What the integration tests share: waiting for conditions, running rinit, PID namespaces, terminals, Docker.
 //!
-//! Every process, container and image that a test starts belongs to a guard that ends it when the test does, also when it
-//! fails. Nothing here sleeps for a fixed time and hopes: whatever is waited for has a condition and a deadline.
+//! Every process, container and image that a test starts belongs to a guard that removes it when the test is over, even if it
+//! fails. Nothing here sleeps for a fixed time: every wait has a condition and a deadline.
 
 pub mod budget;
 pub mod build;

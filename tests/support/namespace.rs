@@ -15,7 +15,7 @@ fn unshare() -> Command {
     command
 }
 
-/// Whether this machine lets us have a PID namespace; found out once.
+/// Whether this machine allows a PID namespace; determined once.
 pub fn available() -> Result<(), String> {
     static AVAILABLE: OnceLock<Result<(), String>> = OnceLock::new();
     AVAILABLE.get_or_init(try_one).clone()
@@ -43,7 +43,7 @@ pub fn as_pid_1(inner: &Command) -> Command {
     command
 }
 
-/// Starts rinit, or whatever the command is, as PID 1; signals go to it and not to unshare.
+/// Starts rinit, or whatever the command is, as PID 1; signals go to it, not to unshare.
 #[track_caller]
 pub fn start(inner: &Command) -> Running {
     let mut running = Running::start(as_pid_1(inner));

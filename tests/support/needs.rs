@@ -1,5 +1,5 @@
-//! What a test may need of the machine, for [`crate::require`]. The same lack has the same words everywhere, so that the summary of
-//! skipped tests has one line for it.
+//! What a test may need of the machine, for [`crate::require`]. The same lack has the same words everywhere, so that the summary
+//! of skipped tests has one line for it.
 
 use crate::{installed, is_root};
 

@@ -94,7 +94,7 @@ pub fn command_line(pid: i32) -> Vec<String> {
     words.filter(|word| !word.is_empty()).collect()
 }
 
-/// Processes, zombies not, that have this very word on their command line.
+/// Processes, but not zombies, that have exactly this word on their command line.
 pub fn with_word(word: &str) -> Vec<Process> {
     let has = |process: &Process| process.state != 'Z' && command_line(process.pid).iter().any(|it| it == word);
     all().into_iter().filter(has).collect()

@@ -1,4 +1,4 @@
-//! Random numbers that can be had again.
+//! Random numbers that can be repeated.
 
 use std::time::SystemTime;
 
@@ -20,7 +20,7 @@ impl Random {
         Self(seed())
     }
 
-    /// This very seed; those next to each other give numbers that have nothing to do with each other.
+    /// Uses this seed. Neighbouring seeds give unrelated numbers.
     pub fn with_seed(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).max(1))
     }

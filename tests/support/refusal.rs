@@ -15,7 +15,7 @@ pub fn stand_in() -> Option<PathBuf> {
     Some(LINKED.get_or_init(|| link(Path::new(probe_path())).expect("link the probe")).clone())
 }
 
-/// A link and not a copy: a file that was just written cannot be executed while another thread's fork has it open.
+/// A link, not a copy: a file that was just written cannot be executed while another thread's fork has it open.
 fn link(probe: &Path) -> std::io::Result<PathBuf> {
     // The probe starts …/target/debug/rinit, which it finds from where its own name stands.
     let directory = probe.with_file_name("refused");

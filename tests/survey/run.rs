@@ -268,8 +268,8 @@ fn one(place: &Place, image: &Option<Result<Image, String>>, number: usize, case
 /// Added to a case's number for its second start.
 const SECOND_START: usize = 1_000_000;
 
-/// Asks, and once or twice more where the answer is less than it has to be: on a busy machine a process may be seen on its way into
-/// the call in which it waits, and "cannot tell" is then right.
+/// Asks, and once or twice more where the answer is less than it has to be: on a busy machine a process may be seen on its way
+/// into the call in which it waits, and "cannot tell" is then right.
 fn ask(container: &Container<'_>, case: &Case, asker: Asker) -> Answer {
     let mut answer = container.ask(asker);
     for _ in 0..2 {

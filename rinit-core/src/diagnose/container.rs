@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn one_container_or_another() {
+    fn processes_belong_to_one_container_or_another() {
         let own = identity(Some("mnt:[1]"), b"0::/pod/a\n");
         assert_eq!(own.is_same_container(&identity(Some("mnt:[1]"), b"0::/\n")), Some(true));
         assert_eq!(own.is_same_container(&identity(Some("mnt:[2]"), b"0::/pod/a\n")), Some(false));

@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_read_to_its_end_is_unclear() {
+    fn a_command_line_that_was_cut_is_unclear() {
         // As /proc cuts a long command line: in a value, in an option, before a value.
         for words in ["rinit --env X=xxx", "rinit -r TERM=INT --gr", "rinit --grace"] {
             assert!(of(words, "").is_unclear, "{words}");
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn dumb_init_takes_the_beginning_of_an_option() {
+    fn dumb_init_accepts_abbreviated_options() {
         for option in ["--rew 15:0", "--r=15:0", "--rewrite 15:0"] {
             assert_eq!(of(&format!("dumb-init {option} -- x"), "").signal, None, "{option}");
         }
@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn what_reaches_others_than_main() {
+    fn options_that_signal_other_processes_than_main() {
         for (words, environment) in [
             ("tini -g -- x", ""),
             ("tini -sg x", ""),
@@ -438,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_unclear() {
+    fn an_unknown_option_is_unclear() {
         assert!(of("rinit --stop-delay 3 x", "").is_unclear);
         assert!(of("rinit x", "RINIT_STOP_DELAY=3").is_unclear);
         let without = |environment| InitProgram::of(b"rinit", originals(), &Fact::NotThere, &environment).unwrap();

@@ -75,7 +75,7 @@ fn a_handler_says_nothing() {
 }
 
 #[test]
-fn what_refuses_below_a_handler_is_a_note_and_zombies_are_grouped() {
+fn a_refusal_below_a_handler_is_a_note_and_zombies_are_grouped() {
     // `exec sleep` never waits for the children that the shell before it had.
     let script = r#"trap : TERM
         (trap '' TERM; exec sleep 601) &
@@ -92,7 +92,7 @@ fn what_refuses_below_a_handler_is_a_note_and_zombies_are_grouped() {
 
 /// Both are in this program's mount namespace, and as deep in PID namespaces.
 #[test]
-fn of_another_process_its_own_namespace_is_judged() {
+fn another_process_is_judged_in_its_own_namespace() {
     let start = || Family::of(Command::new("unshare").args(["--pid", "--fork", "--kill-child", "sleep", "600"]));
     if !can_unshare() {
         return;

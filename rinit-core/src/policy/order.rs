@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_cannot_act_is_no_master() {
+    fn a_process_that_cannot_act_is_not_a_master() {
         let refused = |mut facts: Facts| {
             facts.may_signal = false;
             facts

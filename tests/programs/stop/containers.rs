@@ -99,7 +99,8 @@ fn service_with_a_root_helper() {
     }
 }
 
-/// libvirt's container: in the host's PID namespace, with its control groups. Its machines live on when it is stopped or replaced.
+/// libvirt's container: in the host's PID namespace, with its control groups. Its machines live on when it is stopped or
+/// replaced.
 #[test]
 fn machine_outlives_its_container() {
     require(host_image::available());

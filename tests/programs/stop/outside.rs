@@ -30,7 +30,7 @@ fn has_left(running: &Running, word: &str) -> bool {
 }
 
 #[test]
-fn what_left_the_group_of_main_lives_on() {
+fn a_process_that_left_mains_group_lives_on() {
     require(needs(&["setsid"]));
     for words in LEAVE_ALONE {
         for init in both(words) {
@@ -65,7 +65,7 @@ fn assert_says_nothing_but_a_warning(init: &Init, stopped: &Stopped) {
 
 /// A stop is no other: main alone, or its group.
 #[test]
-fn what_left_the_group_of_main_lives_on_after_a_stop() {
+fn a_process_that_left_mains_group_lives_on_after_a_stop() {
     require(needs(&["setsid"]));
     for words in LEAVE_ALONE {
         for init in both(words) {
@@ -82,7 +82,7 @@ fn what_left_the_group_of_main_lives_on_after_a_stop() {
 
 /// As a subreaper, or under its own name, rinit stays with what is left.
 #[test]
-fn subreapers_end_what_is_left() {
+fn subreapers_stop_the_remaining_processes() {
     require(needs(&["setsid"]));
     for init in [Init::rinit(&[]), Init::persona("tini", &["-s"])] {
         let program = "setsid sleep 1080 >/dev/null 2>&1 & read go; exit 4";

@@ -1,5 +1,6 @@
-//! Libraries that know nothing of each other in one process: two of them bring a cooperative reaper of their own, a third one comes
-//! and goes, and a fourth only claims. Jobs flood the process with orphans; from outside it is stopped and frozen, over and over.
+//! Libraries that know nothing of each other in one process: two of them bring a cooperative reaper of their own, a third one
+//! comes and goes, and a fourth only claims. Jobs flood the process with orphans; from outside it is stopped and frozen, over and
+//! over.
 
 use super::load::{self, Tally, Way};
 use super::{soak, watch};
@@ -20,8 +21,8 @@ use support::{require_for_part, test, wait_until};
 const INSIDE: &str = "RINIT_SIDE_BY_SIDE";
 /// Longer than the settling time, by which a wrong clock would have a reaper take what it saw just before.
 const LONG: Duration = Duration::from_millis(2500);
-/// How long an unclaimed child of the main thread is not waited for: a number of times this. In one sleep the time of a stop would
-/// count, and the wait come at once after it.
+/// How long an unclaimed child of the main thread is not waited for: a number of times this. In one sleep the time of a stop
+/// would count, and the wait come at once after it.
 const NAP: Duration = Duration::from_millis(10);
 const NAPS: u32 = 30;
 

@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn another_version_is_told_from_garbage() {
+    fn another_version_is_not_garbage() {
         let mut inbox = Inbox::default();
         inbox.add(&[1, 3, 0, 0, 0, 9, 9, 9]);
         assert_eq!(inbox.next(), Ok(Some(Request::OtherVersion)));

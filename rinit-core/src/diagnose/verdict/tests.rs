@@ -102,7 +102,7 @@ fn a_child_in_the_inits_own_group_was_there_before_the_init() {
 
 /// A shell that runs its trap only after its foreground child stays: the child is asked at the last call.
 #[test]
-fn two_children_in_the_inits_group_cannot_be_told_apart() {
+fn two_children_in_the_inits_group_cannot_be_distinguished() {
     let single = InitProgram { makes_group: false, ..init(false) };
     is(&tree(Some(single.clone()), &[(1, 0, Fate::Unknown), (2, 1, Fate::Exits), (3, 1, Fate::Stays)]), None, &[2]);
     is(&tree(Some(single), &[(1, 0, Fate::Unknown), (2, 1, Fate::Exits), (3, 2, Fate::Stays)]), Some(true), &[]);
@@ -153,7 +153,7 @@ fn under_rinit_the_last_call_may_stop_what_ignores_another_signal() {
 }
 
 #[test]
-fn what_is_frozen_is_named_before_the_process_that_may_wait_for_it() {
+fn a_frozen_process_is_named_before_one_that_may_wait_for_it() {
     use Fate::{Stays, Unknown};
     for (program, waiting) in [(None, 1), (Some(init(false)), 2), (Some(init(true)), 2)] {
         let mut members = members(program, &[(1, 0, Unknown), (2, 1, Unknown), (3, 2, Unknown), (4, 3, Stays)]);
@@ -188,7 +188,7 @@ fn two_scans_that_differ_tell_nothing() {
 }
 
 #[test]
-fn a_ring_of_reused_numbers_ends() {
+fn a_ring_of_reused_pids_ends() {
     let outcome = tree(None, &[(1, 2, Fate::Exits), (2, 1, Fate::Exits)]);
     is(&outcome, Some(true), &[]);
 }

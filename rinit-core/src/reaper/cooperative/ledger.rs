@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_that_ended_before_its_claim_knew_its_number_is_held_back() {
+    fn a_child_that_exited_before_its_claim_knew_its_pid_is_held_back() {
         let mut ledger = Ledger::default();
         let orphan = identity(5, 1);
         scan(&mut ledger, &zombies(&[orphan]), 0);

@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_put_off_once_it_may_not_be() {
+    fn no_walk_is_put_off_once_that_is_not_allowed() {
         let mut world = World::new(10_000, false);
         world.run(true);
         world.exit(&[1, 2]);

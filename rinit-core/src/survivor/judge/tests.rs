@@ -84,7 +84,7 @@ fn a_process_below_an_init() {
 }
 
 #[test]
-fn signals_that_are_taken_without_a_handler() {
+fn signals_that_are_received_without_a_handler() {
     is(Reason::Waits(TERM), Fate::Unknown, |f, _| f.in_sigwait = Fact::Known(true));
     is(Reason::Waits(TERM), Fate::Unknown, |f, s| (f.in_sigwait, s.ignored) = (Fact::Known(true), TERM.into()));
     is(Reason::Waits(TERM), Fate::Unknown, |f, _| {
@@ -134,7 +134,7 @@ fn the_first_process_of_a_namespace() {
 }
 
 #[test]
-fn what_holds_any_process() {
+fn reasons_that_hold_for_any_process() {
     is(Reason::Stopped(TERM), Fate::Stays, |f, _| f.stat.state = State::Stopped);
     is(Reason::Traced(TERM), Fate::Unknown, |f, _| f.stat.state = State::Traced);
     is(Reason::Frozen, Fate::Stays, |f, _| f.frozen = Fact::Known(true));
