@@ -9,7 +9,7 @@ COPY rinit probe /
 ENTRYPOINT [\"/rinit\", \"--drain\", \"1s\", \"--\", \"/probe\"]
 ";
 
-/// What Linux has got since 4.4, refused as Docker's filter refused what it did not know.
+/// System calls that Linux has since 4.4, refused as Docker's filter refused unknown ones.
 const OLD_FILTER: &str = r#"{
   "defaultAction": "SCMP_ACT_ALLOW",
   "syscalls": [{
@@ -98,7 +98,7 @@ fn no_memory_is_left_to_the_container() {
     assert!(container.logs().contains("rinit: an orphan (pid "), "{}", container.logs());
     assert!(container.is_running());
     assert_eq!(container.stop(60), 5, "{}", container.logs());
-    // A SIGKILL that a process sends is named, and not explained so.
+    // A SIGKILL that a process sends is named, but not explained as an out-of-memory kill.
     let container = Container::run(&image, &limit, &["die", "KILL"]);
     assert_eq!(container.wait(), 137);
     let logs = container.logs();

@@ -4,7 +4,7 @@ use support::docker::{self, Container, Image};
 use support::terminal::Terminal;
 use support::{procfs, require, rootfs, static_build, test, wait_until};
 
-/// rinit, busybox and the probe, and nothing else: no libc, no shell of its own, no /etc.
+/// Only rinit, busybox and the probe: no libc, no shell, no /etc.
 const SCRATCH: &str = "FROM scratch
 COPY rinit probe busybox /
 ENTRYPOINT [\"/rinit\", \"--\"]
@@ -35,7 +35,7 @@ fn from_scratch() {
     let shell = ["/busybox", "sh", "-c", "/busybox sleep 1000; true"];
     let without = Container::run(&image, &["--entrypoint", ""], &shell);
     assert_eq!(without.stop(2), 137);
-    // The same shell under rinit: it is no PID 1 and dies by TERM.
+    // The same shell under rinit: it is not PID 1, and TERM terminates it.
     let with = Container::run(&image, &[], &shell);
     assert_eq!(with.stop(60), 143);
 
@@ -55,7 +55,7 @@ fn a_stop_in_good_order(image: &Image) {
     let logs = container.logs();
     assert!(logs.contains("main got TERM\n") && logs.contains("cleaning\ndone\n"), "{logs}");
     assert!(!logs.contains("SIGKILL"), "{logs}");
-    // One that ignores TERM is ended by rinit, with the reason in the log.
+    // rinit kills one that ignores TERM, with the reason in the log.
     let container = Container::run(image, &["--env", "RINIT_GRACE=1s"], &["/probe", "ignore", "TERM"]);
     container.wait_log("ready");
     assert_eq!(container.stop(60), 137);
@@ -73,7 +73,7 @@ fn processes_of_docker_exec_are_left_alone(image: &Image) {
     let mark = format!("guest-{}", std::process::id());
     container.exec_detached(&["/probe", "sleep", &mark]);
     wait_until("the guest", || !procfs::with_word(&mark).is_empty());
-    // USR1 would end the guest, which does not know it.
+    // USR1 would terminate the guest, which has no handler for it.
     for number in 1..=5 {
         container.signal("USR1");
         wait_until("main to get it", || container.logs().matches("got 10 ").count() == number);
@@ -137,7 +137,7 @@ fn interrupted_on_a_terminal(image: &Image) {
     wait_until("the end of what is shown", || terminal.ended());
     let screen = terminal.screen();
     assert_eq!(screen.matches("got 2 ").count(), 1, "{screen}");
-    // A main that dies of ^C, and a ^Z that no shell could undo.
+    // ^C terminates main, and no shell could undo a ^Z.
     let (_container, client) = Container::attached(image, &["--interactive", "--tty"], &["/busybox", "cat"]);
     let mut terminal = Terminal::start(&client);
     terminal.ask("hello\n", "hello\nhello\n");
@@ -179,7 +179,7 @@ fn debian_servers() {
 
     supervised(&image);
 
-    // The contrast: the usual start script as PID 1. Redis never hears of the stop, and the data is lost.
+    // For comparison, the usual start script as PID 1: Redis never gets the stop signal, and the data is lost.
     let script = "redis-server --save '3600 1' --dir /tmp; echo redis ended";
     let without = Container::run(&image, &["--entrypoint", ""], &["sh", "-c", script]);
     without.wait_log("Ready to accept connections");

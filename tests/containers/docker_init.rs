@@ -83,7 +83,7 @@ impl Drop for Daemon {
         for id in String::from_utf8_lossy(&self.docker(&["ps", "-aq"]).stdout).split_whitespace() {
             let _ = self.docker(&["rm", "--force", id]);
         }
-        // TERM, so that it ends its containerd too.
+        // TERM, so that it stops its containerd, too.
         if let Some(pid) = rustix::process::Pid::from_raw(self.child.id() as i32) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }

@@ -58,7 +58,7 @@ fn without_proc() {
     assert!(finished.out.contains(&"done".to_owned()), "{finished:?}");
 }
 
-/// Outside of PID 1 `kill(-1)` would take the machine down: main's group has to do.
+/// If rinit is not PID 1, `kill(-1)` would take the machine down: it signals main's group.
 #[test]
 fn without_proc_as_a_subreaper() {
     require(namespace::available());

@@ -60,7 +60,7 @@ const CALLS: [&str; 21] = [
     "rt_sigprocmask",
 ];
 
-/// Without these main is not started, and that is said: exit status 125.
+/// Without these main is not started. rinit says so, and exits with status 125.
 const NEEDED: [&str; 4] = ["fork", "pipe2", "rt_sigaction", "rt_sigprocmask"];
 
 #[derive(Debug, Clone, Copy)]
@@ -173,7 +173,7 @@ fn all<T: std::fmt::Debug + Sync>(cases: &[T], one: impl Fn(&T) -> Result<u64, S
         for _ in 0..MAX_PER_CHECK {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    // Also what waits in vain is one failure among others.
+                    // A wait without result is one failure among others.
                     let result = catch_unwind(AssertUnwindSafe(|| one(case)));
                     match result.unwrap_or_else(|_| Err("see the panic above".to_owned())) {
                         Ok(count) => drop(refused.fetch_add(count, Ordering::Relaxed)),

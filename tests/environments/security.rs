@@ -210,7 +210,7 @@ fn nothing_is_read_from_the_working_directory() {
     ] {
         let trace = directory.path().join("trace");
         let mut strace = Command::new("strace");
-        // Only rinit and its child up to its execve: what main opens is main's affair.
+        // Only rinit and its child up to its execve: what main opens does not matter.
         strace.args(["-f", "-qq", "-e", "trace=%file", "-o"]).arg(&trace).arg(hostile.path(persona)).args(words);
         // Empty entries, which execvp(3) takes for the working directory.
         strace.env("PATH", ":/usr/bin:/bin:").current_dir(directory.path());

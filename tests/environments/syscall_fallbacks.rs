@@ -55,7 +55,7 @@ fn each_has_another_way(error: &str) {
         running.signal(15);
         let finished = running.finished();
         assert_eq!((finished.code, running.left().len()), (143, 0), "{:?}", finished.err);
-        // A process that ignores SIGTERM is named and killed, and no other is.
+        // Only a process that ignores SIGTERM is named and killed.
         let program = ["with-helper", "5", "ignore", "TERM", "+", "slow-term", "50", "0"];
         let mut running = namespace::start(&without(call, error, &["--drain", "1s"], &program));
         running.out.wait_nth("ready", 3);
@@ -127,7 +127,7 @@ fn a_start_that_nothing_tells_of() {
 }
 
 /// Outside of PID 1 there is no other way to be the parent of orphans. Main is not the worse for it: rinit says what it
-/// cannot do, and does the rest; only who insists on a subreaper gets none at all.
+/// cannot do, and does the rest. Only `--subreaper` makes the start fail.
 #[test]
 fn a_subreaper_that_cannot_be() {
     for error in ERRORS {

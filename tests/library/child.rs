@@ -138,7 +138,7 @@ fn a_group_without_its_leader() {
     assert!(runs(&helper));
     match child.kill_group().expect("kill") {
         Delivery::Delivered => {}
-        // Linux before 6.9: what cannot be named for sure is not signalled.
+        // Linux before 6.9: a group that cannot be identified is not signalled.
         _ => {
             assert!(runs(&helper));
             let pid = rustix::process::Pid::from_raw(helper.parse().expect("a number")).expect("a pid");
@@ -250,7 +250,7 @@ fn children_are_killed_with_their_process() {
     assert_eq!((ended.status.signal(), ended.spawned_here), (Some(Signal::INT), false));
 }
 
-/// Starts a child from a thread that ends, says its pid, and waits to be killed.
+/// Starts a child from a thread that exits, prints its pid, and waits to be killed.
 pub(crate) fn host() {
     let spec = ChildSpec::new("sleep").arg("1000").stdout(Stdio::null()).parent_death_signal(Signal::INT);
     let child = std::thread::spawn(move || spawn(&spec)).join().expect("no panic");
@@ -274,7 +274,7 @@ fn handles_outlive_the_reaper_and_change_threads() {
     assert_eq!(kept.wait().expect("kept"), ExitStatus::Code(1));
     let waiting = std::thread::spawn(move || running.wait());
     assert_eq!(waiting.join().expect("no panic").expect("wait"), ExitStatus::Code(2));
-    // Its handle is gone and no reaper is there: it stays until there is one again.
+    // Its handle is gone and there is no reaper: it stays until there is one again.
     wait_until("the zombie", || state(&pid.to_string()) == Some('Z'));
     let later = Reaper::exclusive().expect("reaper");
     poll_on(&later);
@@ -316,12 +316,12 @@ fn two_reapers_and_many_waits_lose_nothing() {
     }
 }
 
-/// A child without a program, which ends at once.
+/// A child without a program, which exits at once.
 fn bare_child() -> Pid {
-    // SAFETY: one thread; the child calls _exit alone.
+    // SAFETY: one thread; the child calls only _exit.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
-        // SAFETY: ends the child.
+        // SAFETY: terminates the child.
         unsafe { libc::_exit(6) };
     }
     Pid::new(pid).expect("fork")
@@ -375,12 +375,12 @@ fn memory_stays_bounded() {
     };
     let mut expected = 0;
     let mut round = |orphans: usize, handles: usize| {
-        // SAFETY: one thread; the child forks on and calls _exit alone.
+        // SAFETY: one thread; the child only forks and calls _exit.
         if unsafe { libc::fork() } == 0 {
             for _ in 0..orphans {
                 bare_child();
             }
-            // SAFETY: ends the child; its own children become orphans.
+            // SAFETY: terminates the child; its own children become orphans.
             unsafe { libc::_exit(0) };
         }
         for _ in 0..handles {

@@ -1,4 +1,4 @@
-//! `ChildSpec`: what a started program finds, seen by the program itself.
+//! `ChildSpec`: a started program checks its own state.
 //!
 //! Each test has a process of its own, because the exclusive mode reaps every child of the process.
 #![allow(unsafe_code)] // To close standard descriptors.
@@ -15,7 +15,7 @@ fn shell(script: &str) -> ChildSpec {
     ChildSpec::new("sh").args(["-c", script])
 }
 
-/// What the child writes to standard output, and how it ends.
+/// What the child writes to standard output, and how it exits.
 fn output(spec: &ChildSpec) -> (String, ExitStatus) {
     let mut child = Reaper::exclusive().expect("reaper").spawn(&spec.clone().stdout(Stdio::piped())).expect("spawn");
     let mut said = String::new();
@@ -67,7 +67,7 @@ fn one_file_for_two_descriptors() {
     let to_log = Stdio::fd(log.try_clone().expect("duplicate"));
     let spec = shell("echo one; echo two >&2; echo three").stdout(to_log.clone()).stderr(to_log);
     let reaper = Reaper::exclusive().expect("reaper");
-    // A specification is no process: it can be started again.
+    // A specification can be started again.
     for _ in 0..2 {
         reaper.spawn(&spec).expect("spawn").wait().expect("wait");
     }
@@ -263,7 +263,7 @@ pub(crate) fn as_a_shell() {
     assert_eq!(job.wait_change().expect("wait"), WaitStatus::Stopped(Signal::TTIN));
     job.kill().expect("kill");
     job.wait().expect("wait");
-    // ^Z stops a job in the foreground alone, and not this shell.
+    // ^Z stops only a job in the foreground, not this shell.
     let mut job = reaper.spawn(&shell("echo '^Z?'; exec sleep 1000").terminal(tty())).expect("spawn");
     assert_eq!(job.wait_change().expect("wait"), WaitStatus::Stopped(Signal::TSTP));
     job.signal(Signal::CONT).expect("CONT");

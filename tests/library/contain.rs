@@ -1,4 +1,4 @@
-//! `ChildSpec::contain`: what becomes of everything that a job has started.
+//! `ChildSpec::contain`: nothing that a job has started is left behind.
 //!
 //! Each test has a process of its own, which is the controlling process of the jobs. This program is also a controlling process
 //! that is killed (`controlling_process`).
@@ -23,7 +23,7 @@ use support::{needs, probe_path, require, require_for_part, rinit_path, test, wa
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// A mark by which everything of a job is found again; what is still there at the end is killed.
+/// A mark by which all processes of a job are found; those that remain when it is dropped are killed.
 pub(crate) struct Mark(String);
 
 impl Mark {
@@ -298,7 +298,7 @@ fn another_program_is_not_an_rinit() {
     // Version 9 of a later one.
     let newer = mistaken(&script("newer", r#"eval "printf '\003\002\000\000\000\011\000' >&$2"; exec sleep 1000"#));
     assert!(matches!(newer, ContainmentError::WrongVersion { theirs: 9, ours: 3, .. }), "{newer}");
-    // By a program that never answers, a start is held up for no longer than it allows.
+    // A program that never answers delays a start no longer than the start allows.
     let slow = ChildSpec::new("true").contain().rinit(script("slow", "exec sleep 1000"));
     let slow = slow.start_timeout(Duration::from_millis(200)).start().expect_err("a sleep is not an rinit");
     assert!(matches!(slow, Error::Containment(ContainmentError::Timeout { .. })), "{slow}");
@@ -489,7 +489,7 @@ fn a_lost_rinit_is_an_error() {
     if require_for_part(needs::root()).is_none() {
         return;
     }
-    // What docs/contain.md advises: main takes a PID namespace down with itself.
+    // As docs/contain.md advises: when main is killed, so is its PID namespace.
     let words = ["--pid", "--fork", "--kill-child", "sh", "-c", "setsid sleep 1000 & (setsid sleep 1000 &); wait"];
     let mut job = start(mark.on(ChildSpec::new("unshare").args(words)));
     wait_until("the sleepers", || {
@@ -520,7 +520,7 @@ fn main_gets_its_terminal() {
     while rustix::io::read(&pair.controller, &mut bytes[..]).is_ok_and(|count| count > 0) {}
 }
 
-/// Gives a job runner the first job, one that daemonises, and one that takes too long with a storm below it.
+/// Gives a job runner three jobs: a simple one, one that daemonises, and one that runs too long with a storm below it.
 fn run_jobs(runner: Command, mark: &Mark, first: &str) -> Finished {
     let mut runner = Running::start(runner);
     for line in [first, "setsid sleep 1000 & exit 4", &format!("{} forks 2", probe_path())] {
@@ -590,7 +590,7 @@ fn poll_and_time() {
 #[test(own_process)]
 fn a_check_never_waits_for_the_rinits_exit() {
     let directory = tempfile::tempdir().expect("a directory");
-    // It says that main runs, reports a job of which nothing is known, and goes on.
+    // It says that main runs, reports an unknown job, and goes on.
     let says = r"\001\004\000\000\000\001\000\000\000\004\100\000\000\000\001\000\000\000";
     let rest = r"\000".repeat(60);
     for (name, then) in [("open", "exec sleep 1000"), ("closed", r#"eval "exec sleep 1000 $2>&-""#)] {

@@ -89,7 +89,7 @@ fn resources_that_a_job_has_used_are_reported() {
     assert!(usage.user_time + usage.system_time > Duration::ZERO && usage.max_rss_kib > 100, "{usage:?}");
 }
 
-/// poll(2) on the descriptor alone sees the end, and does not turn into a loop that never sleeps.
+/// A poll(2) on only the descriptor sees the exit, and does not become a loop that never sleeps.
 #[test(own_process)]
 fn the_descriptor_tells_of_the_end() {
     let job = contained(shell("exit 3")).start().expect("the job starts");

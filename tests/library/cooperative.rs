@@ -60,7 +60,7 @@ fn a_claimed_child_is_waited_for_after_five_seconds() {
     let mut unclaimed = shell("exit 22").spawn().expect("spawn");
     wait_until("it to end", || is_zombie(claimed.id()));
     let ended = Instant::now();
-    // The contrast: what the documentation warns of does happen, and so the claim is what saves the other.
+    // For comparison, without a claim the status is lost, as the documentation warns: so the claim protects the other child.
     let taken = reaper.next(deadline()).expect("no failure").expect("an orphan, as it seems");
     assert_eq!((taken.pid.get().unsigned_abs(), taken.status), (unclaimed.id(), ExitStatus::Code(22)));
     assert!(unclaimed.wait().is_err());
@@ -94,10 +94,10 @@ fn an_unclaimed_child_is_waited_for_within_the_settling_time() {
 fn a_thread_exits_before_its_child() {
     let _subreaper = become_subreaper().expect("subreaper");
     let reaper = Reaper::cooperative().expect("reaper").settle(Duration::from_millis(300)).start().expect("thread");
-    // Claimed: the thread ends while the child runs.
+    // Claimed: the thread exits while the child runs.
     let start = move || claim(|| shell("read x; exit 31").stdin(Stdio::piped()).spawn());
     let mut running = std::thread::spawn(start).join().expect("no panic").expect("spawn");
-    // Unclaimed: seen as a zombie under its thread, which ends then.
+    // Unclaimed: seen as a zombie under its thread, which then exits.
     let (end, ended) = mpsc::channel::<()>();
     let (send, receive) = mpsc::channel();
     let thread = std::thread::spawn(move || {

@@ -3,7 +3,7 @@
 use std::process::Command;
 use support::{in_repository, target_directory, test};
 
-/// Cargo would run them last by itself, and so print some hundred lines below the summary of what was skipped.
+/// Cargo itself would run them last, and print some hundred lines after the list of skipped tests.
 #[test]
 fn every_example_runs() {
     let mut cargo = Command::new(env!("CARGO"));

@@ -50,7 +50,7 @@ fn events_come_in_order() {
             other => format!("{other:?}"),
         });
     };
-    // The orphan has ended, and was reaped, before main asks for its own end.
+    // The orphan has exited, and was reaped, before main exits.
     let script = "trap 'exit 7' TERM; (true &); until [ \"$(cat /proc/$PPID/task/*/children)\" = \"$$ \" ]; do :; done
         kill -TERM $PPID; while :; do sleep 0.01; done";
     let report = run(init(script).observe(observer));
@@ -75,7 +75,7 @@ fn a_panicking_observer_stops_nothing() {
 
 #[test(own_process)]
 fn a_slow_reader_of_events_stops_nothing() {
-    // The observer runs in init's loop. What takes long is behind a channel, and reads nothing as long as init runs.
+    // The observer runs in the loop of the init. Slow work is behind a channel, and reads nothing while the init runs.
     let (events, unread) = mpsc::channel();
     let report = run(init("for i in 1 2 3 4 5 6 7 8 9; do (true &); done; exit 5").observe(move |event| {
         let _ = events.send(format!("{event:?}"));
@@ -306,7 +306,7 @@ pub(crate) fn receiver() {
 #[test(own_process)]
 fn a_forwarder_covers_threads_that_come_later() {
     let forwarder = SignalForwarder::new(SignalSet::only(Signal::TERM)).expect("forwarder");
-    // Idle threads that would take a signal for the process, were it not blocked in them: this one would die of it.
+    // Idle threads. A signal that is not blocked in them would terminate this process.
     let (hold, held) = mpsc::channel::<()>();
     let worker = std::thread::spawn(move || held.recv().is_err());
     for _ in 0..100 {

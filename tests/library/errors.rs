@@ -1,4 +1,4 @@
-//! What errors say: they name what they were given, and show it in a way that can drive no terminal and forge no line.
+//! Errors name their input, and show it so that it cannot control a terminal or forge a line.
 #![allow(unsafe_code)] // `set_var`.
 
 use rinit_core::child::Resource;

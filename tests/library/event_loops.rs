@@ -20,7 +20,7 @@ fn spawn(spec: &ChildSpec) -> Child {
     Reaper::exclusive().expect("reaper").spawn(spec).expect("spawn")
 }
 
-/// A child that a signal for this process is to end, and that ends with it where the scenario fails.
+/// A child that a signal for this process is to terminate. If the scenario fails, it is killed.
 fn sleeper() -> Child {
     spawn(&ChildSpec::new("sleep").arg("1000").parent_death_signal(Signal::KILL))
 }
@@ -51,7 +51,7 @@ async fn ended(child: Child) -> ExitStatus {
 
 async fn all_in_tokio() {
     let reaper = register(Reaper::exclusive().expect("reaper"));
-    // The reaper takes children before their handles ask, and the other way round.
+    // The reaper reaps children before their handles wait, and the other way round.
     let reaping = tokio::spawn(async move {
         loop {
             let mut guard = reaper.readable().await.expect("readable");

@@ -1,12 +1,12 @@
 //! rinit-core, as a program uses it that depends on it.
 //!
 //! Most tests here have a process of their own (`own_process`): they reap any child, block signals, or become a subreaper,
-//! which concerns the whole process. This program is also what some of them start, as said by `RINIT_TEST_ROLE`.
+//! which concerns the whole process. Some of them start this program again, in the role that `RINIT_TEST_ROLE` names.
 #![allow(missing_docs)]
 
 // `Child` and `Reaper::exclusive`.
 mod child;
-// `ChildSpec`: what a started program finds.
+// `ChildSpec`: a started program checks its own state.
 mod child_spec;
 // `ChildSpec::contain`.
 mod contain;
@@ -28,7 +28,7 @@ mod layers;
 mod packaged;
 // docs/public-api.txt.
 mod public_api;
-// What must hold for every order of events; fuzz/ uses it, too.
+// Properties for every order of events; fuzz/ uses them, too.
 mod shutdown_model;
 // The shutdown policy under arbitrary orders of events.
 mod shutdown_policy;

@@ -65,7 +65,7 @@ const STAND_IN: &str = "\
     macro_rules! compile_error { ($message:expr $(,)?) => {{}}; }\n\
     pub mod prelude { pub mod rust_2024 { pub use crate::compile_error; } }\n";
 
-/// On another system the first error of the compiler says what is wrong, and what to write instead.
+/// On another system the compiler's first error says what is wrong and what helps.
 #[test]
 fn elsewhere_the_compiler_says_so() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -220,7 +220,7 @@ fn a_forwarder_refuses_a_thread_that_would_receive_its_signals() {
     assert!(error.to_string().contains("greedy"), "{error}");
     drop(end);
     thread.join().expect("no panic").expect_err("its sender is gone");
-    // Threads that inherit the mask, and those of this crate, take nothing.
+    // Threads that inherit the mask, and those of this crate, receive nothing.
     let first = SignalForwarder::new(signals).expect("a single thread");
     let (end, ended) = mpsc::channel::<()>();
     let thread = std::thread::spawn(move || ended.recv());

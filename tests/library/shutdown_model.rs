@@ -1,4 +1,4 @@
-//! A small world for the shutdown policy, and the promises that must hold in it whatever happens in which order.
+//! A model of the world for the shutdown policy, and promises that must hold in it for every order of events.
 //!
 //! Used by the property tests and by the fuzz target. Arbitrary bytes choose the configuration and the events.
 

@@ -64,7 +64,7 @@ fn pids() {
     println!("{} {} {}", raw(Some(me)), raw(parent), raw(Some(group)));
 }
 
-/// Says that it is there, with its descriptors, and waits to be ended.
+/// Prints that it is ready, with its descriptors, and waits to be stopped.
 fn serve() {
     let file = std::fs::File::open("/dev/null").expect("open");
     println!("ready {} {}", std::process::id(), file.as_raw_fd());
@@ -118,7 +118,7 @@ fn refused() {
     }
     drop(hold);
     threads.into_iter().for_each(|thread| drop(thread.join()));
-    // None is left, and nothing of the refused one stays behind.
+    // None is left, not even a trace of the refused one.
     Init::split().expect("split after the join");
     std::process::exit(6);
 }
@@ -137,7 +137,7 @@ fn with_exit_handler() {
     Init::split().expect("split");
 }
 
-/// Each thread ends before the child that it has started.
+/// Each thread exits before the child that it has started.
 fn spawn_from_short_threads() {
     let start = || Command::new("sh").args(["-c", "read x; exit 9"]).stdin(Stdio::piped()).spawn();
     let mut children: Vec<Child> =
@@ -388,7 +388,7 @@ fn no_status_is_lost_while_orphans_are_reaped() {
 #[test]
 fn remaining_processes_are_terminated() {
     for place in places() {
-        // Its output would have no end if the orphan still had it, so it has none: the end of the init is enough here.
+        // The orphan would keep its output open, so it has none: here it is enough that the init exits.
         let output = output(place, &["--service", "orphan"]);
         assert_eq!(output.status.code(), Some(3), "{place:?}");
     }

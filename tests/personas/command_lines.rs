@@ -111,7 +111,7 @@ fn files(directory: &Path) {
     symlink("nowhere", directory.join("dangling")).expect("a link");
 }
 
-/// For each program: options that print, bad usage, values, variables, and the ends of programs.
+/// For each program: options that print, bad usage, values, variables, and exits of programs.
 const TINI: &str = "
     | --version
     | --version x
@@ -372,7 +372,7 @@ fn command(program: &Path, case: &Case, as_pid_1: bool) -> Command {
     if as_pid_1 { namespace::as_pid_1(&command) } else { command }
 }
 
-/// tini's warning that it is no subreaper, which rinit does not give (`subreaper`).
+/// tini's warning that it is not a subreaper, which rinit does not print (`subreaper`).
 fn is_warning_of_subreaper(line: &str) -> bool {
     line.contains("Tini is not running as PID 1 and isn't registered as a child subreaper")
         || line.starts_with("Zombie processes will not be re-parented to Tini")
@@ -648,7 +648,7 @@ fn dumb_init_in_a_shell_leaves_it_its_terminal() {
     });
 }
 
-/// Where it is not PID 1, a signal that tini, catatonit and pidunu do not handle ends them, and leaves their child alone.
+/// If they are not PID 1, a signal that tini, catatonit and pidunu do not handle terminates them, but not their child.
 /// Here it is forwarded (`own-death`).
 #[test]
 fn signals_that_would_kill_the_original_are_forwarded() {

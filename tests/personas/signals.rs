@@ -103,7 +103,7 @@ fn as_the_original(name: &str, options: &[&str]) {
     match original(name) {
         Ok(original) => assert_eq!(ours, receivers(&original, options), "{name} {options:?}"),
         Err(_) if name == "pidunu" => {
-            // No distribution has it; from its published source: the standard signals, to its child alone.
+            // No distribution has it. According to its published source: the standard signals, only to its child.
             assert_eq!(ours, Received { main: all_but(32..=64), helper: BTreeSet::new() });
         }
         Err(why) => skip_part(why),
@@ -125,7 +125,7 @@ fn dumb_init() {
 #[test]
 fn dumb_init_with_rules() {
     as_the_original("dumb-init", &["-r", "1:15", "-r", "2:0", "-r", "20:0", "-r", "17:12", "-r", "15:31"]);
-    // Two TERM would end the probe.
+    // A second TERM would terminate the probe.
     as_the_original("dumb-init", &["-c", "-r", "1:15", "-r", "15:0", "-r", "20:18"]);
 }
 

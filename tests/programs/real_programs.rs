@@ -1,4 +1,4 @@
-//! Real programs under rinit as PID 1, stopped as `docker stop` would: they end in their own order, and nothing is lost.
+//! Real programs under rinit as PID 1, stopped as by `docker stop`: they stop in their own order, and nothing is lost.
 //!
 //! The Debian packages: `nginx-light postgresql redis-server supervisor celery
 //! python3-redis`. A program that is not there is skipped, or under CI a failure. Everything listens on Unix
@@ -44,7 +44,7 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("the temporary directory's name is UTF-8")
 }
 
-/// rinit has sent signals to main alone: the program has stopped its own processes.
+/// rinit has sent signals only to main: the program has stopped its own processes.
 #[track_caller]
 fn assert_left_alone(finished: &Finished) {
     let touched = ["sent SIG", "still running", "time is up", "still waiting", "leaving "];
@@ -222,7 +222,7 @@ mod postgres {
             finished.out
         }
 
-        /// What the stopped cluster says of itself.
+        /// The state of the stopped cluster, as it reports it.
         #[track_caller]
         fn assert_shut_down(&self, finished: &Finished) {
             assert_ended_well(finished);
@@ -314,7 +314,7 @@ mod redis {
         drop(running);
     }
 
-    /// Written only as it ends: nothing asks for it before.
+    /// Written only when it exits: nothing requests it before.
     #[test]
     fn snapshot_is_on_disk_after_term() {
         require(needs(&["redis-server", "redis-cli"]));

@@ -1,4 +1,4 @@
-//! The example services of the library as what they are meant for: PID 1, a subreaper, in one another, on a terminal, and in
+//! The example services of the library in their intended roles: PID 1, a subreaper, in one another, on a terminal, and in
 //! containers `FROM scratch`.
 
 use rustix::fs::{FileType, Mode};
@@ -169,7 +169,7 @@ fn a_std_service_that_is_killed() {
         let mut client = Client::new(&socket);
         client.send("kill -ABRT $PPID; sleep 1000");
         let code = running.wait();
-        // Outside PID 1 the init dies by the signal; under rinit, and as PID 1, it is a number.
+        // Outside PID 1 the signal terminates the init; under rinit, and as PID 1, the status is a number.
         assert_eq!(code, if place == Place::Subreaper { -6 } else { 134 }, "{place:?}");
         assert!(running.left().is_empty(), "{place:?}: what it had started is ended");
     }
@@ -374,7 +374,7 @@ fn the_init_of_a_split_costs_what_rinit_costs() {
     let directory = tempfile::tempdir().expect("a directory");
     let socket = directory.path().join("socket");
     let idle = |running: &Running| {
-        // It has said what it has to say, and waits: the figure does not change any more.
+        // It has printed everything, and waits: the figure does not change any more.
         wait_for("a steady figure", || {
             let (before, waits) = (private_kib(running.pid()), procfs::waits(running.pid()));
             std::thread::sleep(std::time::Duration::from_millis(200));

@@ -8,7 +8,7 @@ use support::procfs;
 use support::running::kill;
 use support::{installed, require, test, wait_until};
 
-/// A process that is to outlive its container, ended with its guard.
+/// A process that is to outlive its container; its guard kills it.
 struct Machine(String);
 
 impl Machine {
@@ -120,7 +120,7 @@ fn machine_outlives_its_container() {
     });
 }
 
-/// Time in which the container could not run is no time in which main could have come to its end.
+/// Main could not exit in the time in which the container could not run.
 #[test]
 fn paused_container_keeps_its_time() {
     require(host_image::available());

@@ -141,7 +141,7 @@ static MASTER_AND_LAST_CALL: Scenario = Scenario {
     run: |init, place| stop_master(init.start(place, &[PYTHON, "-I", &script("master.py"), "8"]), 0),
 };
 
-/// The pipeline's log has all that the program said.
+/// The pipeline's log has everything that the program printed.
 fn pipeline(init: &Init, place: Place, between: &str) -> Outcome {
     let directory = tempfile::tempdir().expect("a directory");
     let log = directory.path().join("log");
@@ -226,7 +226,7 @@ static DEAF_HELPER: Scenario = Scenario {
     },
 };
 
-/// A helper that can hear has all the time that the runtime gives, whether or not others can hear.
+/// A helper that can act on TERM has all the time that the runtime gives, whether or not others can.
 static DEAF_AND_BUSY_HELPER: Scenario = Scenario {
     row: "the same, and a helper that saves for 6 s",
     needs: || needs(&[PYTHON]),
@@ -244,7 +244,7 @@ static DEAF_AND_BUSY_HELPER: Scenario = Scenario {
     },
 };
 
-/// A process that blocks TERM may yet take it.
+/// A process that blocks TERM may still receive it.
 static BLOCKING_HELPER: Scenario = Scenario {
     row: "helper that blocks TERM for 6 s, and then saves",
     needs: || needs(&[PYTHON]),
@@ -261,7 +261,7 @@ static BLOCKING_HELPER: Scenario = Scenario {
     },
 };
 
-/// Main alone is asked. Its helper would die by TERM, and finishes its work.
+/// Only main is asked. TERM would terminate its helper, which finishes its work.
 static FINISH: Scenario = Scenario {
     row: "helper that is to finish, `--on-main-exit finish`",
     needs: || needs(&["sh"]),
@@ -282,7 +282,7 @@ static FINISH: Scenario = Scenario {
     },
 };
 
-/// A shell runs its trap only after its foreground child: it is no master, and the child is asked with it.
+/// A shell runs its trap only after its foreground child: it is not a master, and the child is asked with it.
 static SHELL_WITH_TRAP: Scenario = Scenario {
     row: "helper is a shell with a trap and a foreground child",
     needs: || needs(&["sh"]),
@@ -299,7 +299,7 @@ static SHELL_WITH_TRAP: Scenario = Scenario {
     },
 };
 
-/// Nobody says how long main may take, and Docker's limit is ten seconds: the child is asked before.
+/// No option says how long main may take, and Docker's limit is ten seconds: the child is asked before that.
 static SHELL_WITH_TRAP_AS_MAIN: Scenario = Scenario {
     row: "main is a shell with a trap and a foreground child",
     needs: || needs(&["sh"]),
@@ -315,7 +315,7 @@ static SHELL_WITH_TRAP_AS_MAIN: Scenario = Scenario {
     },
 };
 
-/// A worker below a master that does not come to an end gets TERM before KILL, with time to act on it.
+/// A worker below a master that does not exit gets TERM before KILL, with time to act on it.
 static LAST_CALL_BEFORE_KILL: Scenario = Scenario {
     row: "child of a master that hangs, `--grace 4s`",
     needs: || needs(&[PYTHON]),

@@ -35,7 +35,7 @@ fn everywhere(check: impl Fn(&Freezer, Place) + Sync) {
     });
 }
 
-/// It is said once that the container was frozen.
+/// rinit says once that the container was frozen.
 #[track_caller]
 fn assert_noticed(stopped: &Stopped) {
     let own = stopped.err.iter().filter(|line| line.starts_with("rinit: "));

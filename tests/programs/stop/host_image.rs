@@ -86,7 +86,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// True for an original: it neither waits for what is left nor names it.
+    /// True for an original: it neither waits for processes that remain nor names them.
     pub(super) fn leaves_alone(self) -> bool {
         self.path.starts_with("/usr/")
     }

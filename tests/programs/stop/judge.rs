@@ -73,7 +73,7 @@ pub(crate) fn run(scenario: &Scenario, init: &Init, place: Place) -> Result<Outc
     catch_unwind(AssertUnwindSafe(|| (scenario.run)(init, place))).map_err(|panic| words(&*panic))
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic").to_owned()

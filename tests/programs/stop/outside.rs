@@ -1,4 +1,4 @@
-//! Outside PID 1: what an init leaves alone, and what it lets go of.
+//! Outside PID 1: the processes that an init leaves alone, and the files that it closes.
 
 use super::parts::{PYTHON, TERM, needs, script};
 use super::{Init, Place, Stopped};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use support::running::Running;
 use support::{procfs, require, test, wait_for, wait_until};
 
-/// The names under which rinit is no subreaper outside PID 1, with the original's words where there is one.
+/// The names under which rinit is not a subreaper outside PID 1, with the original's words if there is one.
 const LEAVE_ALONE: &[&[&str]] = &[&["dumb-init"], &["dumb-init", "-c"], &["tini"], &["tini", "-g"], &["pidunu"]];
 
 /// rinit in the original's place, and the original if it is installed.
@@ -56,14 +56,14 @@ fn a_process_that_left_mains_group_lives_on() {
     }
 }
 
-/// tini warns that it is no subreaper. Beyond that there is nothing to say: no process is asked to stop.
+/// tini warns that it is not a subreaper. Otherwise nothing is printed: no process is asked to stop.
 #[track_caller]
 fn assert_says_nothing_but_a_warning(init: &Init, stopped: &Stopped) {
     let warns = init.name.contains("tini") && stopped.err.first().is_some_and(|line| line.contains("subreaper"));
     assert!(stopped.err.is_empty() || warns, "{}: {:#?}", init.name, stopped.err);
 }
 
-/// A stop is no other: main alone, or its group.
+/// A stop signals only main, or its group.
 #[test]
 fn a_process_that_left_mains_group_lives_on_after_a_stop() {
     require(needs(&["setsid"]));
@@ -80,7 +80,7 @@ fn a_process_that_left_mains_group_lives_on_after_a_stop() {
     }
 }
 
-/// As a subreaper, or under its own name, rinit stays with what is left.
+/// As a subreaper, or under its own name, rinit waits for the processes that remain.
 #[test]
 fn subreapers_stop_the_remaining_processes() {
     require(needs(&["setsid"]));
@@ -113,7 +113,7 @@ fn dumb_init_asks_the_group_as_it_leaves() {
             let stopped = Stopped::wait(&mut running, Instant::now(), Duration::from_secs(20));
             assert_eq!((stopped.status, stopped.in_time), (4, true), "{}: {stopped:#?}", init.name);
             if words.contains(&"-c") {
-                // TERM went to main, which is no more.
+                // TERM was for main, which has exited.
                 assert!(!running.left().is_empty() && !logged(&log).contains("saving"), "{}", init.name);
             } else {
                 wait_until(&format!("the helper to be asked by {}", init.name), || logged(&log).contains("saved"));

@@ -1,4 +1,4 @@
-//! An init, a place for it, and what came of a stop.
+//! An init, a place for it, and the outcome of a stop.
 
 use std::ffi::OsString;
 use std::os::unix::fs::symlink;

@@ -54,7 +54,7 @@ fn shell_without_exec() {
     }
 }
 
-/// A step that lasts is said: what happened before it, with the names of those that are left.
+/// rinit reports a step that takes long: what happened before it, and which processes remain.
 #[test]
 fn slow_step_is_said_once() {
     require(needs(&[PYTHON]));

@@ -1,4 +1,4 @@
-//! Real services: what their own stop needs from an init.
+//! Real services, and what their stop needs from an init.
 
 use super::parts::{PYTHON, needs, needs_root, script, wait_ready};
 use super::{Init, Outcome, Place, Scenario, Stopped, judge};
@@ -141,7 +141,7 @@ static MARIADB: Scenario = Scenario {
     },
 };
 
-/// tmux hangs its programs up as it ends. One that saves has its time.
+/// tmux hangs up its programs when it exits. One that saves has its time.
 static TMUX: Scenario = Scenario {
     row: "tmux, a program in it that saves for 2 s",
     needs: || needs(&["tmux", PYTHON]),
@@ -271,7 +271,7 @@ static APACHE: Scenario = Scenario {
         );
         let file = path.join("apache2.conf");
         write(&file, &configuration);
-        // In a network of its own: it listens on TCP alone.
+        // In its own network namespace: it listens only on TCP.
         let before = ["unshare", "--net", "--"];
         let words = ["apache2ctl", "-d", text(path), "-f", text(&file), "-D", "FOREGROUND"];
         let mut running = init.start_in(place, &before, &words);
@@ -319,7 +319,7 @@ static NPM: Scenario = Scenario {
     },
 };
 
-/// True if rinit said something of a stop that was over within a second.
+/// Returns true if rinit printed anything about a stop that was over within a second.
 fn speaks(init: &Init, outcome: &Outcome) -> bool {
     let said = outcome.stopped.err.iter().any(|line| line.starts_with("rinit: "));
     init.name == "rinit" && outcome.stopped.took < Duration::from_millis(900) && said
