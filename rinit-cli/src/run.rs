@@ -13,6 +13,9 @@ use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
+/// How the names of rinit's own variables begin.
+const OWN_VARIABLES: &str = "RINIT_";
+
 /// The whole program. Signals are blocked already: the entry point did that first.
 #[must_use]
 pub fn run(inherited: Result<Inherited, Error>, arguments: Vec<OsString>) -> u8 {
@@ -31,7 +34,10 @@ fn run_command(inherited: Result<Inherited, Error>, arguments: Vec<OsString>) ->
     }
     let persona = persona::named(arguments.first().map_or(OsStr::new(""), OsString::as_os_str));
     let is_init = rustix::process::getpid().is_init();
-    let around = Invocation { variable: &|name| std::env::var_os(name), is_init };
+    // Mostly there are none of rinit's own, and a pod's environment may have hundreds of others to search for each name.
+    let any_own = rinit_core::__any_variable_begins_with(OWN_VARIABLES);
+    let variable = |name: &str| if any_own || !name.starts_with(OWN_VARIABLES) { std::env::var_os(name) } else { None };
+    let around = Invocation { variable: &variable, is_init };
     match persona.parse(arguments, &around) {
         Command::Help { all } => print(if all { HELP_ALL } else { HELP }),
         Command::Version => print(VERSION),

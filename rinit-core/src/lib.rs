@@ -139,7 +139,7 @@ pub use report::Report;
 pub use signal::Signal;
 pub use signal::set::SignalSet;
 #[doc(hidden)]
-pub use sys::{Arena as __Arena, arguments as __arguments};
+pub use sys::{Arena as __Arena, any_variable_begins_with as __any_variable_begins_with, arguments as __arguments};
 pub use user::User;
 #[doc(hidden)]
 pub use worker::Worker as __Worker;

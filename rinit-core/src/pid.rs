@@ -67,6 +67,11 @@ impl Pid {
         self.0.get()
     }
 
+    /// The next number: that of a process which was started a little later, unless it was passed over as taken.
+    pub(crate) fn behind(self) -> Option<Self> {
+        Self::new(self.get().checked_add(1)?)
+    }
+
     pub(crate) fn rustix(self) -> rustix::process::Pid {
         // `Self` is never zero or negative, so this is never `None`. INIT is a harmless default.
         rustix::process::Pid::from_raw(self.get()).unwrap_or(rustix::process::Pid::INIT)

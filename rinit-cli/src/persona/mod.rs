@@ -60,15 +60,14 @@ pub(crate) trait Persona {
 /// `dumb-init_1.2.5_x86_64`, `catatonit.x86_64`), and that under which Podman mounts catatonit.
 pub(crate) fn named(argv0: &OsStr) -> &'static dyn Persona {
     let name = String::from_utf8_lossy(base_name(argv0));
-    let published = |name: &str, as_: &str| name.split_once(as_).is_some_and(|(before, _)| before.is_empty());
     match &*name {
         "tini" | "docker-init" => &tini::Tini,
         "dumb-init" => &dumb_init::DumbInit,
         "catatonit" | "podman-init" => &catatonit::Catatonit,
         "pidunu" => &pidunu::Pidunu,
-        name if published(name, "tini-") => &tini::Tini,
-        name if published(name, "dumb-init_") => &dumb_init::DumbInit,
-        name if published(name, "catatonit.") => &catatonit::Catatonit,
+        name if name.starts_with("tini-") => &tini::Tini,
+        name if name.starts_with("dumb-init_") => &dumb_init::DumbInit,
+        name if name.starts_with("catatonit.") => &catatonit::Catatonit,
         _ => &rinit::Rinit,
     }
 }

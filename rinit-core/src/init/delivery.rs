@@ -52,6 +52,9 @@ impl Routing {
 
     /// Returns the signals that request a stop when they arrive.
     pub(super) fn urgent_signals(&self) -> SignalSet {
+        if self.rewrite == Rewrite::default() {
+            return self.stop_signals;
+        }
         Signal::all().filter(|signal| self.apply(*signal).is_some_and(|(_, stop)| stop)).collect()
     }
 }

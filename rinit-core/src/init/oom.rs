@@ -5,10 +5,15 @@ use super::observer::Observers;
 use crate::pid::Pid;
 use crate::sys::retry::read_text;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const MOUNT: &str = "/sys/fs/cgroup";
 /// Larger than either file.
 const LARGEST: usize = 64 << 10;
+
+/// How long main may run before the count is read for the first time. A main that exits before costs no reading, and only a few
+/// megabytes are used up in that time.
+pub(super) const SETTLING: Duration = Duration::from_millis(2);
 
 /// The file in which the kernel counts for a memory cgroup: relative to the mount, and within the cgroup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +37,8 @@ impl Version {
 /// Explains children that were killed by a KILL of unknown origin.
 #[derive(Debug, Default)]
 pub(super) struct OomWatch {
-    /// The kernel's count when it was last read.
-    kills: u64,
+    /// The kernel's count when it was last read. `None` until [`OomWatch::begin`].
+    kills: Option<u64>,
     /// A child of the current batch that was killed, and whether it is main. Main takes precedence.
     unexplained: Option<(Pid, bool)>,
     /// True if this process has sent KILL: a child that is killed needs no other explanation.
@@ -41,9 +46,15 @@ pub(super) struct OomWatch {
 }
 
 impl OomWatch {
-    /// Notes the count before main runs: earlier kills explain nothing.
+    /// Reads the kernel's count: kills from before main ran explain nothing.
+    ///
+    /// It takes as long as a tenth of a start, so that it is put off a little: see [`SETTLING`].
     pub(super) fn begin(&mut self) {
-        self.kills = kills().unwrap_or(0);
+        self.kills.get_or_insert_with(|| kills().unwrap_or(0));
+    }
+
+    pub(super) const fn has_begun(&self) -> bool {
+        self.kills.is_some()
     }
 
     /// Ends the watch, because this process sends KILL from now on.
@@ -59,10 +70,13 @@ impl OomWatch {
     }
 
     /// Reads the kernel's count once for a batch of children, not once for each of ten thousand that were killed.
-    pub(super) fn explain(&mut self, observers: &mut Observers) {
+    pub(super) fn explain(&mut self, me: Pid, observers: &mut Observers) {
         let Some((pid, main)) = self.unexplained.take() else { return };
-        if let Some(kills) = kills().filter(|kills| *kills > self.kills) {
-            self.kills = kills;
+        let Some(kills) = kills() else { return };
+        // A container's cgroup is as old as its PID 1. Another process's may have seen kills before.
+        let before = self.kills.or((me == Pid::INIT).then_some(0));
+        self.kills = Some(kills);
+        if before.is_some_and(|before| kills > before) {
             observers.emit(Event::OutOfMemory { pid, main, kills });
         }
     }

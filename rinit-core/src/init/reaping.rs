@@ -41,7 +41,7 @@ impl Supervisor {
                 }
             }
         }
-        self.oom.explain(&mut self.observers);
+        self.oom.explain(self.me, &mut self.observers);
         if any {
             self.give_if_deserted();
             self.leave_if_out_of_reach();

@@ -10,8 +10,9 @@ use crate::pid::Pid;
 use crate::report::Report;
 use crate::signal::Signal;
 use crate::sys;
-use crate::sys::{Forked, OnlyThread, Placement, SavedDisposition, Stage};
+use crate::sys::{Forked, Leads, OnlyThread, Placement, SavedDisposition, Stage};
 use crate::terminal::Terminal;
+use rustix::fd::BorrowedFd;
 use std::ffi::OsString;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -220,15 +221,15 @@ fn end_as(report: &Report) -> ! {
 /// The service's process group, in the foreground if the process had it.
 fn take_place(terminal: Option<Terminal>) -> Result<(), Error> {
     match terminal {
-        None => place(Placement::Group),
+        None => place(None),
         // As in `super::start`: a foreground that could never be given back is not taken.
         Some(_) if sys::own_group().is_none() => Ok(()),
-        Some(terminal) => terminal.with(|tty| place(Placement::Foreground(tty))).map_err(Error::Terminal)?,
+        Some(terminal) => terminal.with(|tty| place(Some(tty))).map_err(Error::Terminal)?,
     }
 }
 
-fn place(placement: Placement<'_>) -> Result<(), Error> {
-    sys::place(placement).map_err(|(stage, error)| match stage {
+fn place(terminal: Option<BorrowedFd<'_>>) -> Result<(), Error> {
+    sys::place(Placement { leads: Leads::Group, terminal }).map_err(|(stage, error)| match stage {
         Stage::Terminal => Error::Terminal(error.into()),
         _ => Error::ProcessGroup(error.into()),
     })

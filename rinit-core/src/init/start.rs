@@ -74,6 +74,8 @@ pub(super) struct Starting {
     child: child::Starting,
     /// Readable when a signal is pending. `None` if the kernel refuses it.
     signals: Option<SignalFd>,
+    /// The last wait has seen that main has become its program, or failed to, or could not wait for that.
+    may_have_reported: bool,
 }
 
 /// How often main's progress is checked if it cannot be waited for together with signals.
@@ -83,18 +85,23 @@ impl Starting {
     fn new(spec: ChildSpec, child: child::Starting) -> Self {
         let waits = child.child.set_nonblocking().is_ok();
         let signals = if waits { SignalFd::new(SignalSet::all()).ok() } else { None };
-        Self { spec, child, signals }
+        Self { spec, child, signals, may_have_reported: true }
     }
 
     /// Waits until main has started, a signal is pending or the time is over. Returns the time for which the caller may wait
     /// for a signal then.
-    fn wait(&self, timeout: Option<Duration>) -> Duration {
+    fn wait(&mut self, timeout: Option<Duration>) -> Duration {
+        self.may_have_reported = true;
         let Some(signals) = &self.signals else { return timeout.unwrap_or(CHECK_EVERY).min(CHECK_EVERY) };
         let report = self.child.child.report();
         let mut fds = [PollFd::new(&report, PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
         let timeout: Option<Timespec> = timeout.and_then(|timeout| timeout.try_into().ok());
         match poll(&mut fds, timeout.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => Duration::ZERO,
+            Ok(_) => {
+                self.may_have_reported = !fds[0].revents().is_empty();
+                Duration::ZERO
+            }
+            Err(Errno::INTR) => Duration::ZERO,
             Err(_) => CHECK_EVERY,
         }
     }
@@ -102,10 +109,17 @@ impl Starting {
 
 impl Supervisor {
     /// Returns how long to wait for the next signal. While main starts, the wait has already taken place.
-    pub(super) fn wait_for_start(&self, timeout: Option<Duration>) -> Option<Duration> {
-        match &self.starting {
+    pub(super) fn wait_for_start(&mut self, timeout: Option<Duration>) -> Option<Duration> {
+        match &mut self.starting {
             Some(starting) => Some(starting.wait(timeout)),
             None => timeout,
+        }
+    }
+
+    /// Checks whether main has become its program, unless the last wait says that it has not.
+    pub(super) fn check_start_if_reported(&mut self) {
+        if self.starting.as_ref().is_some_and(|starting| starting.may_have_reported) {
+            self.check_start();
         }
     }
 

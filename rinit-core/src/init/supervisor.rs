@@ -8,7 +8,7 @@ use super::error_log::ErrorLog;
 use super::event::{Event, NextStep, WithheldReason};
 use super::job_control::Foreground;
 use super::observer::Observers;
-use super::oom::OomWatch;
+use super::oom::{self, OomWatch};
 use super::priority::Priority;
 use super::start::Starting;
 use crate::error::Error;
@@ -84,6 +84,8 @@ pub(super) struct Supervisor {
     pub(super) pending_stop: Option<PendingStop>,
     pub(super) foreground: Foreground,
     pub(super) oom: OomWatch,
+    /// The loop has slept since main runs.
+    has_slept: bool,
     pub(super) errors: ErrorLog,
     pub(super) observers: Observers,
     /// Main, until its execve has succeeded.
@@ -143,6 +145,7 @@ impl Supervisor {
             pending_stop: None,
             foreground,
             oom: OomWatch::default(),
+            has_slept: false,
             errors: ErrorLog::default(),
             observers,
             starting: None,
@@ -171,6 +174,8 @@ impl Supervisor {
     ///
     /// Only if main could not become its program.
     pub(super) fn run(&mut self) -> Result<Report, Error> {
+        // Main is on its way to its program meanwhile, and has not been reaped.
+        self.main.hold_group(self.me);
         if self.starting.is_none() {
             self.main_runs();
         }
@@ -199,7 +204,7 @@ impl Supervisor {
                 }
             }
             self.descendants.forget_seen();
-            self.check_start();
+            self.check_start_if_reported();
             if let Some(error) = self.start_failed.take() {
                 self.foreground.take_back_from(self.main.pid);
                 return Err(error);
@@ -217,10 +222,8 @@ impl Supervisor {
         deadline <= now && !(self.children_are_due && now < self.reap_until)
     }
 
-    /// Prepares what the loop needs later, while main begins to run. Called when main's execve has succeeded.
+    /// Main's execve has succeeded.
     pub(super) fn main_runs(&mut self) {
-        self.main.hold_group(self.me);
-        self.oom.begin();
         self.observers.emit(Event::Spawned { pid: self.main.pid });
     }
 
@@ -235,6 +238,7 @@ impl Supervisor {
                 let idle = if self.children_are_due { Some(Duration::ZERO) } else { self.time_left() };
                 let idle = idle.into_iter().chain(self.waiter.walk_due_in()).min();
                 let idle = self.wait_for_start(idle);
+                let idle = self.begin_oom_watch(idle);
                 let received = self.round.begin(idle);
                 self.notice_freeze();
                 received
@@ -261,6 +265,19 @@ impl Supervisor {
                 Wake::Children
             }
         }
+    }
+
+    /// Begins the watch for out-of-memory kills, but not in main's first moments: the first sleep beside a main that runs is brief,
+    /// and the watch begins before the second one. Returns how long to wait.
+    fn begin_oom_watch(&mut self, idle: Option<Duration>) -> Option<Duration> {
+        if self.starting.is_some() || self.oom.has_begun() || idle == Some(Duration::ZERO) {
+            return idle;
+        }
+        if std::mem::replace(&mut self.has_slept, true) {
+            self.oom.begin();
+            return idle;
+        }
+        Some(idle.map_or(oom::SETTLING, |idle| idle.min(oom::SETTLING)))
     }
 
     /// How long to wait. While a deadline is pending not much longer than a heartbeat, by which a freeze is noticed.

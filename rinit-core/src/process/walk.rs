@@ -169,9 +169,7 @@ pub(super) fn is_hidden(error: &Error) -> bool {
 /// take longer than waiting for any child.
 pub(crate) fn child_pids(reader: &mut Reader) -> Result<Vec<Pid>, Error> {
     let mut pids = Vec::new();
-    if is_possible(reader) {
-        lists(rustix::process::getpid().into(), reader, &mut Vec::new(), &mut pids)?;
-    }
+    lists(rustix::process::getpid().into(), reader, &mut Vec::new(), &mut pids)?;
     Ok(pids)
 }
 

@@ -29,3 +29,19 @@ pub(crate) fn environment<'a>(more: usize) -> CStrings<'a> {
     }
     entries
 }
+
+/// Whether the name of any variable begins so. A look at the first letters of each entry costs less than a search for one name.
+#[must_use]
+pub fn any_variable_begins_with(prefix: &str) -> bool {
+    // SAFETY: as in `environment`.
+    let array = unsafe { environ };
+    if array.is_null() {
+        return false;
+    }
+    // SAFETY: as in `environment`.
+    let entries = (0..).map(|at| unsafe { *array.add(at) }).take_while(|entry| !entry.is_null());
+    // SAFETY: each entry is NUL-terminated. The prefix has no NUL, so that the comparison ends at that of the entry.
+    let begins =
+        |entry: *const c_char| prefix.bytes().enumerate().all(|(at, byte)| unsafe { *entry.add(at) } as u8 == byte);
+    entries.into_iter().any(begins)
+}

@@ -37,6 +37,8 @@ pub(crate) use clock::{since_boot, ticks_per_second};
 pub(crate) use command::{set_mask_before_exec, unblock_before_exec};
 #[doc(hidden)]
 pub use entry::arguments;
+#[doc(hidden)]
+pub use environ::any_variable_begins_with;
 pub(crate) use environ::environment;
 pub(crate) use fd::close::{close_all_but, close_from};
 pub(crate) use fd::remap::{Passed, move_above_stdio, pipe};
@@ -54,7 +56,7 @@ pub(crate) use signal::send::{
 };
 pub(crate) use signal::wait::{is_sigtimedwait, is_wait, sigtimedwait};
 pub(crate) use spawn::c_strings::{CStrings, LISTEN_PID_ROOM, NulByte, c_string};
-pub(crate) use spawn::{Failure, Ids, Limits, Placement, Plan, Progress, Stage, Starting, place, spawn, start};
+pub(crate) use spawn::{Failure, Ids, Leads, Limits, Placement, Plan, Progress, Stage, Starting, place, spawn, start};
 pub(crate) use terminal::give_up_terminal;
 pub(crate) use thread::{Body, start_thread};
 pub(crate) use usage::children_usage;

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::pid::Pid;
 use crate::resource::Resource;
 use crate::sys;
-use crate::sys::{CStrings, Failure, Placement, Plan, Stage};
+use crate::sys::{CStrings, Failure, Leads, Placement, Plan, Stage};
 use crate::user::User;
 use rustix::fd::BorrowedFd;
 use std::ffi::{CString, OsString};
@@ -84,6 +84,7 @@ impl ChildSpec {
         });
         let resources = self.limits.for_kernel();
         let (passed, pipes) = descriptors::open(&self.descriptors)?;
+        let placement = |leads, terminal| Placement { leads, terminal };
         let mut plan = Plan {
             candidates: CStrings::new(&candidates, "the program's name")?,
             arguments: &arguments,
@@ -93,11 +94,11 @@ impl ChildSpec {
             directory: directory.as_deref(),
             ids: ids.as_ref(),
             placement: match (self.group, terminal) {
-                (ProcessGroup::Inherit, _) | (_, TerminalUse::Shared) => Placement::Inherit,
-                (ProcessGroup::Own, TerminalUse::Foreground(tty)) => Placement::Foreground(tty),
-                (ProcessGroup::Own, _) => Placement::Group,
-                (ProcessGroup::Session, TerminalUse::Controlling(tty)) => Placement::SessionWithTerminal(tty),
-                (ProcessGroup::Session, _) => Placement::Session,
+                (ProcessGroup::Inherit, _) | (_, TerminalUse::Shared) => placement(Leads::Nothing, None),
+                (ProcessGroup::Own, TerminalUse::Foreground(tty)) => placement(Leads::Group, Some(tty)),
+                (ProcessGroup::Own, _) => placement(Leads::Group, None),
+                (ProcessGroup::Session, TerminalUse::Controlling(tty)) => placement(Leads::Session, Some(tty)),
+                (ProcessGroup::Session, _) => placement(Leads::Session, None),
             },
             passed: &passed,
             limits: sys::Limits { resources: &resources, umask: self.limits.umask, nice: self.limits.nice },

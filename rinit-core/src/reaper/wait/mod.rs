@@ -2,8 +2,8 @@
 //!
 //! `wait4(-1)` walks the list of all children, also of those that live: beside 10,000 of them one call takes 0.3 ms, during
 //! which the kernel holds a lock that `fork` and `exit` need. `wait4(pid)` is a hash look-up since Linux 5.12. So a child is
-//! reaped by number where its number is known: from SIGCHLD, or from the list of children that `/proc` gives. [`rule`] decides
-//! what to try next.
+//! reaped by number where its number is known, or can be guessed: from SIGCHLD, from the one that was found before it, or from the list
+//! of children that `/proc` gives. [`rule`] decides what to try next.
 
 mod rule;
 
@@ -35,8 +35,12 @@ pub(crate) enum Reaped {
 #[derive(Debug)]
 pub(crate) struct Waiter {
     rule: Rule,
-    /// Numbers of children to wait for one by one.
+    /// Numbers that SIGCHLD gave.
     numbers: Vec<Pid>,
+    /// Numbers of all children. Those that exit together were mostly started one after the other, so that they are at the end.
+    list: Vec<Pid>,
+    /// The child that the last walk found, or the number behind it that was tried last.
+    before: Option<Pid>,
     /// The time of the rule is counted from here.
     epoch: Instant,
     options: WaitOptions,
@@ -50,7 +54,8 @@ impl Waiter {
 
     /// A waiter that leaves the reports of stops to others.
     pub(crate) fn of_exits() -> Self {
-        Self { rule: Rule::new(), numbers: Vec::new(), epoch: Instant::now(), options: WaitOptions::NOHANG }
+        let (rule, epoch) = (Rule::new(), Instant::now());
+        Self { rule, numbers: Vec::new(), list: Vec::new(), before: None, epoch, options: WaitOptions::NOHANG }
     }
 
     /// Takes note of a SIGCHLD. `exited` is the child that it names, if it reports an exit.
@@ -74,36 +79,51 @@ impl Waiter {
     pub(crate) fn next(&mut self, main: Option<Pid>) -> rustix::io::Result<Reaped> {
         loop {
             let from = self.epoch.elapsed();
-            match self.rule.next(from, main.is_some(), !self.numbers.is_empty()) {
+            match self.rule.next(from, main.is_some(), !self.numbers.is_empty(), !self.list.is_empty()) {
                 Step::Number => {
                     let Some(pid) = self.numbers.pop() else { continue };
                     let reaped = wait(Some(pid), self.options)?;
-                    let exited = matches!(reaped, Reaped::Exited(..));
-                    self.rule.number_waited(exited, self.epoch.elapsed().saturating_sub(from));
-                    match reaped {
-                        Reaped::Exited(..) | Reaped::Stopped(..) => return Ok(reaped),
-                        // It lives, or it was reaped and the number is that of an unrelated process.
-                        Reaped::Nothing | Reaped::NoChildren => {}
+                    let took = self.epoch.elapsed().saturating_sub(from);
+                    self.rule.number_waited(matches!(reaped, Reaped::Exited(..)), took);
+                    if let Reaped::Exited(..) | Reaped::Stopped(..) = reaped {
+                        return Ok(reaped);
+                    }
+                    // It lives, or it was reaped and the number is that of an unrelated process.
+                }
+                step @ (Step::Behind | Step::Listed) => {
+                    let pid = if step == Step::Listed { self.list.pop() } else { self.before.and_then(Pid::behind) };
+                    let reaped = pid.map_or(Ok(Reaped::Nothing), |pid| wait(Some(pid), self.options))?;
+                    self.before = pid;
+                    let found = matches!(reaped, Reaped::Exited(..) | Reaped::Stopped(..));
+                    self.rule.guess_waited(found, self.epoch.elapsed().saturating_sub(from));
+                    if found {
+                        return Ok(reaped);
                     }
                 }
                 Step::Walk => {
                     let reaped = wait(None, self.options)?;
                     let outcome = match reaped {
-                        Reaped::Exited(..) | Reaped::Stopped(..) => Outcome::Found,
+                        Reaped::Exited(pid, _) | Reaped::Stopped(pid, _) => {
+                            self.before = Some(pid);
+                            Outcome::Found
+                        }
                         Reaped::Nothing => Outcome::Nothing,
                         Reaped::NoChildren => Outcome::NoChildren,
                     };
                     self.rule.walked(outcome, from, self.epoch.elapsed());
+                    if outcome != Outcome::Found {
+                        self.list = Vec::new();
+                    }
                     return Ok(reaped);
                 }
                 Step::List => {
                     // Without CONFIG_PROC_CHILDREN or /proc the list stays empty, and the next step is a walk.
-                    self.numbers = walk::child_pids(&mut Reader::new()).unwrap_or_default();
-                    self.rule.listed(self.numbers.len());
+                    self.list = walk::child_pids(&mut Reader::new()).unwrap_or_default();
+                    self.rule.listed(self.list.len());
                 }
-                Step::DropNumbers => self.numbers = Vec::new(),
+                Step::DropList => self.list = Vec::new(),
                 Step::Done => {
-                    // The list of a storm is not kept for main's lifetime.
+                    // The numbers of a storm are not kept for main's lifetime.
                     self.numbers = Vec::new();
                     return match main.filter(|_| self.rule.due().is_some()) {
                         Some(main) => wait(Some(main), self.options),

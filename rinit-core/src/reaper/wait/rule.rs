@@ -5,30 +5,46 @@
 //!   that there is none left.
 //! - A walk that takes long is put off, so that walking takes at most a sixteenth of the time. An unnamed zombie then waits for
 //!   at most 16 times the duration of a walk.
+//! - Children that exit together were mostly started together. If a walk that takes long finds a child, the numbers behind it are
+//!   tried, for as long as they find more.
 //! - If many walks in a row find a child, and each takes long, all children are listed once and tried by number.
+//! - Tries that find nothing take no longer than a part of a walk. A walk then shows whether there is more to find.
 
 use std::time::Duration;
 
-/// Walks that each find a child, before the children are listed.
-const WALKS_BEFORE_LIST: u32 = 32;
+/// Walks that each find a child, before the children are listed: a list takes as long as some forty walks.
+const WALKS_BEFORE_LIST: u32 = 16;
 /// A walk that takes less is not worth avoiding: it is as quick as the calls that would avoid it.
 const CHEAP_WALK: Duration = Duration::from_micros(5);
+/// Nor is one that takes less than so many waits by number, which reap a child just as well: without other children it takes as long
+/// as one of them.
+const CHEAP_WALK_NUMBERS: u32 = 2;
 /// The part of the time that walking may take is 1 / `REST`.
 const REST: u32 = 16;
-/// Tries by number, after which they are compared with a walk. Before Linux 5.12 each of them is a walk itself.
+/// Tries by number, after which they are compared with a walk. Before Linux 5.12 each of them is a walk itself; and without other
+/// children a walk takes no longer than they do.
 const NUMBERS_BEFORE_COMPARISON: u32 = 16;
+/// The part of a walk's time that the numbers behind a child may take without a find is 1 / `PART`.
+const PART: u32 = 4;
+
+/// The same as a number, should the clock stand still.
+const MOST_MISSES: u32 = 1000;
 
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Wait for a child whose number is known.
+    /// Wait for a child whose number SIGCHLD gave.
     Number,
+    /// Wait for the number behind the one that the last walk found, or behind the last one that was tried so.
+    Behind,
+    /// Wait for a child of the list.
+    Listed,
     /// Wait for any child.
     Walk,
     /// List the numbers of all children.
     List,
-    /// Forget the known numbers: trying them is no quicker than walking.
-    DropNumbers,
+    /// Forget the list.
+    DropList,
     /// Nothing, until a SIGCHLD or [`Rule::due`].
     Done,
 }
@@ -44,12 +60,20 @@ pub(super) enum Outcome {
     NoChildren,
 }
 
+/// Where numbers come from that may be those of exited children.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Guesses {
+    None,
+    Behind,
+    List,
+}
+
 /// The state of the search. Times count from any fixed moment.
 #[derive(Debug, Clone)]
 pub(super) struct Rule {
     /// A child may have exited whose number is not known: a walk must confirm that there is none.
     unconfirmed: bool,
-    /// A number was tried with success since the last walk.
+    /// A number that SIGCHLD gave was tried with success since the last walk.
     number_found: bool,
     /// Slow walks in a row that found a child.
     walks: u32,
@@ -58,11 +82,19 @@ pub(super) struct Rule {
     walked_at: Duration,
     /// When a walk that was put off is due.
     due: Option<Duration>,
-    /// Tries by number from a list, and how long they took.
-    numbers: u32,
-    numbers_took: Duration,
-    from_list: bool,
-    /// The kernel's wait by number is as slow as a walk, or the children cannot be listed.
+    /// The least time in which a wait by number has found a child.
+    number_took: Option<Duration>,
+    guesses: Guesses,
+    /// Guesses since guessing began, those that found a child, and how long they took.
+    guessed: u32,
+    guessed_right: u32,
+    guesses_took: Duration,
+    /// For how long, and how often in a row, guesses have found nothing.
+    missed_for: Duration,
+    misses: u32,
+    /// The kernel's wait by number is as slow as a walk.
+    guesses_are_useless: bool,
+    /// The children cannot be listed.
     lists_are_useless: bool,
 }
 
@@ -75,9 +107,14 @@ impl Rule {
             walk_took: Duration::ZERO,
             walked_at: Duration::ZERO,
             due: None,
-            numbers: 0,
-            numbers_took: Duration::ZERO,
-            from_list: false,
+            number_took: None,
+            guesses: Guesses::None,
+            guessed: 0,
+            guessed_right: 0,
+            guesses_took: Duration::ZERO,
+            missed_for: Duration::ZERO,
+            misses: 0,
+            guesses_are_useless: false,
             lists_are_useless: false,
         }
     }
@@ -92,17 +129,27 @@ impl Rule {
         self.due
     }
 
-    /// The next step. `has_numbers` says that numbers are known.
-    pub(super) fn next(&mut self, now: Duration, may_put_off: bool, has_numbers: bool) -> Step {
+    /// The next step. `has_numbers` says that SIGCHLD gave numbers, `has_list` that numbers of the list are left.
+    pub(super) fn next(&mut self, now: Duration, may_put_off: bool, has_numbers: bool, has_list: bool) -> Step {
         if has_numbers {
-            if self.from_list && self.numbers_are_slow() {
-                self.lists_are_useless = true;
-                self.from_list = false;
-                return Step::DropNumbers;
-            }
             return Step::Number;
         }
-        self.from_list = false;
+        if self.guesses != Guesses::None && self.guesses_are_slow() {
+            self.guesses_are_useless = true;
+            self.guesses = Guesses::None;
+        }
+        match self.guesses {
+            Guesses::Behind if self.missed_for < self.walk_took / PART && self.misses < MOST_MISSES => {
+                return Step::Behind;
+            }
+            Guesses::Behind => self.guesses = Guesses::None,
+            // The list is kept for the case that the walk finds more.
+            Guesses::List if has_list && self.missed_for >= self.walk_took => return Step::Walk,
+            Guesses::List if has_list => return Step::Listed,
+            Guesses::List => self.guesses = Guesses::None,
+            Guesses::None if has_list => return Step::DropList,
+            Guesses::None => {}
+        }
         if !self.unconfirmed {
             return Step::Done;
         }
@@ -114,7 +161,7 @@ impl Rule {
             self.number_found = false;
             return Step::Done;
         }
-        if self.walks >= WALKS_BEFORE_LIST && !self.lists_are_useless {
+        if self.walks >= WALKS_BEFORE_LIST && !self.guesses_are_useless && !self.lists_are_useless {
             return Step::List;
         }
         Step::Walk
@@ -126,40 +173,76 @@ impl Rule {
         self.walked_at = to;
         self.due = None;
         self.number_found = false;
+        (self.missed_for, self.misses) = (Duration::ZERO, 0);
         if outcome == Outcome::Found {
+            let slow = self.walk_is_slow();
             // What one walk finds says nothing of the children behind it.
-            self.walks = if self.walk_took >= CHEAP_WALK { self.walks.saturating_add(1) } else { 0 };
+            self.walks = if slow { self.walks.saturating_add(1) } else { 0 };
+            if slow && self.guesses == Guesses::None && !self.guesses_are_useless {
+                self.begin_guessing(Guesses::Behind);
+            }
         } else {
             self.walks = 0;
             self.unconfirmed = false;
+            self.guesses = Guesses::None;
             // A busy machine may have made the tries by number slow. The next storm tries again.
+            self.guesses_are_useless = false;
             self.lists_are_useless = false;
         }
     }
 
-    /// A child was waited for by number.
+    /// A child was waited for by the number that SIGCHLD gave.
     pub(super) fn number_waited(&mut self, exited: bool, took: Duration) {
         self.number_found |= exited;
-        if self.from_list {
-            self.numbers = self.numbers.saturating_add(1);
-            self.numbers_took = self.numbers_took.saturating_add(took);
-        }
+        self.note_number(exited, took);
+    }
+
+    /// A child was waited for by a number of the list, or behind another one.
+    pub(super) fn guess_waited(&mut self, found: bool, took: Duration) {
+        self.note_number(found, took);
+        self.guessed = self.guessed.saturating_add(1);
+        self.guessed_right = self.guessed_right.saturating_add(u32::from(found));
+        self.guesses_took = self.guesses_took.saturating_add(took);
+        (self.missed_for, self.misses) = if found {
+            (Duration::ZERO, 0)
+        } else {
+            (self.missed_for.saturating_add(took), self.misses.saturating_add(1))
+        };
     }
 
     /// The children were listed.
-    pub(super) const fn listed(&mut self, count: usize) {
+    pub(super) fn listed(&mut self, count: usize) {
         self.walks = 0;
-        self.numbers = 0;
-        self.numbers_took = Duration::ZERO;
-        self.from_list = count > 0;
-        if count == 0 {
+        if count > 0 {
+            self.begin_guessing(Guesses::List);
+        } else {
             self.lists_are_useless = true;
         }
     }
 
-    /// Whether waits by number take nearly as long as walks. Both times contain the reaping itself, so a number is not free.
-    fn numbers_are_slow(&self) -> bool {
-        self.numbers >= NUMBERS_BEFORE_COMPARISON && self.numbers_took >= self.walk_took * self.numbers / 4 * 3
+    fn begin_guessing(&mut self, guesses: Guesses) {
+        self.guesses = guesses;
+        (self.guessed, self.guessed_right) = (0, 0);
+        self.guesses_took = Duration::ZERO;
+        (self.missed_for, self.misses) = (Duration::ZERO, 0);
+    }
+
+    fn note_number(&mut self, found: bool, took: Duration) {
+        if found {
+            self.number_took = Some(self.number_took.map_or(took, |least| least.min(took)));
+        }
+    }
+
+    fn walk_is_slow(&self) -> bool {
+        let numbers = self.number_took.map_or(Duration::ZERO, |took| took * CHEAP_WALK_NUMBERS);
+        self.walk_took >= CHEAP_WALK.max(numbers)
+    }
+
+    /// Whether waits by number take nearly as long as walks. Both times contain the reaping itself, so a number is not free. A list
+    /// may begin with many that live, each of which takes little: it is judged by the single try.
+    fn guesses_are_slow(&self) -> bool {
+        let count = if self.guesses == Guesses::List { self.guessed } else { self.guessed_right.max(1) };
+        self.guessed >= NUMBERS_BEFORE_COMPARISON && self.guesses_took >= self.walk_took * count / 4 * 3
     }
 }
 
@@ -179,23 +262,50 @@ mod tests {
         now: Duration,
         zombies: BTreeSet<u32>,
         living: u64,
-        /// Known numbers.
+        /// Numbers that SIGCHLD gave.
         numbers: Vec<u32>,
+        list: Vec<u32>,
+        /// The number that was found or tried last.
+        before: u32,
         reaped: u64,
-        walked_for: Duration,
+        walks: u32,
+        lists: u32,
         /// Before Linux 5.12 a wait by number walks as well.
         old_kernel: bool,
     }
 
     impl World {
         fn new(living: u64, old_kernel: bool) -> Self {
-            let (zombies, numbers) = (BTreeSet::new(), Vec::new());
-            let rule = Rule::new();
-            Self { rule, now: Duration::ZERO, zombies, living, numbers, reaped: 0, walked_for: us(0), old_kernel }
+            Self {
+                rule: Rule::new(),
+                now: Duration::ZERO,
+                zombies: BTreeSet::new(),
+                living,
+                numbers: Vec::new(),
+                list: Vec::new(),
+                before: 0,
+                reaped: 0,
+                walks: 0,
+                lists: 0,
+                old_kernel,
+            }
         }
 
         fn walk_cost(&self) -> Duration {
-            us(1) + Duration::from_nanos(28) * u32::try_from(self.living).unwrap()
+            us(5) + Duration::from_nanos(26) * u32::try_from(self.living).unwrap()
+        }
+
+        /// The time until the kernel has answered for one number, and whether it was a zombie's.
+        fn wait_for(&mut self, number: u32) -> (bool, Duration) {
+            let from = self.now;
+            let exited = self.zombies.remove(&number);
+            self.reaped += u64::from(exited);
+            self.now += match (self.old_kernel, exited) {
+                (true, _) => self.walk_cost(),
+                (false, true) => us(5),
+                (false, false) => Duration::from_nanos(250),
+            };
+            (exited, self.now - from)
         }
 
         /// Children exit; SIGCHLD names the first of them.
@@ -207,33 +317,45 @@ mod tests {
 
         /// Asks the rule until it is done; returns the number of steps.
         fn run(&mut self, may_put_off: bool) -> u32 {
-            for steps in 0..100_000 {
-                let from = self.now;
-                match self.rule.next(self.now, may_put_off, !self.numbers.is_empty()) {
+            for steps in 0..200_000 {
+                match self.rule.next(self.now, may_put_off, !self.numbers.is_empty(), !self.list.is_empty()) {
                     Step::Number => {
-                        self.now += if self.old_kernel { self.walk_cost() } else { us(1) };
-                        let exited = self.zombies.remove(&self.numbers.pop().unwrap());
-                        self.reaped += u64::from(exited);
-                        self.rule.number_waited(exited, self.now - from);
+                        let number = self.numbers.pop().unwrap();
+                        let (exited, took) = self.wait_for(number);
+                        self.rule.number_waited(exited, took);
+                    }
+                    step @ (Step::Behind | Step::Listed) => {
+                        self.before = if step == Step::Behind { self.before + 1 } else { self.list.pop().unwrap() };
+                        let (exited, took) = self.wait_for(self.before);
+                        self.rule.guess_waited(exited, took);
                     }
                     Step::Walk => {
+                        let from = self.now;
                         self.now += self.walk_cost();
-                        self.walked_for += self.walk_cost();
+                        self.walks += 1;
                         let outcome = match self.zombies.pop_first() {
-                            Some(_) => Outcome::Found,
+                            Some(number) => {
+                                self.before = number;
+                                self.reaped += 1;
+                                Outcome::Found
+                            }
                             None if self.living == 0 => Outcome::NoChildren,
                             None => Outcome::Nothing,
                         };
-                        self.reaped += u64::from(outcome == Outcome::Found);
                         self.rule.walked(outcome, from, self.now);
+                        if outcome != Outcome::Found {
+                            self.list.clear();
+                        }
                     }
                     Step::List => {
-                        self.now += self.walk_cost();
-                        // Those that live are numbers, too; a part of them will do here.
-                        self.numbers = self.zombies.iter().copied().chain(1_000_000..1_000_100).collect();
-                        self.rule.listed(self.numbers.len());
+                        self.lists += 1;
+                        self.now += self.walk_cost() * 40;
+                        // Those that live are older.
+                        let living = 1_000_000..1_000_000 + u32::try_from(self.living).unwrap();
+                        self.list = living.chain(self.zombies.iter().copied()).collect();
+                        self.rule.listed(self.list.len());
                     }
-                    Step::DropNumbers => self.numbers.clear(),
+                    Step::DropList => self.list.clear(),
                     Step::Done => return steps,
                 }
             }
@@ -257,23 +379,69 @@ mod tests {
     fn a_storm_beside_many_living_children_is_reaped_by_number() {
         let mut world = World::new(10_000, false);
         world.run(true);
+        world.now += us(10_000);
         let from = world.now;
-        world.exit(&(0..3000).collect::<Vec<_>>());
-        world.run(false);
+        // Each third number is another process's.
+        world.exit(&(0..3000).map(|at| 1000 + at + at / 3).collect::<Vec<_>>());
+        world.run(true);
         assert_eq!(world.reaped, 3000);
-        // 3000 walks would take 843 ms.
-        assert!(world.now - from < us(30_000), "{:?}", world.now - from);
+        assert_eq!(
+            (world.walks, world.lists),
+            (3, 0),
+            "the first one, one that finds a child, and one that finds none"
+        );
+        assert!(world.now - from < us(5) * 3000 * 11 / 10, "{:?}", world.now - from);
+    }
+
+    #[test]
+    fn scattered_zombies_beside_many_living_children_are_listed() {
+        let mut world = World::new(10_000, false);
+        world.run(true);
+        let from = world.now;
+        world.exit(&(0..3000).map(|at| at * 2000).collect::<Vec<_>>());
+        world.run(false);
+        assert_eq!((world.reaped, world.lists), (3000, 1));
+        // 3000 walks would take 800 ms.
+        assert!(world.now - from < us(40_000), "{:?}", world.now - from);
+    }
+
+    #[test]
+    fn a_storm_without_living_children_takes_no_longer_than_walks() {
+        for gap in [1, 2, 1000] {
+            let mut world = World::new(0, false);
+            world.run(true);
+            world.now += us(10_000);
+            let from = world.now;
+            world.exit(&(0..30_000).map(|at| at * gap).collect::<Vec<_>>());
+            world.run(true);
+            assert_eq!((world.reaped, world.lists), (30_000, 0));
+            assert!(world.now - from < us(5) * 30_000 * 101 / 100, "{:?}", world.now - from);
+        }
     }
 
     #[test]
     fn an_old_kernel_is_noticed_and_walked() {
-        let mut world = World::new(10_000, true);
-        world.exit(&(0..3000).collect::<Vec<_>>());
-        let from = world.now;
-        world.run(false);
-        assert_eq!(world.reaped, 3000);
-        let walks = world.walk_cost() * 3000;
-        assert!(world.now - from < walks * 21 / 20, "{:?} instead of {walks:?}", world.now - from);
+        for gap in [1, 2, 1000] {
+            let mut world = World::new(10_000, true);
+            world.exit(&(0..3000).map(|at| at * gap).collect::<Vec<_>>());
+            let from = world.now;
+            world.run(false);
+            assert_eq!(world.reaped, 3000);
+            let walks = world.walk_cost() * 3000;
+            assert!(world.now - from < walks * 21 / 20, "{:?} instead of {walks:?}", world.now - from);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_ends_the_search() {
+        let mut rule = Rule::new();
+        rule.walked(Outcome::Found, us(0), us(300));
+        let mut tries = 0;
+        while rule.next(us(300), true, false, false) == Step::Behind {
+            rule.guess_waited(false, us(0));
+            tries += 1;
+        }
+        assert_eq!(tries, MOST_MISSES);
     }
 
     #[test]
@@ -316,6 +484,7 @@ mod tests {
             living in prop::sample::select(vec![0_u64, 100, 1_000, 10_000]),
             old_kernel: bool,
             exits in prop::collection::vec((0_u64..5_000, 1_usize..60), 1..80),
+            gap in prop::sample::select(vec![1_u32, 3, 100, 5_000]),
         ) {
             let mut world = World::new(living, old_kernel);
             world.run(true);
@@ -325,13 +494,13 @@ mod tests {
                 if world.rule.due().is_some_and(|due| due <= world.now) {
                     world.run(true);
                 }
-                let children: Vec<u32> = (born..).take(count).collect();
+                let children: Vec<u32> = (born..).take(count).map(|child| child * gap).collect();
                 born += u32::try_from(count).unwrap();
                 world.exit(&children);
                 world.run(true);
                 prop_assert!(world.zombies.is_empty() || world.rule.due().is_some(), "a zombie is forgotten");
             }
-            // After a list of children the walk that confirms it is put off once more.
+            // After the one that was named, the walk that confirms it is put off once more.
             for _ in 0..2 {
                 if let Some(due) = world.rule.due() {
                     prop_assert!(due <= world.now + world.walk_cost() * REST);

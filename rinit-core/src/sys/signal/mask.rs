@@ -8,6 +8,8 @@ use std::ptr;
 /// Size of the kernel's signal set. The `rt_` calls accept no other.
 pub(super) const KERNEL_SET_BYTES: usize = size_of::<u64>();
 
+// Inlined, so that a child that was just forked finds the code on the page where it is.
+#[inline(always)]
 fn sigprocmask(how: libc::c_int, set: u64) -> io::Result<SignalSet> {
     let mut old = 0_u64;
     // SAFETY: both pointers are to live u64 of exactly the size that is passed; the kernel keeps neither.

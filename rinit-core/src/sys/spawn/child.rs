@@ -2,7 +2,7 @@
 //! thread of the parent may have held any lock at the moment of the fork (`fork(2)`, NOTES; `signal-safety(7)`).
 
 use super::report::{Report, Stage};
-use super::{Ids, Limits, Placement, Plan};
+use super::{Ids, Leads, Limits, Placement, Plan};
 use crate::pid::Pid;
 use crate::signal::Signal;
 use crate::signal::set::SignalSet;
@@ -43,7 +43,7 @@ fn set_up(plan: &mut Plan<'_>, gate: Option<&(OwnedFd, OwnedFd)>) -> Result<std:
     if let Some((read, write)) = gate {
         // SAFETY: the child's own copy, which nothing uses or closes again: the child ends in execve or _exit. Open, it
         // would keep the end of file from the child itself.
-        unsafe { libc::close(write.as_raw_fd()) };
+        unsafe { rustix::io::close(write.as_raw_fd()) };
         let _ = retry_transient(|| rustix::io::read(read, &mut [0_u8; 1][..]));
     }
     // Last of the steps that need a descriptor: the terminal's own may have one of the numbers.
@@ -66,24 +66,19 @@ fn set_up(plan: &mut Plan<'_>, gate: Option<&(OwnedFd, OwnedFd)>) -> Result<std:
 pub(crate) fn place(placement: Placement<'_>) -> Result<(), (Stage, Errno)> {
     let group_failed = |error| (Stage::Group, error);
     let terminal_failed = |error| (Stage::Terminal, error);
-    match placement {
-        Placement::Inherit => {}
-        Placement::Group => rustix::process::setpgid(None, None).map_err(group_failed)?,
-        Placement::Foreground(tty) => {
-            rustix::process::setpgid(None, None).map_err(group_failed)?;
-            // From a background group this raises TTOU, which is blocked here. The child does it, not the parent, so that the
-            // program has the terminal from its first instruction on.
-            rustix::termios::tcsetpgrp(tty, rustix::process::getpid()).map_err(terminal_failed)?;
-        }
-        Placement::Session => {
-            rustix::process::setsid().map_err(group_failed)?;
-        }
-        Placement::SessionWithTerminal(tty) => {
-            rustix::process::setsid().map_err(group_failed)?;
-            rustix::process::ioctl_tiocsctty(tty).map_err(terminal_failed)?;
-        }
+    match placement.leads {
+        Leads::Nothing => return Ok(()),
+        Leads::Group => rustix::process::setpgid(None, None).map_err(group_failed)?,
+        Leads::Session => drop(rustix::process::setsid().map_err(group_failed)?),
     }
-    Ok(())
+    let Some(tty) = placement.terminal else { return Ok(()) };
+    match placement.leads {
+        Leads::Session => rustix::process::ioctl_tiocsctty(tty),
+        // From a background group this raises TTOU, which is blocked here. The child does it, not the parent, so that the
+        // program has the terminal from its first instruction on.
+        Leads::Nothing | Leads::Group => rustix::termios::tcsetpgrp(tty, rustix::process::getpid()),
+    }
+    .map_err(terminal_failed)
 }
 
 fn limit(limits: Limits<'_>) -> Result<(), Report> {

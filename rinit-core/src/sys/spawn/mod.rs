@@ -31,17 +31,19 @@ use std::ffi::CStr;
 
 /// The group, session and terminal of the child.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Placement<'a> {
-    /// Its own process group, and no terminal touched.
+pub(crate) struct Placement<'a> {
+    pub(crate) leads: Leads,
+    /// The terminal that it gets: as its controlling one if it leads a session, else by its group in the foreground.
+    pub(crate) terminal: Option<BorrowedFd<'a>>,
+}
+
+/// What the child is the first member of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leads {
+    /// It stays in the parent's group, and touches no terminal.
+    Nothing,
     Group,
-    /// Its own process group, put into the foreground of this terminal.
-    Foreground(BorrowedFd<'a>),
-    /// Its own session, without a terminal.
     Session,
-    /// Its own session, with this terminal as the controlling one.
-    SessionWithTerminal(BorrowedFd<'a>),
-    /// The parent's group.
-    Inherit,
 }
 
 /// The user that the child becomes.
@@ -105,11 +107,11 @@ pub(crate) fn start(plan: &mut Plan<'_>) -> Result<Starting, Failure> {
     let gate = if plan.is_gated { new_gate().ok() } else { None };
     let mask = block(SignalSet::all()).map_err(Failure::here(Stage::Mask))?;
     // SAFETY: the child calls only `child::run`, which makes async-signal-safe calls and ends in execve or _exit.
-    let forked = unsafe { libc::fork() };
+    let forked = unsafe { fork() };
     if forked == 0 {
         child::run(plan, &write, gate.as_ref());
     }
-    let pid = Pid::new(forked).ok_or_else(last_errno);
+    let pid = i32::try_from(forked).ok().and_then(Pid::new).ok_or_else(last_errno);
     let restored = set_mask(mask);
     let pid = pid.map_err(Failure::here(Stage::Fork))?;
     let starting = Starting { pid, report, gate: gate.map(|(_, write)| write) };
@@ -125,7 +127,23 @@ pub(crate) fn start(plan: &mut Plan<'_>) -> Result<Starting, Failure> {
     }
 }
 
-/// A child that has not executed its program yet.
+/// `fork(2)` by the system call alone: libc's function also blocks and restores signals and repairs its own state in the child, which
+/// the child does not use, and runs the handlers of `pthread_atfork(3)`, which may wait for a lock. `posix_spawn(3)` runs none either.
+///
+/// # Safety
+///
+/// As for `fork(2)` in a process with threads: the child may make async-signal-safe system calls alone, until it ends in `execve(2)`
+/// or `_exit(2)`. What libc knows of the thread's number is wrong in it.
+unsafe fn fork() -> libc::c_long {
+    let exit_signal = libc::c_long::from(libc::SIGCHLD);
+    // s390x takes the stack first.
+    let (first, second) = if cfg!(target_arch = "s390x") { (0, exit_signal) } else { (exit_signal, 0) };
+    // SAFETY: without CLONE_VM the child has a copy of the memory, and without a stack of its own it goes on at the same place of that
+    // copy. No other argument is used.
+    unsafe { libc::syscall(libc::SYS_clone, first, second, 0_usize, 0_usize, 0_usize) }
+}
+
+/// A child on its way to its program.
 #[derive(Debug)]
 pub(crate) struct Starting {
     pid: Pid,
