@@ -177,6 +177,8 @@ impl Supervisor {
         // Main is on its way to its program meanwhile, and has not been reaped.
         self.main.hold_group(self.me);
         if self.starting.is_none() {
+            // Main runs already: nothing waits for this.
+            self.oom.begin();
             self.main_runs();
         }
         while !self.shutdown.is_done() {
