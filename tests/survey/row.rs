@@ -8,6 +8,8 @@ pub(crate) enum InitProgram {
     Rinit,
     RinitGroup,
     RinitAll,
+    /// With a limit so long that the last call comes after Docker's ten seconds.
+    RinitLate,
     /// With a signal in place of TERM.
     RinitRewrite(&'static str),
     Tini,
@@ -24,6 +26,7 @@ impl InitProgram {
             Self::Rinit => format!("{rinit} --"),
             Self::RinitGroup => format!("{rinit} -g --"),
             Self::RinitAll => format!("{rinit} --to all --"),
+            Self::RinitLate => format!("{rinit} --grace 60s --"),
             Self::RinitRewrite(signal) => format!("{rinit} -r TERM={signal} --"),
             // `-s`: it may not be PID 1, where the PID namespace is shared.
             Self::Tini => "tini -s --".to_owned(),
@@ -39,6 +42,7 @@ impl InitProgram {
             Self::Rinit => "rinit",
             Self::RinitGroup => "rinit -g",
             Self::RinitAll => "rinit --to all",
+            Self::RinitLate => "rinit --grace 60s",
             Self::RinitRewrite(_) => "rinit -r",
             Self::Tini => "tini",
             Self::TiniGroup => "tini -g",
@@ -50,7 +54,9 @@ impl InitProgram {
     /// The program that must be installed.
     pub(crate) fn program(self) -> Option<&'static str> {
         match self {
-            Self::None | Self::Rinit | Self::RinitGroup | Self::RinitAll | Self::RinitRewrite(_) => None,
+            Self::None | Self::Rinit | Self::RinitGroup | Self::RinitAll | Self::RinitLate | Self::RinitRewrite(_) => {
+                None
+            }
             Self::Tini | Self::TiniGroup => Some("tini"),
             Self::DumbInit => Some("dumb-init"),
             Self::Catatonit => Some("catatonit"),
@@ -58,7 +64,7 @@ impl InitProgram {
     }
 
     pub(crate) fn is_rinit(self) -> bool {
-        matches!(self, Self::Rinit | Self::RinitGroup | Self::RinitAll | Self::RinitRewrite(_))
+        matches!(self, Self::Rinit | Self::RinitGroup | Self::RinitAll | Self::RinitLate | Self::RinitRewrite(_))
     }
 }
 

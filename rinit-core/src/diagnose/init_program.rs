@@ -1,17 +1,27 @@
-//! Programs that are inits: what they do with a stop, by their name and their options.
+//! Programs that are inits: what they do with a stop, by their file, their name and their options.
 
+use super::Finding;
 use crate::duration;
+use crate::pid::Pid;
+use crate::printable::Quoted;
+use crate::procfs::bounded::BoundedReader;
 use crate::procfs::cmdline;
 use crate::procfs::fact::Fact;
 use crate::procfs::status::Signals;
 use crate::signal::Signal;
 use crate::signal::rewrite::Rewrite;
 use crate::signal::set::SignalSet;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// An init that forwards SIGTERM to its main child and exits when that has exited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct InitProgram {
+    /// What it is, whatever it is called.
+    pub(super) name: &'static str,
     /// It asks the other processes to stop too, and waits for them.
     pub(super) is_rinit: bool,
     /// It starts no program, and exits on SIGTERM.
@@ -35,7 +45,7 @@ const LAST_CALL: Duration = Duration::from_secs(8);
 
 /// The programs whose command lines are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Original {
+pub(super) enum Original {
     Tini,
     DumbInit,
     Catatonit,
@@ -74,6 +84,42 @@ const RINIT: Valued = Valued {
 };
 
 impl Original {
+    /// By a text that is in the file of each version. Of pidunu's no text is known.
+    ///
+    /// rinit comes first, because its file has the others' texts too.
+    fn of_file(mut file: impl Read) -> io::Result<Option<Self>> {
+        // Written backwards: a program that contains this library is not the command.
+        let rinit: String = "LLAC_TSAL_TINIR".chars().rev().collect();
+        let texts: [(&str, Self); 5] = [
+            (&rinit, Self::Rinit),
+            ("github.com/openSUSE/catatonit", Self::Catatonit),
+            ("[dumb-init] ", Self::DumbInit),
+            ("TINI_SUBREAPER", Self::Tini),
+            ("TINI_KILL_PROCESS_GROUP", Self::Tini),
+        ];
+        let mut found = [false; 5];
+        let mut part = vec![0; PART];
+        let mut kept = 0;
+        // rinit is the last word: what is found of the others is not.
+        while !found[0] {
+            let count = match file.read(part.get_mut(kept..).unwrap_or_default()) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            let length = kept + count;
+            let text = String::from_utf8_lossy(part.get(..length).unwrap_or_default());
+            for ((marker, _), found) in texts.iter().zip(&mut found) {
+                *found |= text.contains(marker);
+            }
+            // A text may lie across two parts.
+            kept = length.min(OVERLAP);
+            part.copy_within(length - kept..length, 0);
+        }
+        Ok(texts.iter().zip(found).find(|(_, found)| *found).map(|((_, program), _)| *program))
+    }
+
     /// By the name of the file, or its first 15 bytes. Authors publish their programs under longer names, and rinit takes the
     /// same ones for theirs.
     fn named(name: &[u8]) -> Option<Self> {
@@ -108,25 +154,84 @@ impl Original {
             Self::Tini => signals.ignored.is_superset(SignalSet::only(Signal::TTIN).with(Signal::TTOU)),
             Self::DumbInit | Self::Pidunu => signals.caught.contains(Signal::TERM),
             Self::Catatonit => signals.blocked.contains(Signal::TERM),
-            Self::Rinit => false,
+            Self::Rinit => true,
         }
     }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Tini => "tini",
+            Self::DumbInit => "dumb-init",
+            Self::Catatonit => "catatonit",
+            Self::Pidunu => "pidunu",
+            Self::Rinit => "rinit",
+        }
+    }
+}
+
+/// What is read of a file at a time, and the longest text that may lie across two parts.
+const PART: usize = 256 << 10;
+const OVERLAP: usize = 64;
+
+type OwnProgram = ((u64, u64), Option<Original>);
+
+/// Device and inode of this program's file, and which program it is.
+static OWN_PROGRAM: LazyLock<Option<OwnProgram>> = LazyLock::new(|| {
+    let file = File::open("/proc/self/exe").ok()?;
+    let metadata = file.metadata().ok()?;
+    Some(((metadata.dev(), metadata.ino()), Original::of_file(file).ok()?))
+});
+
+/// Which program a process runs, by its file; `Known(None)` for one that is not an init. A name proves nothing.
+pub(super) fn program_of(pid: Pid, comm: &[u8], bounded: &mut BoundedReader) -> Fact<Option<Original>> {
+    // rinit is large with its debugging information, but is not expected so under another name.
+    let most = if Original::named(comm).is_some() { 64 << 20 } else { 8 << 20 };
+    let own_program = *OWN_PROGRAM;
+    bounded.run(move || {
+        let file = File::open(format!("/proc/{pid}/exe"))?;
+        let metadata = file.metadata()?;
+        // Most often rinit is asked about itself.
+        if own_program.is_some_and(|(own, program)| own == (metadata.dev(), metadata.ino()) && program.is_some()) {
+            return Ok(own_program.and_then(|(_, program)| program));
+        }
+        if metadata.len() > most {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Original::of_file(file)
+    })
 }
 
 impl InitProgram {
     /// `None` for a program that is not known. `arguments` and `environment` have a NUL after each entry.
     ///
-    /// A link to rinit may have another init's name, and then asks the others and waits for them as rinit does. `signals`
-    /// tell the original from rinit under its name.
+    /// The file decides: a name proves nothing. A link to rinit may have another init's name, and then asks the others and waits
+    /// for them as rinit does. Where the file may not be read, the name and the signals give the most likely answer, and it is
+    /// unclear.
     pub(super) fn of(
         comm: &[u8],
+        file: &Fact<Option<Original>>,
         signals: Signals,
         arguments: &Fact<Vec<u8>>,
         environment: &Fact<Vec<u8>>,
     ) -> Option<Self> {
-        let original = Original::named(comm)?;
+        let named = Original::named(comm);
+        let (program, is_unclear) = match (file.as_known().copied(), named) {
+            (Some(Some(found)), _) => (found, false),
+            (Some(None), Some(Original::Pidunu)) => (Original::Pidunu, true),
+            // Another program, whatever its name.
+            (Some(None), _) => return None,
+            (None, named) => (named?, true),
+        };
+        let has_its_signals = program.has_signal_setup_of(signals);
+        if !is_unclear && !has_its_signals {
+            return None;
+        }
+        let is_rinit = program == Original::Rinit || (is_unclear && !has_its_signals);
+        // The options are those of the name by which rinit was called.
+        let original = named.unwrap_or(program);
         let mut init = Self {
-            is_rinit: !original.has_signal_setup_of(signals),
+            name: if is_rinit { Original::Rinit } else { program }.name(),
+            is_rinit,
             pauses: false,
             signal: Some(Signal::TERM),
             // dumb-init signals the whole group unless it is asked not to.
@@ -134,7 +239,7 @@ impl InitProgram {
             makes_group: original != Original::Pidunu,
             kills_after: None,
             last_call: None,
-            is_unclear: false,
+            is_unclear: is_unclear || !(is_rinit || original == program),
         };
         // The variables first: an option wins, and a rule for the same signal replaces an earlier one.
         let mut rewrite = Rewrite::default();
@@ -150,6 +255,25 @@ impl InitProgram {
             _ => init.is_unclear = true,
         }
         Some(init)
+    }
+
+    /// What it does with SIGTERM, in words; `None` where a rule drops it.
+    pub(super) fn role(&self, main: Option<&Finding>) -> Option<String> {
+        let Self { name, .. } = self;
+        if self.pauses {
+            return Some(format!("{name}, which exits on SIGTERM"));
+        }
+        let signal = self.signal?;
+        let Some(main) = main.map(|main| &main.process) else {
+            return Some(format!("{name}, whose program has exited or cannot be found"));
+        };
+        let action = match signal == Signal::TERM {
+            true => "forwards SIGTERM to".to_owned(),
+            false => format!("for SIGTERM sends {signal} to"),
+        };
+        let others = if self.is_rinit { "stops the other processes" } else { "exits" };
+        let (pid, command) = (main.pid, Quoted(&main.command));
+        Some(format!("{name}, which {action} main (pid {pid} {command}), and {others} when that has exited"))
     }
 
     fn options(&mut self, original: Original, arguments: &[u8], valued: &Valued, rewrite: &mut Rewrite) {
@@ -302,7 +426,7 @@ mod tests {
 
     #[test]
     fn a_link_to_rinit_is_rinit() {
-        let none = Fact::Known(Vec::new());
+        let (none, rinit) = (Fact::Known(Vec::new()), file("..RINIT_LAST_CALL..TINI_SUBREAPER"));
         for comm in [
             &b"tini"[..],
             b"docker-init",
@@ -315,16 +439,61 @@ mod tests {
             b"podman-init",
             b"pidunu",
         ] {
-            let is_rinit = |signals| InitProgram::of(comm, signals, &none, &none).unwrap().is_rinit;
-            assert!(!is_rinit(originals()) && is_rinit(Signals::default()), "{}", comm.escape_ascii());
+            let of = |file, signals| InitProgram::of(comm, file, signals, &none, &none).unwrap();
+            for signals in [originals(), Signals::default()] {
+                let init = of(&rinit, signals);
+                assert!(init.is_rinit && init.name == "rinit", "{}", comm.escape_ascii());
+            }
+            // The file may not be read: a guess, and said to be one.
+            let unread = |signals| of(&Fact::NotPermitted, signals);
+            assert!(!unread(originals()).is_rinit && unread(originals()).is_unclear, "{}", comm.escape_ascii());
+            assert!(unread(Signals::default()).is_rinit && unread(Signals::default()).is_unclear);
         }
+    }
+
+    fn file(text: &str) -> Fact<Option<Original>> {
+        Fact::Known(Original::of_file(text.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn a_text_across_two_parts_is_found() {
+        for before in [0, 1, PART - 5, PART, 2 * PART - 70] {
+            let text = "x".repeat(before) + "TINI_SUBREAPER" + &"x".repeat(PART);
+            assert_eq!(file(&text), Fact::Known(Some(Original::Tini)), "{before}");
+        }
+    }
+
+    #[test]
+    fn the_file_decides_and_not_the_name() {
+        let none = Fact::Known(Vec::new());
+        let of = |comm: &[u8], text, signals| InitProgram::of(comm, &file(text), signals, &none, &none);
+        // A shell or another program of that name, with the same signals.
+        for comm in [&b"tini"[..], b"dumb-init", b"catatonit", b"rinit"] {
+            assert_eq!(of(comm, "GNU bash, TINI", originals()), None);
+        }
+        assert!(of(b"pidunu", "anything", originals()).unwrap().is_unclear);
+        // `COPY tini /init`.
+        let init = of(b"init", "TINI_SUBREAPER", originals()).unwrap();
+        assert!(!init.is_rinit && init.name == "tini", "{init:?}");
+        assert!(of(b"init", "RINIT_LAST_CALL", originals()).unwrap().is_rinit);
+        assert_eq!(of(b"tini", "TINI_SUBREAPER", Signals::default()), None, "without its signals");
+        // The judge knows the others' texts, and is part of a program that contains this library.
+        assert_eq!(of(b"app", "LLAC_TSAL_TINIR", originals()), None);
     }
 
     fn of(words: &str, environment: &str) -> InitProgram {
         let nul =
             |text: &str| Fact::Known(text.split(' ').flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect());
         let comm = words.split(' ').next().unwrap().as_bytes();
-        InitProgram::of(comm.get(..15).unwrap_or(comm), originals(), &nul(words), &nul(environment)).expect("an init")
+        let comm = comm.get(..15).unwrap_or(comm);
+        let text = match Original::named(comm).expect("a name") {
+            Original::Tini => "TINI_SUBREAPER",
+            Original::DumbInit => "[dumb-init] ",
+            Original::Catatonit => "github.com/openSUSE/catatonit",
+            Original::Pidunu => "",
+            Original::Rinit => "RINIT_LAST_CALL",
+        };
+        InitProgram::of(comm, &file(text), originals(), &nul(words), &nul(environment)).expect("an init")
     }
 
     #[test]
@@ -370,7 +539,8 @@ mod tests {
             "catatonit.x86_64 -- x",
         ] {
             let init = of(words, "");
-            assert!(!init.is_rinit && !init.reaches_others && !init.is_unclear, "{words}: {init:?}");
+            assert!(!init.is_rinit && !init.reaches_others, "{words}: {init:?}");
+            assert_eq!(init.is_unclear, words.starts_with("pidunu"), "{words}: {init:?}");
         }
         // pidunu has no options: this is its program.
         assert!(!of("pidunu -P", "").pauses);
@@ -441,9 +611,12 @@ mod tests {
     fn an_unknown_option_is_unclear() {
         assert!(of("rinit --stop-delay 3 x", "").is_unclear);
         assert!(of("rinit x", "RINIT_STOP_DELAY=3").is_unclear);
-        let without = |environment| InitProgram::of(b"rinit", originals(), &Fact::NotThere, &environment).unwrap();
+        let rinit = file("RINIT_LAST_CALL");
+        let without =
+            |environment| InitProgram::of(b"rinit", &rinit, originals(), &Fact::NotThere, &environment).unwrap();
         assert!(without(Fact::NotPermitted).is_unclear);
-        assert_eq!(InitProgram::of(b"nginx", originals(), &Fact::NotThere, &Fact::NotThere), None);
+        let nothing = Fact::NotThere;
+        assert_eq!(InitProgram::of(b"nginx", &Fact::NotThere, originals(), &nothing, &nothing), None);
     }
 
     proptest! {

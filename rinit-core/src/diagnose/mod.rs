@@ -19,13 +19,14 @@ mod tests;
 use crate::error::Error;
 use crate::pid::{Pid, PidMap, PidSet};
 use crate::process::Process;
+use crate::process::partners;
 use crate::process::scan::all_and_hidden;
 use crate::procfs;
 use crate::procfs::cmdline;
 use crate::procfs::fact::Fact;
 use crate::signal::Signal;
 use crate::survivor::gather::{Gatherer, command};
-use crate::survivor::judge::judge;
+use crate::survivor::judge::{STOP_LIMIT, judge};
 use crate::survivor::{age, describe, remedy_of};
 use container::Identity;
 use init_program::InitProgram;
@@ -59,6 +60,8 @@ pub struct Diagnosis {
     pub first: Finding,
     /// The number of the first process in its own PID namespace, where that is not its number here.
     pub first_inside: Option<Pid>,
+    /// The program to which the first process forwards SIGTERM, where that is an init whose main can be found.
+    pub main: Option<Pid>,
     /// True where the PID namespace is shared with other containers, so that PID 1 is not of this one.
     pub shared: bool,
     /// The processes that keep the container from stopping, the one to blame first; empty unless `stops` is false.
@@ -71,6 +74,8 @@ pub struct Diagnosis {
     pub zombies: Vec<Zombies>,
     /// True where this user may not see all processes (`hidepid`, `proc(5)`).
     pub hidden: bool,
+    /// What the first process does with SIGTERM as an init, in words.
+    role: Option<String>,
 }
 
 /// A process, with what was found out about it.
@@ -177,6 +182,8 @@ struct Scan {
     zombies: Vec<Process>,
     commands: PidMap<String>,
     hidden: bool,
+    main: Option<Pid>,
+    role: Option<String>,
 }
 
 impl Scan {
@@ -197,6 +204,8 @@ impl Scan {
             zombies: Vec::new(),
             commands: PidMap::default(),
             hidden,
+            main: None,
+            role: None,
         };
         // The engine asks it, from outside and with every right.
         scan.add(gatherer, main_process, Signal::TERM, None);
@@ -222,6 +231,19 @@ impl Scan {
             if let Some(finding) = scan.findings.get_mut(&first) {
                 finding.process.reason = Reason::Dropped(Signal::TERM);
                 finding.remedy = remedy_of(&finding.process).map(std::borrow::Cow::into_owned);
+            }
+        }
+        if let Some(init) = &init {
+            scan.main = main;
+            scan.role = init.role(main.and_then(|main| scan.findings.get(&main)));
+            // Those that rinit asks at the last call alone: the first of their writers may leave something for them to read.
+            if init.is_rinit && !init.asks_all_within(STOP_LIMIT) {
+                let own = partners::input_pipe(first);
+                for process in &tree {
+                    let Some(member) = scan.members.get_mut(&process.pid) else { continue };
+                    member.may_read = partners::input_pipe(process.pid)
+                        .is_none_or(|pipe| pipe.is_some() && Some(&pipe) != own.as_ref());
+                }
             }
         }
         if let Some(member) = scan.members.get_mut(&first) {
@@ -268,6 +290,7 @@ impl Scan {
             has_exited: facts.stat.has_ended(),
             judgement,
             init: None,
+            may_read: false,
         };
         self.members.insert(process.pid, member);
     }
@@ -284,7 +307,8 @@ impl Scan {
             environment => environment,
         };
         let signals = gatherer.reader.status(first.pid).ok().flatten().and_then(|status| status.signals)?;
-        InitProgram::of(&first.comm, signals, &arguments, &environment)
+        let file = init_program::program_of(first.pid, &first.comm, &mut gatherer.bounded);
+        InitProgram::of(&first.comm, &file, signals, &arguments, &environment)
     }
 
     /// The diagnosis, of what both scans have seen.
@@ -332,7 +356,9 @@ impl Scan {
             first_inside: self.first_inside,
             shared: self.shared,
             zombies,
+            main: self.main,
             hidden: self.hidden,
+            role: self.role,
         })
     }
 }

@@ -67,7 +67,7 @@ impl Diagnosis {
         for (heading, list) in [
             ("Keeps it from stopping:", &self.findings),
             ("Depends on:", &self.undecided),
-            ("Does not act on SIGTERM, and exits with the container or by its parent:", &self.notes),
+            (self.heading_of_notes(), &self.notes),
         ] {
             let mut list = list.iter().filter(|finding| !on_first(finding)).peekable();
             if list.peek().is_some() {
@@ -116,13 +116,21 @@ impl Diagnosis {
         }
     }
 
+    /// What the notes are: where only a stop shows whether the container stops, a parent may wait for one of them.
+    const fn heading_of_notes(&self) -> &'static str {
+        match self.stops {
+            None => "Does not act on SIGTERM, and counts only if its parent waits for it:",
+            Some(_) => "Does not act on SIGTERM, and exits with the container or by its parent:",
+        }
+    }
+
     fn treatment(&self) -> String {
         let reason = &self.first.process.reason;
         match reason {
             Reason::NamespaceInit(signal) => {
                 format!("loses {signal}: it has no handler, and the kernel drops it for PID 1")
             }
-            _ => conditional(reason),
+            _ => self.role.clone().unwrap_or_else(|| conditional(reason)),
         }
     }
 
@@ -137,14 +145,19 @@ impl Diagnosis {
     /// `schema` is 1. `stops` is true, false, or null where only a stop shows it, and `reason` a [`Reason::code`]. `shared` is
     /// true where the PID namespace is shared. `first`, and the members of `findings`, `undecided` and `notes`, have `pid`,
     /// `ppid` (or null), `command` (short), `arguments` (whole), `uid` (or null), `state` (a letter), `age_seconds`, `reason`,
-    /// `text` and `remedy` (or null); `first` has `inside_pid`, too. `zombies` lists groups with `parent` (`pid` and `command`,
-    /// or null), `count`, `remedy` and `zombies` (`pid`, `command`, `age_seconds`). `hidden` is true where processes are hidden
-    /// from this user. Members may be added.
+    /// `text` and `remedy` (or null); `first` has `inside_pid`, too. `main` is the pid to which an init forwards SIGTERM, or
+    /// null. `zombies` lists groups with `parent` (`pid` and `command`, or null), `count`, `remedy` and `zombies` (`pid`,
+    /// `command`, `age_seconds`). `hidden` is true where processes are hidden from this user. Members may be added.
     #[must_use]
     pub fn to_json(&self) -> String {
         let mut first = members(&self.first);
         let inside = self.first_inside.unwrap_or(self.first.process.pid);
         first.insert(1, ("inside_pid", pid(inside)));
+        for (name, value) in &mut first {
+            if *name == "text" {
+                *value = Json::text(self.treatment());
+            }
+        }
         let list = |findings: &[Finding]| Json::Array(findings.iter().map(|one| Json::Object(members(one))).collect());
         let diagnosis = Json::Object(vec![
             ("schema", Json::Integer(SCHEMA)),
@@ -152,6 +165,7 @@ impl Diagnosis {
             ("reason", Json::text(self.reason())),
             ("shared", Json::Bool(self.shared)),
             ("first", Json::Object(first)),
+            ("main", Json::or_null(self.main, pid)),
             ("findings", list(&self.findings)),
             ("undecided", list(&self.undecided)),
             ("notes", list(&self.notes)),
@@ -166,7 +180,9 @@ impl Diagnosis {
 fn conditional(reason: &Reason) -> String {
     match reason {
         Reason::Handles(signal) => format!("has a handler for {signal}; only a stop shows whether it exits"),
-        Reason::Waits(signal) => format!("takes {signal} by sigwait or signalfd, and decides what to do"),
+        Reason::Waits(signal) => {
+            format!("takes {signal} by sigwait or signalfd; only a stop shows whether it exits")
+        }
         Reason::Pending(signal) | Reason::Ending(signal) => format!("is terminated by {signal}"),
         Reason::FullPipe(signal) => {
             format!(

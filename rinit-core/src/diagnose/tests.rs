@@ -134,7 +134,9 @@ fn sample(stops: Option<bool>, reason: Reason) -> Diagnosis {
         undecided: vec![],
         notes: vec![],
         zombies: vec![],
+        main: None,
         hidden: false,
+        role: None,
     }
 }
 

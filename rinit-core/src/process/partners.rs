@@ -97,6 +97,15 @@ fn left_in_pipe(reader: Pid, name: &Path) -> Result<Input, Errno> {
     }
 }
 
+/// The pipe at a process's standard input: its name, or nothing in place of one if that is no pipe. `None` if this user may not see it.
+pub(crate) fn input_pipe(pid: Pid) -> Option<Option<PathBuf>> {
+    match std::fs::read_link(format!("/proc/{pid}/fd/0")) {
+        Ok(name) => Some(Some(name).filter(|name| is_pipe(name))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(None),
+        Err(_) => None,
+    }
+}
+
 /// The descriptor's name; `None` if it is not open, or this user may not see it.
 fn descriptor(pid: Pid, fd: i32) -> Option<PathBuf> {
     std::fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok()

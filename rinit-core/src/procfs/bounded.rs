@@ -50,6 +50,18 @@ impl BoundedReader {
 
     /// The file's bytes, at most `limit` or a buffer more.
     pub(crate) fn read(&mut self, path: String, limit: usize) -> Fact<Vec<u8>> {
+        self.run(move || {
+            let mut reader = Reader::new();
+            reader.read(format_args!("{path}"), limit).map(|bytes| bytes.map(<[u8]>::to_vec))
+        })
+    }
+
+    /// Any other work on such a file.
+    pub(crate) fn run<T, R>(&mut self, work: impl FnOnce() -> R + Send + 'static) -> Fact<T>
+    where
+        T: Send + Sync + 'static,
+        Fact<T>: From<R>,
+    {
         if self.tries == 0 {
             return Fact::NotThere;
         }
@@ -59,9 +71,7 @@ impl BoundedReader {
         let answer = Arc::new(OnceLock::new());
         let answered = Arc::clone(&answer);
         worker.submit(Box::new(move || {
-            let mut reader = Reader::new();
-            let read = reader.read(format_args!("{path}"), limit).map(|bytes| bytes.map(<[u8]>::to_vec));
-            let _ = answered.set(Fact::from(read));
+            let _ = answered.set(Fact::from(work()));
         }));
         if !worker.wait_until_left(0, self.patience) {
             self.tries -= 1;

@@ -24,6 +24,13 @@ impl<T> Fact<T> {
         }
     }
 
+    pub(crate) const fn as_known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::NotPermitted | Self::NotThere => None,
+        }
+    }
+
     pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Fact<U> {
         match self {
             Self::Known(value) => Fact::Known(change(value)),

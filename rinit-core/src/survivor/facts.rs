@@ -6,6 +6,7 @@ use crate::procfs::stat::Stat;
 use crate::procfs::status::Status;
 use crate::signal::Signal;
 use crate::signal::set::SignalSet;
+use std::time::Duration;
 
 /// Everything that a judgement rests on. [`super::gather`] reads it.
 #[derive(Debug, Clone)]
@@ -26,6 +27,12 @@ pub(crate) struct Facts {
     pub(crate) signalfds: Fact<SignalSet>,
     /// A thread is in state D, the first one or another.
     pub(crate) in_kernel: bool,
+    /// SIGSTOP or the terminal has stopped it. Behind a first thread that has exited, another one shows it.
+    pub(crate) is_stopped: bool,
+    /// A debugger holds a thread, the first one or another.
+    pub(crate) is_held: bool,
+    /// Time until it exits by itself, where that can be known: a `sleep`.
+    pub(crate) exits_after: Option<Duration>,
     /// Where the first thread sleeps, or the one in state D.
     pub(crate) wait_channel: Fact<String>,
     /// Its control group is frozen, itself or by one above it.

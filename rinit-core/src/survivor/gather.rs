@@ -71,6 +71,7 @@ impl Gatherer {
         let signalfds = if is(threads.blocked) { self.reader.signalfds(pid) } else { Fact::NotThere };
         let wait_channel = self.reader.wait_channel(pid, threads.in_kernel.unwrap_or(pid));
         let arguments = self.arguments(pid, stat.has_ended() || threads.in_kernel.is_some());
+        let exits_after = arguments.as_known().and_then(|words| shell::exits_after(words, age(stat.start_ticks)));
         let is_shell = is(signals.caught) && is_shell(&stat, &arguments);
         let shell = if is_shell { Some(self.shell(&stat)) } else { None };
         let frozen = self.frozen(pid);
@@ -85,6 +86,9 @@ impl Gatherer {
             in_sigwait,
             signalfds,
             in_kernel: threads.in_kernel.is_some(),
+            is_stopped: threads.is_stopped,
+            is_held: threads.is_held,
+            exits_after,
             wait_channel,
             frozen,
             shell,
@@ -97,12 +101,17 @@ impl Gatherer {
         if out_of_reach { Fact::NotThere } else { arguments(&mut self.bounded, pid) }
     }
 
-    /// What every thread blocks, and which one sleeps uninterruptibly.
+    /// What every thread blocks, and what holds one of them.
     fn threads(&mut self, stat: &Stat, status: Option<&Status>) -> Threads {
         let first = status.and_then(|status| status.signals).map(|signals: Signals| signals.blocked);
-        let mut in_kernel = (stat.state == State::DiskSleep).then_some(stat.pid);
+        let mut found = Threads {
+            blocked: first.unwrap_or_default(),
+            in_kernel: (stat.state == State::DiskSleep).then_some(stat.pid),
+            is_stopped: stat.state == State::Stopped,
+            is_held: stat.state == State::Traced,
+        };
         if stat.threads <= 1 {
-            return Threads { blocked: first.unwrap_or_default(), in_kernel };
+            return found;
         }
         let mut threads = Vec::new();
         let listed = procfs::reader::numbers(&format!("/proc/{}/task", stat.pid), &mut threads);
@@ -114,15 +123,20 @@ impl Gatherer {
                 if matches!(status.state, Some(State::Zombie | State::Dead)) {
                     continue;
                 }
-                if status.state == Some(State::DiskSleep) {
-                    in_kernel.get_or_insert(thread);
+                match status.state {
+                    Some(State::DiskSleep) => _ = found.in_kernel.get_or_insert(thread),
+                    Some(State::Traced) => found.is_held = true,
+                    // The stop is one of the whole process.
+                    Some(State::Stopped) => found.is_stopped |= stat.state == State::Zombie,
+                    _ => {}
                 }
                 if let Some(signals) = status.signals {
                     blocked = Some(blocked.unwrap_or(SignalSet::all()) & signals.blocked);
                 }
             }
         }
-        Threads { blocked: blocked.or(first).unwrap_or_default(), in_kernel }
+        found.blocked = blocked.or(first).unwrap_or_default();
+        found
     }
 
     fn shell(&mut self, stat: &Stat) -> Shell {
@@ -145,9 +159,7 @@ impl Gatherer {
                 status.and_then(|status| status.signals).map_or(SignalSet::empty(), |signals| signals.ignored);
             let arguments = self.arguments(child.pid, child.state == State::DiskSleep);
             let command = command(&arguments, &child.comm);
-            let exits_after = arguments.known().and_then(|words| shell::exits_after(&words, age(child.start_ticks)));
-            let (pid, start_ticks) = (child.pid, child.start_ticks);
-            living.push(ShellChild { pid, command, start_ticks, ignored, exits_after });
+            living.push(ShellChild { pid: child.pid, command, start_ticks: child.start_ticks, ignored });
         }
         living
     }
@@ -184,6 +196,8 @@ impl Gatherer {
 struct Threads {
     blocked: SignalSet,
     in_kernel: Option<Pid>,
+    is_stopped: bool,
+    is_held: bool,
 }
 
 /// The command for people, escaped: the arguments, or the name in brackets where they are not there.

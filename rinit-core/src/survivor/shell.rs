@@ -40,8 +40,6 @@ pub(crate) struct ShellChild {
     pub(crate) command: String,
     pub(crate) start_ticks: u64,
     pub(crate) ignored: SignalSet,
-    /// Time until it exits by itself, where that can be known: a `sleep`.
-    pub(crate) exits_after: Option<Duration>,
 }
 
 /// What a shell with a trap is doing.

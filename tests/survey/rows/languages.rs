@@ -147,6 +147,12 @@ fn python() -> Vec<Row> {
         row("main's first thread has exited", "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(1000,)).start(); print('up', flush=True); ctypes.CDLL(None).syscall(60, 0)")
             .inits(&both)
             .culprit("python3"),
+        row("main's first thread has exited, and the others are stopped", "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(1000,)).start(); print('up', flush=True); ctypes.CDLL(None).syscall(60, 0)")
+            .then("pkill -STOP python3")
+            .inits(&both)
+            .culprit("python3")
+            .certain(&[InitProgram::Tini])
+            .gate(),
         Row::new(FAMILY, "celery, prefork", "celery -A app worker -c 2 --without-mingle --without-gossip -l INFO")
             .needs(&["celery"])
             .setup(CELERY)

@@ -224,10 +224,6 @@ pub(crate) fn rows() -> Vec<Row> {
             let mut row = Row::script(FAMILY, name, shell, &idiom.script.replace("SERVER", SERVER));
             row = row.needs(&[program, "perl"]).certain(idiom.certain);
             row.culprit = idiom.culprit;
-            // bash waits for a foreground child as it waits for others; the other shells do not.
-            if *shell != "bash" && idiom.name == "trap, child in the foreground" {
-                row = row.certain(&[InitProgram::None, InitProgram::Tini]);
-            }
             if idiom.script.contains("SERVER") {
                 row = row.ready("pgrep perl");
             }
@@ -269,6 +265,12 @@ fn bash_alone() -> Vec<Row> {
         Row::new(FAMILY, name, "$D/entrypoint sleep 1000").setup(setup)
     };
     vec![
+        // What yes leaves in the pipe keeps rinit from asking sleep before its last call.
+        bash("a reader that does not read", "yes | sleep 1000")
+            .inits(&[InitProgram::Rinit, InitProgram::RinitLate])
+            .ready("pgrep -x sleep")
+            .culprit("sleep 1000")
+            .gate(),
         bash("wait -n for two servers", "trap 'kill $(jobs -p); exit 0' TERM; SERVER & sleep 1000 & wait -n").gate(),
         bash("trap, coprocess and read", "trap 'exit 0' TERM; coproc cat; read x <&${COPROC[0]}; true"),
         bash("trap, read from a process substitution", "trap 'exit 0' TERM; while read x; do echo $x; done < <(SERVER)"),

@@ -101,7 +101,30 @@ pub(crate) fn rows() -> Vec<Row> {
         row("setpriv", "setpriv --reuid 1000 --clear-groups sleep 1000", "setpriv").culprit("sleep 1000").gate(),
     ];
     rows.extend(wrappers());
+    rows.extend(names());
     rows
+}
+
+/// Programs under other names than their own: the name proves nothing.
+fn names() -> Vec<Row> {
+    let named = |name: &str, setup: &str, command: &str| {
+        Row::new("wrapper", name, command).setup(setup).inits(&[InitProgram::None]).ready("pgrep -x sleep").gate()
+    };
+    let handler =
+        "$SIG{TTIN} = $SIG{TTOU} = q(IGNORE); $SIG{TERM} = sub {}; fork or exec qw(sleep 1000); sleep 1 while 1";
+    vec![
+        named("perl, named tini", "cp $(command -v perl) $D/tini", &format!("$D/tini -e '{handler}'")).needs(&["perl"]),
+        named("tini, named init", "cp $(command -v tini) $D/init", "$D/init -- sleep 1000")
+            .needs(&["tini"])
+            .certain(&[InitProgram::None]),
+        named("rinit, named init", "cp $D/../rinit $D/init", "$D/init --grace 60s -- sh -c 'yes | sleep 1000'"),
+        named(
+            "rinit, named tini, with tini's ignored signals",
+            "ln -s $D/../rinit $D/tini",
+            "env --ignore-signal=TTIN --ignore-signal=TTOU $D/tini -- sh -c '(trap \"\" TERM; exec sleep 1000) & exec sleep 1001'",
+        )
+        .culprit("sleep 1000"),
+    ]
 }
 
 /// Programs that run another one, as entrypoints do.

@@ -16,6 +16,8 @@ pub(super) struct Member {
     pub(super) judgement: Judgement,
     /// What it does as an init, where it is one that is known and takes SIGTERM.
     pub(super) init: Option<InitProgram>,
+    /// It reads what others write, or that cannot be seen. Known only where a late last call makes it count.
+    pub(super) may_read: bool,
 }
 
 /// Whether the container stops, and who is the reason.
@@ -128,8 +130,10 @@ fn under_init(members: &PidMap<Member>, first: Pid, init: &InitProgram) -> Outco
         }
         Fate::Exits if !init.is_rinit => Outcome::stops(),
         Fate::Exits => {
-            // rinit asks the others, and waits for them.
-            let holding: Vec<Pid> = others().filter(|pid| members[pid].judgement.fate != Fate::Exits).collect();
+            // rinit asks the others, and waits for them. It asks a reader after its writers, and if they have left something in the
+            // pipe that it does not read, at the last call.
+            let holds = |pid: &Pid| members[pid].judgement.fate != Fate::Exits || members[pid].may_read;
+            let holding: Vec<Pid> = others().filter(holds).collect();
             if holding.is_empty() { Outcome::stops() } else { Outcome::unknown(holding) }
         }
         // KILL does not act on a process that version 1 of the freezer holds.
@@ -181,7 +185,10 @@ pub(super) fn main_of(children: impl Iterator<Item = Child>, init: &InitProgram,
     let makes_group = init.makes_group && !(init.is_rinit && init_group == 0);
     let is_helper = makes_group && oldest.group == init_group;
     let main = if is_helper { in_order.iter().find(|child| has_own_group(child)) } else { None };
-    Some(main.unwrap_or(oldest).pid)
+    let main = main.unwrap_or(oldest);
+    // An orphan in a group that main has left behind: main has exited, and the init drains.
+    let is_orphan = makes_group && init_group != 0 && main.group != init_group && !has_own_group(main);
+    Some(main.pid).filter(|_| !is_orphan)
 }
 
 /// The same of what is known of the processes; `None` if main has exited.

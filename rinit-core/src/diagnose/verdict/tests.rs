@@ -11,6 +11,7 @@ fn pid(number: i32) -> Pid {
 
 fn init(is_rinit: bool) -> InitProgram {
     InitProgram {
+        name: "an init",
         is_rinit,
         pauses: false,
         signal: Some(TERM),
@@ -37,7 +38,8 @@ fn members(program: Option<InitProgram>, rows: &[(i32, i32, Fate)]) -> PidMap<Me
         let init = program.clone().filter(|_| *number == 1);
         let judgement = Judgement { reason, fate: *fate };
         let start_ticks = (*number).try_into().unwrap();
-        (pid(*number), Member { ppid: Pid::new(*parent), start_ticks, group: 0, has_exited: false, judgement, init })
+        let (ppid, group, has_exited, may_read) = (Pid::new(*parent), 0, false, false);
+        (pid(*number), Member { ppid, start_ticks, group, has_exited, judgement, init, may_read })
     };
     rows.iter().map(member).collect()
 }
@@ -98,6 +100,9 @@ fn a_child_in_the_inits_own_group_was_there_before_the_init() {
     assert_eq!(main(&init(true), 0, &[0, 3]), Some(2));
     assert_eq!(main(&InitProgram { makes_group: false, ..init(false) }, 1, &[1, 3]), Some(2));
     assert_eq!(main(&init(false), 1, &[]), None);
+    // An orphan in the group of a main that has exited.
+    assert_eq!(main(&init(true), 1, &[7]), None);
+    assert_eq!(main(&InitProgram { makes_group: false, ..init(false) }, 1, &[7]), Some(2));
 }
 
 /// A shell that runs its trap only after its foreground child stays: the child is asked at the last call.
@@ -175,6 +180,16 @@ fn rinit_waits_for_the_others_too() {
     is(&tree(kills, &[(1, 0, Unknown), (2, 1, Stays)]), Some(true), &[]);
     let late = Some(InitProgram { kills_after: Some(std::time::Duration::from_secs(30)), ..init(true) });
     is(&tree(late, &[(1, 0, Unknown), (2, 1, Stays)]), Some(false), &[2]);
+}
+
+/// `yes | sleep 1000`: what yes leaves in the pipe keeps rinit from asking sleep before the last call.
+#[test]
+fn a_reader_may_be_asked_at_a_late_last_call() {
+    use Fate::{Exits, Unknown};
+    let mut all = members(Some(init(true)), &[(1, 0, Unknown), (2, 1, Exits), (3, 2, Exits), (4, 2, Exits)]);
+    is(&of_container(&all, pid(1)), Some(true), &[]);
+    all.get_mut(&pid(4)).unwrap().may_read = true;
+    is(&of_container(&all, pid(1)), None, &[4]);
 }
 
 #[test]

@@ -7,7 +7,6 @@ use super::reason::Reason;
 use super::shell::{ShellChild, Waiting};
 use crate::pid::Pid;
 use crate::procfs::fact::Fact;
-use crate::procfs::stat::State;
 use crate::procfs::status::Signals;
 use crate::signal::Signal;
 use std::time::Duration;
@@ -55,7 +54,7 @@ pub(crate) fn judge(facts: &Facts) -> Judgement {
 fn not_asked(facts: &Facts) -> Judgement {
     let asked = by_signal(facts, Signal::TERM);
     let is_held = matches!(asked.reason, Reason::StuckInKernel { .. } | Reason::DumpsCore);
-    let is_stuck = asked.fate == Fate::Stays && !matches!(asked.reason, Reason::ShellWaits { .. });
+    let is_stuck = asked.fate == Fate::Stays;
     if is_held || is_stuck { asked } else { Judgement { reason: Reason::NotAsked, fate: Fate::Unknown } }
 }
 
@@ -68,7 +67,11 @@ fn by_signal(facts: &Facts, signal: Signal) -> Judgement {
     if signal == Signal::KILL || signal == Signal::STOP {
         return uncatchable(facts, signal);
     }
-    let disposition = disposition(facts, signal, signals);
+    let mut disposition = disposition(facts, signal, signals);
+    // The signal does nothing to it, and it is over soon all the same.
+    if disposition.fate == Fate::Stays && facts.exits_after.is_some_and(|left| left <= STOP_LIMIT) {
+        disposition.fate = Fate::Unknown;
+    }
     match disposition.fate {
         // Neither CONT nor a debugger that lets go changes anything.
         Fate::Stays => disposition,
@@ -98,11 +101,12 @@ fn held(facts: &Facts, signal: Signal) -> Option<Judgement> {
     if facts.frozen.is(&true) {
         return Some(Judgement { reason: Reason::Frozen, fate: Fate::Stays });
     }
-    match facts.stat.state {
-        State::Stopped => return Some(Judgement { reason: Reason::Stopped(signal), fate: Fate::Stays }),
-        // A debugger that only watches lets it go on at once.
-        State::Traced => return Some(Judgement { reason: Reason::Traced(signal), fate: Fate::Unknown }),
-        _ => {}
+    if facts.is_stopped {
+        return Some(Judgement { reason: Reason::Stopped(signal), fate: Fate::Stays });
+    }
+    // A debugger that only watches lets it go on at once.
+    if facts.is_held {
+        return Some(Judgement { reason: Reason::Traced(signal), fate: Fate::Unknown });
     }
     let status = facts.status.as_ref();
     if status.is_some_and(|status| status.core_dumping) {
@@ -179,12 +183,10 @@ fn handles(facts: &Facts, signal: Signal, signals: Signals) -> Judgement {
     if let Some(shell) = &facts.shell {
         match shell.waiting(signals.ignored) {
             Waiting::Foreground(child) => {
-                let (pid, command) = named(child);
-                // With several children the one in the foreground is a guess.
-                let alone = shell.children.len() == 1;
-                let long = child.exits_after.is_some_and(|left| left > STOP_LIMIT);
-                let fate = if alone && long { Fate::Stays } else { Fate::Unknown };
-                return Judgement { reason: Reason::ShellWaits { child: pid, command }, fate };
+                // When the child exits cannot be known, even if it is a `sleep`: an alarm that was set before its execve, or another
+                // process, may terminate it at any time.
+                let (child, command) = named(child);
+                return unknown(Reason::ShellWaits { child, command });
             }
             Waiting::Perhaps(child) => {
                 let (child, command) = named(child);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::pid::Pid;
-use crate::procfs::stat::Stat;
+use crate::procfs::stat::{Stat, State};
 use crate::procfs::status::Status;
 use crate::procfs::syscall::SystemCall;
 use crate::signal::set::SignalSet;
@@ -44,6 +44,9 @@ fn facts(change: impl FnOnce(&mut Facts, &mut Signals)) -> Facts {
         in_sigwait: Fact::Known(false),
         signalfds: Fact::Known(SignalSet::empty()),
         in_kernel: false,
+        is_stopped: false,
+        is_held: false,
+        exits_after: None,
         wait_channel: Fact::NotThere,
         frozen: Fact::Known(false),
         shell: None,
@@ -111,7 +114,7 @@ fn no_verdict_comes_of_an_absent_fact() {
     let without = Facts { status: None, ..facts(|_, _| {}) };
     assert_eq!(judge(&without), Judgement { reason: Reason::Unknown, fate: Fate::Unknown });
     // A state is seen without any right.
-    let stopped = Facts { status: None, ..facts(|f, _| f.stat.state = State::Stopped) };
+    let stopped = Facts { status: None, ..facts(|f, _| f.is_stopped = true) };
     assert_eq!(judge(&stopped).reason, Reason::Stopped(TERM));
 }
 
@@ -135,8 +138,8 @@ fn the_first_process_of_a_namespace() {
 
 #[test]
 fn reasons_that_hold_for_any_process() {
-    is(Reason::Stopped(TERM), Fate::Stays, |f, _| f.stat.state = State::Stopped);
-    is(Reason::Traced(TERM), Fate::Unknown, |f, _| f.stat.state = State::Traced);
+    is(Reason::Stopped(TERM), Fate::Stays, |f, _| f.is_stopped = true);
+    is(Reason::Traced(TERM), Fate::Unknown, |f, _| f.is_held = true);
     is(Reason::Frozen, Fate::Stays, |f, _| f.frozen = Fact::Known(true));
     is(Reason::DumpsCore, Fate::Unknown, |f, _| f.status.as_mut().unwrap().core_dumping = true);
     // It runs, and the debugger may keep the signal.
@@ -152,18 +155,15 @@ fn reasons_that_hold_for_any_process() {
     // Without a handler the signal ends the write.
     is(Reason::Ending(TERM), Fate::Exits, |f, _| f.wait_channel = at("pipe_write"));
     // It would ignore the signal after SIGCONT as well.
-    is(Reason::Ignores(TERM), Fate::Stays, |f, s| (f.stat.state, s.ignored) = (State::Stopped, TERM.into()));
+    is(Reason::Ignores(TERM), Fate::Stays, |f, s| (f.is_stopped, s.ignored) = (true, TERM.into()));
     is(Reason::Ignores(TERM), Fate::Stays, |f, s| (f.in_kernel, s.ignored) = (true, TERM.into()));
     // KILL acts on a stopped process, not on one in the kernel.
-    is(Reason::Ending(Signal::KILL), Fate::Exits, |f, _| {
-        (f.stat.state, f.asked) = (State::Stopped, Some(Signal::KILL))
-    });
+    is(Reason::Ending(Signal::KILL), Fate::Exits, |f, _| (f.is_stopped, f.asked) = (true, Some(Signal::KILL)));
     is(Reason::StuckInKernel { at: None }, Fate::Unknown, |f, _| (f.in_kernel, f.asked) = (true, Some(Signal::KILL)));
 }
 
-fn child(number: i32, start_ticks: u64, ignored: SignalSet, exits_after: Option<u64>) -> ShellChild {
-    let exits_after = exits_after.map(Duration::from_secs);
-    ShellChild { pid: pid(number), command: format!("c{number}"), start_ticks, ignored, exits_after }
+fn child(number: i32, start_ticks: u64, ignored: SignalSet) -> ShellChild {
+    ShellChild { pid: pid(number), command: format!("c{number}"), start_ticks, ignored }
 }
 
 fn shell(kind: Kind, call: i64, children: Vec<ShellChild>) -> Shell {
@@ -177,51 +177,47 @@ fn shell_idioms() {
     let waits = |number| Reason::ShellWaits { child: pid(number), command: format!("c{number}") };
     let may = |number| Reason::ShellMayWait { child: pid(number), command: format!("c{number}") };
     let handles = || Reason::Handles(TERM);
-    let long = || vec![child(20, 1, none(), Some(1000))];
+    let one = || vec![child(20, 1, none())];
     let rows = [
-        // dash: `trap … TERM; sleep 1000; :`
-        (shell(Kind::WaitIsVisible, call(true), long()), waits(20), Fate::Stays),
-        // dash: a loop that polls, or a command of which it is not known when it exits.
-        (shell(Kind::WaitIsVisible, call(true), vec![child(20, 1, none(), Some(0))]), waits(20), Fate::Unknown),
-        (shell(Kind::WaitIsVisible, call(true), vec![child(20, 1, none(), None)]), waits(20), Fate::Unknown),
+        // dash: `trap … TERM; sleep 1000; :`. An alarm may end the sleep.
+        (shell(Kind::WaitIsVisible, call(true), one()), waits(20)),
         // dash: `sleep 1000 & wait`, where the server sets INT and QUIT again.
-        (shell(Kind::WaitIsVisible, call(false), long()), handles(), Fate::Unknown),
+        (shell(Kind::WaitIsVisible, call(false), one()), handles()),
         // bash shows the same for both.
-        (shell(Kind::WaitIsAmbiguous, call(true), long()), may(20), Fate::Unknown),
-        (
-            shell(Kind::WaitIsAmbiguous, call(true), vec![child(20, 1, background, Some(1000))]),
-            handles(),
-            Fate::Unknown,
-        ),
-        (shell(Kind::WaitIsAmbiguous, call(false), long()), handles(), Fate::Unknown),
-        (shell(Kind::WaitIsVisible, call(true), vec![]), handles(), Fate::Unknown),
-        // The youngest that was not started with `&`; with several it is a guess.
+        (shell(Kind::WaitIsAmbiguous, call(true), one()), may(20)),
+        (shell(Kind::WaitIsAmbiguous, call(true), vec![child(20, 1, background)]), handles()),
+        (shell(Kind::WaitIsAmbiguous, call(false), one()), handles()),
+        (shell(Kind::WaitIsVisible, call(true), vec![]), handles()),
+        // The youngest that was not started with `&`.
         (
             shell(
                 Kind::WaitIsVisible,
                 call(true),
-                vec![
-                    child(20, 1, none(), Some(1000)),
-                    child(21, 2, none(), Some(1000)),
-                    child(22, 3, background, Some(1000)),
-                ],
+                vec![child(20, 1, none()), child(21, 2, none()), child(22, 3, background)],
             ),
             waits(21),
-            Fate::Unknown,
         ),
     ];
-    for (shell, reason, fate) in rows {
-        is(reason, fate, |f, s| (f.shell, s.caught) = (Some(shell), TERM.into()));
+    for (shell, reason) in rows {
+        is(reason, Fate::Unknown, |f, s| (f.shell, s.caught) = (Some(shell), TERM.into()));
     }
     // The call is not permitted to be read: dash is no more known than bash.
-    let hidden = Shell { kind: Kind::WaitIsVisible, call: Fact::NotPermitted, children: long() };
+    let hidden = Shell { kind: Kind::WaitIsVisible, call: Fact::NotPermitted, children: one() };
     is(may(20), Fate::Unknown, |f, s| (f.shell, s.caught) = (Some(hidden), TERM.into()));
     // Without a trap it would have exited.
-    let without = shell(Kind::WaitIsVisible, call(true), long());
+    let without = shell(Kind::WaitIsVisible, call(true), one());
     is(Reason::Ending(TERM), Fate::Exits, |f, _| f.shell = Some(without));
     // A shell that ignores both itself: so do all its children.
-    let ignoring = shell(Kind::WaitIsVisible, call(true), vec![child(20, 1, background, Some(1000))]);
-    is(waits(20), Fate::Stays, |f, s| (f.shell, s.caught, s.ignored) = (Some(ignoring), TERM.into(), background));
+    let ignoring = shell(Kind::WaitIsVisible, call(true), vec![child(20, 1, background)]);
+    is(waits(20), Fate::Unknown, |f, s| (f.shell, s.caught, s.ignored) = (Some(ignoring), TERM.into(), background));
+}
+
+#[test]
+fn what_is_over_soon_stays_no_longer_than_that() {
+    let after = |seconds| Some(Duration::from_secs(seconds));
+    is(Reason::Ignores(TERM), Fate::Unknown, |f, s| (f.exits_after, s.ignored) = (after(10), TERM.into()));
+    is(Reason::Ignores(TERM), Fate::Stays, |f, s| (f.exits_after, s.ignored) = (after(11), TERM.into()));
+    is(Reason::NamespaceInit(TERM), Fate::Unknown, |f, _| (init(f), f.exits_after = after(0)).1);
 }
 
 #[test]
