@@ -22,6 +22,7 @@ const SERVICES: &[(&str, fn())] = &[
     ("orphan", leave_an_orphan),
     ("signals", print_signal_state),
     ("short-threads", spawn_from_short_threads),
+    ("diagnose", diagnose),
 ];
 
 pub(crate) fn role() {
@@ -64,7 +65,14 @@ fn pids() {
     println!("{} {} {}", raw(Some(me)), raw(parent), raw(Some(group)));
 }
 
-/// Prints that it is ready, with its descriptors, and waits to be stopped.
+/// A service that ignores SIGTERM.
+fn diagnose() {
+    let script = r#"trap "" TERM; "$0" --diagnose; exit $?"#;
+    let error = Command::new("sh").args(["-c", script]).arg(support::rinit_path()).exec();
+    panic!("{error}");
+}
+
+/// Says that it is there, with its descriptors, and waits to be ended.
 fn serve() {
     let file = std::fs::File::open("/dev/null").expect("open");
     println!("ready {} {}", std::process::id(), file.as_raw_fd());
@@ -361,6 +369,21 @@ fn serving(place: Place) -> (Guard, i32, i32, i32) {
         children.trim().parse().expect("one child")
     };
     (child, init, numbers[0], numbers[1])
+}
+
+/// The options of such an init are in the program: from outside it is a program that takes SIGTERM.
+#[test]
+fn a_diagnosis_does_not_claim_to_know_the_init() {
+    for place in places().filter(|place| *place == Place::Pid1) {
+        let output = output(place, &["--service", "diagnose"]);
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.starts_with("cannot be told: ") && said.contains("only a stop shows whether it exits"), "{said}");
+        assert!(
+            said.contains("counts only if its parent waits for it") && said.contains(": ignores SIGTERM"),
+            "{said}"
+        );
+    }
 }
 
 #[test]

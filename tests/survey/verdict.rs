@@ -92,7 +92,8 @@ fn command(process: &Value) -> String {
     for key in ["arguments", "argv", "command"] {
         match &process[key] {
             Value::String(text) => return text.clone(),
-            Value::Array(list) => return words(list),
+            // Empty if they could not be read.
+            Value::Array(list) if !list.is_empty() => return words(list),
             _ => {}
         }
     }
