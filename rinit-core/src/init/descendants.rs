@@ -66,11 +66,18 @@ struct Asked {
     how: How,
 }
 
+/// The beginning of a process's name (`proc_pid_comm(5)`).
+type Name = [u8; 16];
+
 /// What a process did about the signal when it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum How {
     /// It may have acted on it.
     Heard,
+    /// It had a handler, under this name. A shell's child has its parent's handler until its execve, and the signal is lost in that:
+    /// a program that has another name since, and no handler, has not been asked. One of the same name may have reset its
+    /// action in the handler, and exits.
+    Handled(Name),
     /// It ignored it. If it does so no longer, it has not been asked.
     Ignored,
     /// It ignored it and blocked it. The kernel keeps it until the process unblocks it, and then either delivers or discards it.
@@ -270,6 +277,11 @@ impl Descendants {
         self.asked_by(process) == Some(Signal::TERM)
     }
 
+    /// True if it had a handler when it was sent TERM, and has executed another program since.
+    fn has_another_name(&self, process: &Process) -> bool {
+        self.asked(process).is_some_and(|asked| matches!(asked.how, How::Handled(name) if name != name_of(process)))
+    }
+
     /// True if it was asked and did not ignore it then: main by any stop signal, every other process by TERM. One that still
     /// blocks it gets no second one: the first is pending.
     ///
@@ -420,6 +432,7 @@ impl Descendants {
                 let Some(process) = list.get(&pid) else { continue };
                 let how = match on_term.get(&pid) {
                     Some(OnTerm::Ignores) => How::Ignored,
+                    Some(OnTerm::Handles) => How::Handled(name_of(process)),
                     // A shell that ignores it blocks it as well while it forks, and drops it then.
                     Some(OnTerm::Blocks) => match hearing(pid, Signal::TERM) {
                         Hearing::Acts => How::Heard,
@@ -525,16 +538,17 @@ impl Descendants {
     }
 
     fn facts(&self, process: &Process, reader: &mut Reader) -> Facts {
+        let on_term = on_term(process.pid, reader);
         Facts {
             pid: process.pid,
             parent: process.ppid,
-            on_term: on_term(process.pid, reader),
+            on_term,
             // A pid that is reused in between gives a wrong answer and no signal.
             may_signal: !refuses(process.pid),
             foreground_child: None,
             reads_from: Vec::new(),
             unread: None,
-            asked: self.was_sent_term(process),
+            asked: self.was_sent_term(process) && !(on_term == OnTerm::Terminates && self.has_another_name(process)),
         }
     }
 
@@ -546,8 +560,12 @@ impl Descendants {
     /// [`Error::Proc`] if /proc cannot be read; no process was sent TERM then.
     pub(super) fn terminate_all(&mut self, main: Pid, observers: &mut Observers) -> Result<(), Error> {
         let living = self.living()?;
-        let mut list: Vec<_> = living.iter().filter(|process| !self.has_heard(main, process)).cloned().collect();
         let mut reader = Reader::new();
+        let mut has_lost = |process: &Process| {
+            self.has_another_name(process) && on_term(process.pid, &mut reader) == OnTerm::Terminates
+        };
+        let is_due = |process: &&Process| !self.has_heard(main, process) || has_lost(process);
+        let mut list: Vec<_> = living.iter().filter(is_due).cloned().collect();
         for _ in 0..PASSES {
             for process in &list {
                 self.terminate_one(process, How::Heard, &mut reader, observers);
@@ -603,6 +621,17 @@ impl Descendants {
         for process in list.iter().filter(|process| !process.has_ended()) {
             if self.asked_by(process).is_some() {
                 self.continue_if_stopped(process, &mut reader, observers);
+            }
+        }
+    }
+
+    /// Sends TERM to each program that has lost it: it came to the handler of the process before its execve.
+    pub(super) fn ask_what_was_executed_since(&mut self, observers: &mut Observers) {
+        let living = self.living().unwrap_or_default();
+        let mut reader = Reader::new();
+        for process in living.iter().filter(|process| !process.has_ended()) {
+            if self.has_another_name(process) && on_term(process.pid, &mut reader) == OnTerm::Terminates {
+                self.terminate_one(process, How::Heard, &mut reader, observers);
             }
         }
     }
@@ -786,6 +815,14 @@ pub(super) fn hearing(pid: Pid, signal: Signal) -> Hearing {
         Some(_) if !reader.is_in_sigwait(pid) => Hearing::Ignores,
         _ => Hearing::Acts,
     }
+}
+
+fn name_of(process: &Process) -> Name {
+    let mut name = Name::default();
+    for (to, from) in name.iter_mut().zip(&process.comm) {
+        *to = *from;
+    }
+    name
 }
 
 fn foreground_child_of_shell(process: &Process) -> Option<Pid> {

@@ -431,6 +431,9 @@ impl Supervisor {
             let only = main.filter(|_| !draining);
             self.descendants.continue_stopped(only, &mut self.observers);
         }
+        if draining {
+            self.descendants.ask_what_was_executed_since(&mut self.observers);
+        }
         let (Some(main), Some(signal)) = (main, self.asked_main_by) else { return };
         match self.descendants.main_may_ignore(main, signal) {
             // It was busy with something that a stop must not disturb, and has not been asked yet.
