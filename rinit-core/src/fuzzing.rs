@@ -116,7 +116,7 @@ pub fn kernel_files(bytes: &[u8]) {
     let cgroups = procfs::cgroup::Cgroups::parse(bytes);
     let _ = cgroups.contains(&cgroups);
     let _ = procfs::cgroup::Hierarchy::that_freeze(bytes).iter().filter_map(|one| one.state_file(&cgroups)).count();
-    let _ = procfs::cgroup::says_frozen(bytes);
+    let _ = procfs::cgroup::Frozen::parse(bytes);
     let _ = procfs::syscall::parse(bytes);
     let _ = procfs::fdinfo::parse(bytes);
 }

@@ -11,6 +11,7 @@ use crate::procfs::status::Signals;
 use crate::signal::Signal;
 use crate::signal::rewrite::Rewrite;
 use crate::signal::set::SignalSet;
+use crate::sys;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -109,9 +110,8 @@ impl Original {
                 Err(error) => return Err(error),
             };
             let length = kept + count;
-            let text = String::from_utf8_lossy(part.get(..length).unwrap_or_default());
             for ((marker, _), found) in texts.iter().zip(&mut found) {
-                *found |= text.contains(marker);
+                *found |= sys::contains(part.get(..length).unwrap_or_default(), marker);
             }
             // A text may lie across two parts.
             kept = length.min(OVERLAP);

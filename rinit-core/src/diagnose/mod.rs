@@ -22,6 +22,7 @@ use crate::process::Process;
 use crate::process::partners;
 use crate::process::scan::all_and_hidden;
 use crate::procfs;
+use crate::procfs::bounded::BoundedReader;
 use crate::procfs::cmdline;
 use crate::procfs::fact::Fact;
 use crate::signal::Signal;
@@ -307,7 +308,8 @@ impl Scan {
             environment => environment,
         };
         let signals = gatherer.reader.status(first.pid).ok().flatten().and_then(|status| status.signals)?;
-        let file = init_program::program_of(first.pid, &first.comm, &mut gatherer.bounded);
+        // A reader of its own: on a slow file system it must not use up the patience that the facts need.
+        let file = init_program::program_of(first.pid, &first.comm, &mut BoundedReader::new());
         InitProgram::of(&first.comm, &file, signals, &arguments, &environment)
     }
 

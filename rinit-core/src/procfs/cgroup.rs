@@ -93,9 +93,26 @@ impl Hierarchy {
     }
 }
 
-/// Reads `cgroup.events` (`frozen 1`) and `freezer.state` (`FROZEN`).
-pub(crate) fn says_frozen(bytes: &[u8]) -> bool {
-    bytes.split(|byte| *byte == b'\n').any(|line| line == b"frozen 1" || line == b"FROZEN")
+/// Whether a group is frozen, the weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Frozen {
+    No,
+    /// By version 2: a signal that terminates a process does so, and no handler runs.
+    UntilTerminated,
+    /// By version 1: not even KILL acts.
+    Entirely,
+}
+
+impl Frozen {
+    /// Reads `cgroup.events` (`frozen 1`) or `freezer.state` (`FROZEN`).
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
+        let has = |text: &[u8]| bytes.split(|byte| *byte == b'\n').any(|line| line == text);
+        match () {
+            () if has(b"FROZEN") => Self::Entirely,
+            () if has(b"frozen 1") => Self::UntilTerminated,
+            () => Self::No,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -142,8 +159,9 @@ mod tests {
         );
         assert_eq!(files(b"6:freezer:/\n0::/pod\n"), Vec::<PathBuf>::new());
         assert_eq!(files(b"0::/../x\n"), Vec::<PathBuf>::new());
-        assert!(says_frozen(b"populated 1\nfrozen 1\n") && says_frozen(b"FROZEN\n"));
-        assert!(!says_frozen(b"populated 1\nfrozen 0\n") && !says_frozen(b"THAWED\n"));
+        assert_eq!(Frozen::parse(b"populated 1\nfrozen 1\n"), Frozen::UntilTerminated);
+        assert_eq!(Frozen::parse(b"FROZEN\n"), Frozen::Entirely);
+        assert_eq!((Frozen::parse(b"populated 1\nfrozen 0\n"), Frozen::parse(b"THAWED\n")), (Frozen::No, Frozen::No));
     }
 
     proptest! {
@@ -152,7 +170,7 @@ mod tests {
             let cgroups = Cgroups::parse(&bytes);
             let _ = cgroups.contains(&cgroups);
             let _ = Hierarchy::that_freeze(&bytes).iter().filter_map(|one| one.state_file(&cgroups)).count();
-            let _ = says_frozen(&bytes);
+            let _ = Frozen::parse(&bytes);
         }
     }
 }

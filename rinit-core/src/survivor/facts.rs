@@ -1,6 +1,7 @@
 //! What the judge looks at: facts about one process, each known, not permitted or not there.
 
 use super::shell::Shell;
+use crate::procfs::cgroup::Frozen;
 use crate::procfs::fact::Fact;
 use crate::procfs::stat::Stat;
 use crate::procfs::status::Status;
@@ -36,7 +37,7 @@ pub(crate) struct Facts {
     /// Where the first thread sleeps, or the one in state D.
     pub(crate) wait_channel: Fact<String>,
     /// Its control group is frozen, itself or by one above it.
-    pub(crate) frozen: Fact<bool>,
+    pub(crate) frozen: Fact<Frozen>,
     /// What is known of it as a shell, if it is one.
     pub(crate) shell: Option<Shell>,
     /// Who sends; `None` where that is not known and taken to be permitted.

@@ -7,7 +7,7 @@ use crate::pid::Pid;
 use crate::process::{Process, walk};
 use crate::procfs;
 use crate::procfs::bounded::BoundedReader;
-use crate::procfs::cgroup::{Hierarchy, says_frozen};
+use crate::procfs::cgroup::{Frozen, Hierarchy};
 use crate::procfs::cmdline;
 use crate::procfs::fact::Fact;
 use crate::procfs::reader::{Reader, arguments};
@@ -164,32 +164,32 @@ impl Gatherer {
         living
     }
 
-    fn frozen(&mut self, pid: Pid) -> Fact<bool> {
-        let bounded = &mut self.bounded;
-        let hierarchies = self.hierarchies.get_or_insert_with(|| {
-            let mounts = bounded.read("/proc/self/mountinfo".to_owned(), procfs::reader::LARGEST);
-            mounts.known().map(|mounts| Hierarchy::that_freeze(&mounts)).unwrap_or_default()
-        });
+    fn frozen(&mut self, pid: Pid) -> Fact<Frozen> {
+        if self.hierarchies.is_none() {
+            let mounts = self.bounded.read("/proc/self/mountinfo".to_owned(), procfs::reader::LARGEST);
+            // One that did not come in time is read again for the next process.
+            self.hierarchies = mounts.known().map(|mounts| Hierarchy::that_freeze(&mounts));
+        }
+        let hierarchies = self.hierarchies.as_deref().unwrap_or_default();
         if hierarchies.is_empty() {
             return Fact::NotThere;
         }
         let cgroups = match self.reader.cgroups(pid) {
             Fact::Known(cgroups) => cgroups,
-            other => return other.map(|_| false),
+            other => return other.map(|_| Frozen::No),
         };
         let files: Vec<_> = hierarchies.iter().filter_map(|one| one.state_file(&cgroups)).collect();
         if files.is_empty() {
             return Fact::NotThere;
         }
-        let mut frozen = Fact::Known(false);
+        let (mut frozen, mut refused) = (Frozen::No, None);
         for file in files {
             match self.bounded.read(file.display().to_string(), 4096) {
-                Fact::Known(bytes) if says_frozen(&bytes) => return Fact::Known(true),
-                Fact::Known(_) => {}
-                refused => frozen = refused.map(|_| false),
+                Fact::Known(bytes) => frozen = frozen.max(Frozen::parse(&bytes)),
+                other => refused = Some(other.map(|_| Frozen::No)),
             }
         }
-        frozen
+        refused.filter(|_| frozen == Frozen::No).unwrap_or(Fact::Known(frozen))
     }
 }
 

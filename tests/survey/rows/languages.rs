@@ -162,10 +162,17 @@ fn python() -> Vec<Row> {
             .setup(CELERY)
             .user("1000")
             .says("ready"),
-        Row::new(FAMILY, "python: child in a frozen cgroup", "python3 -u -c 'import os, signal, subprocess\np = subprocess.Popen([\"sleep\", \"1000\"])\nsignal.signal(15, lambda *_: (p.terminate(), p.wait(), os._exit(0)))\nprint(\"up\")\np.wait()'")
-            .then("mkdir $CG/inner; pgrep -x sleep >$CG/inner/cgroup.procs; echo 1 >$CG/inner/cgroup.freeze")
-            .culprit("sleep 1000")
+        Row::new(FAMILY, "python: child in a frozen cgroup", "python3 -u -c 'import os, signal, subprocess\nfrozen = lambda: os.execlp(\"perl\", \"perl\", \"-e\", \"$SIG{TERM} = sub { exit }; sleep 1000\")\np = os.fork() or frozen()\nsignal.signal(15, lambda *_: (os.kill(p, 15), os.waitpid(p, 0), os._exit(0)))\nprint(\"up\")\nwhile 1: signal.pause()'")
+            .then("mkdir $CG/inner; pgrep -x perl >$CG/inner/cgroup.procs; echo 1 >$CG/inner/cgroup.freeze")
+            .needs(&["perl"])
+            .culprit("perl -e")
             .needs(&["python3"])
             .says("up"),
+        // Version 2 of the freezer: what terminates a process acts.
+        Row::new(FAMILY, "main without a handler in a frozen cgroup", "sleep 1000")
+            .then("mkdir $CG/inner; pgrep -x sleep >$CG/inner/cgroup.procs; echo 1 >$CG/inner/cgroup.freeze")
+            .inits(&both)
+            .certain(&both)
+            .gate(),
     ]
 }

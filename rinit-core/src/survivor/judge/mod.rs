@@ -6,6 +6,7 @@ use super::facts::Facts;
 use super::reason::Reason;
 use super::shell::{ShellChild, Waiting};
 use crate::pid::Pid;
+use crate::procfs::cgroup::Frozen;
 use crate::procfs::fact::Fact;
 use crate::procfs::status::Signals;
 use crate::signal::Signal;
@@ -61,7 +62,8 @@ fn not_asked(facts: &Facts) -> Judgement {
 fn by_signal(facts: &Facts, signal: Signal) -> Judgement {
     let unknown = |reason| Judgement { reason, fate: Fate::Unknown };
     let Some(signals) = facts.status.as_ref().and_then(|status| status.signals) else {
-        return held(facts, signal).unwrap_or(unknown(Reason::Unknown));
+        let nothing = unknown(Reason::Unknown);
+        return held(facts, signal, &nothing).unwrap_or(nothing);
     };
     // Neither a handler nor a mask holds these back.
     if signal == Signal::KILL || signal == Signal::STOP {
@@ -75,7 +77,7 @@ fn by_signal(facts: &Facts, signal: Signal) -> Judgement {
     match disposition.fate {
         // Neither CONT nor a debugger that lets go changes anything.
         Fate::Stays => disposition,
-        Fate::Exits | Fate::Unknown => held(facts, signal).unwrap_or(disposition),
+        Fate::Exits | Fate::Unknown => held(facts, signal, &disposition).unwrap_or(disposition),
     }
 }
 
@@ -85,8 +87,7 @@ fn uncatchable(facts: &Facts, signal: Signal) -> Judgement {
     }
     // Dropped for the first process of a namespace when it comes from inside, and acts when it comes from an outer
     // namespace, where the process has a second pid.
-    if facts.in_kernel || facts.frozen.is(&true) {
-        // KILL acts on a process that is frozen by version 2, and on no other.
+    if facts.in_kernel || facts.frozen.is(&Frozen::Entirely) {
         return in_kernel(facts);
     }
     let pids = facts.status.as_ref().map_or(&[][..], |status| &status.namespace_pids);
@@ -96,10 +97,18 @@ fn uncatchable(facts: &Facts, signal: Signal) -> Judgement {
     Judgement { reason: Reason::Ending(signal), fate: Fate::Exits }
 }
 
-/// What keeps any process from acting on a signal, whatever it does with it.
-fn held(facts: &Facts, signal: Signal) -> Option<Judgement> {
-    if facts.frozen.is(&true) {
-        return Some(Judgement { reason: Reason::Frozen, fate: Fate::Stays });
+/// What keeps a process from acting on a signal. `otherwise` is what it does with it if nothing does.
+fn held(facts: &Facts, signal: Signal, otherwise: &Judgement) -> Option<Judgement> {
+    match (&facts.frozen, &otherwise.reason) {
+        // The signal terminates it all the same.
+        (Fact::Known(Frozen::UntilTerminated), _) if otherwise.fate == Fate::Exits => {}
+        (Fact::Known(Frozen::UntilTerminated), Reason::NotReadable { .. } | Reason::Unknown) => {
+            return Some(Judgement { reason: Reason::Frozen, fate: Fate::Unknown });
+        }
+        (Fact::Known(Frozen::UntilTerminated | Frozen::Entirely), _) => {
+            return Some(Judgement { reason: Reason::Frozen, fate: Fate::Stays });
+        }
+        _ => {}
     }
     if facts.is_stopped {
         return Some(Judgement { reason: Reason::Stopped(signal), fate: Fate::Stays });
@@ -124,7 +133,7 @@ fn held(facts: &Facts, signal: Signal) -> Option<Judgement> {
 fn in_kernel(facts: &Facts) -> Judgement {
     // `__refrigerator`: frozen by version 1.
     let refrigerated = matches!(&facts.wait_channel, Fact::Known(at) if at.starts_with("__refrigerator"));
-    if refrigerated || facts.frozen.is(&true) {
+    if refrigerated || facts.frozen.is(&Frozen::Entirely) {
         return Judgement { reason: Reason::Frozen, fate: Fate::Stays };
     }
     // A process may be in state D for a moment, and a killable sleep shows the same letter.

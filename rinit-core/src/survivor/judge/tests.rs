@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::pid::Pid;
+use crate::procfs::cgroup::Frozen;
 use crate::procfs::stat::{Stat, State};
 use crate::procfs::status::Status;
 use crate::procfs::syscall::SystemCall;
@@ -48,7 +49,7 @@ fn facts(change: impl FnOnce(&mut Facts, &mut Signals)) -> Facts {
         is_held: false,
         exits_after: None,
         wait_channel: Fact::NotThere,
-        frozen: Fact::Known(false),
+        frozen: Fact::Known(Frozen::No),
         shell: None,
         sender: None,
     };
@@ -76,7 +77,7 @@ fn a_process_below_an_init() {
     is(Reason::NotAsked, Fate::Unknown, |f, s| (f.asked, s.caught) = (None, TERM.into()));
     // Its parent may have asked it.
     is(Reason::Ignores(TERM), Fate::Stays, |f, s| (f.asked, s.ignored) = (None, TERM.into()));
-    is(Reason::Frozen, Fate::Stays, |f, _| (f.asked, f.frozen) = (None, Fact::Known(true)));
+    is(Reason::Frozen, Fate::Stays, |f, _| (f.asked, f.frozen) = (None, Fact::Known(Frozen::Entirely)));
     is(Reason::Ignores(TERM), Fate::Stays, |_, s| s.ignored = TERM.into());
     is(Reason::Handles(TERM), Fate::Unknown, |_, s| s.caught = TERM.into());
     is(Reason::Pending(TERM), Fate::Exits, |_, s| s.pending = TERM.into());
@@ -140,7 +141,15 @@ fn the_first_process_of_a_namespace() {
 fn reasons_that_hold_for_any_process() {
     is(Reason::Stopped(TERM), Fate::Stays, |f, _| f.is_stopped = true);
     is(Reason::Traced(TERM), Fate::Unknown, |f, _| f.is_held = true);
-    is(Reason::Frozen, Fate::Stays, |f, _| f.frozen = Fact::Known(true));
+    is(Reason::Frozen, Fate::Stays, |f, _| f.frozen = Fact::Known(Frozen::Entirely));
+    // Version 2: what terminates a process acts, and a handler does not run.
+    let v2 = || Fact::Known(Frozen::UntilTerminated);
+    is(Reason::Ending(TERM), Fate::Exits, |f, _| f.frozen = v2());
+    is(Reason::Frozen, Fate::Stays, |f, s| (f.frozen, s.caught) = (v2(), TERM.into()));
+    is(Reason::Frozen, Fate::Stays, |f, s| (f.frozen, s.caught, s.pending) = (v2(), TERM.into(), TERM.into()));
+    is(Reason::Frozen, Fate::Unknown, |f, _| (f.frozen, f.in_sigwait) = (v2(), Fact::NotPermitted));
+    is(Reason::Stopped(TERM), Fate::Stays, |f, _| (f.frozen, f.is_stopped) = (v2(), true));
+    is(Reason::Ending(Signal::KILL), Fate::Exits, |f, _| (f.frozen, f.asked) = (v2(), Some(Signal::KILL)));
     is(Reason::DumpsCore, Fate::Unknown, |f, _| f.status.as_mut().unwrap().core_dumping = true);
     // It runs, and the debugger may keep the signal.
     is(Reason::Traced(Signal::TERM), Fate::Unknown, |f, _| f.status.as_mut().unwrap().is_traced = true);
