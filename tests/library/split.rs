@@ -72,7 +72,7 @@ fn diagnose() {
     panic!("{error}");
 }
 
-/// Says that it is there, with its descriptors, and waits to be ended.
+/// Prints that it is ready, with its descriptors, and waits to be stopped.
 fn serve() {
     let file = std::fs::File::open("/dev/null").expect("open");
     println!("ready {} {}", std::process::id(), file.as_raw_fd());
