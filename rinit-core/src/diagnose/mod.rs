@@ -168,6 +168,9 @@ fn cannot(why: impl Into<String>) -> Error {
     Error::Diagnosis { why: why.into() }
 }
 
+/// Why an init may keep a reader waiting.
+const READS: &str = "it reads a pipe, and rinit asks it before the last call only if nothing is left in that: give a shorter --last-call";
+
 /// An init's environment, in bytes, is read up to here.
 const ENVIRONMENT: usize = 256 << 10;
 
@@ -244,6 +247,9 @@ impl Scan {
                     let Some(member) = scan.members.get_mut(&process.pid) else { continue };
                     member.may_read = partners::input_pipe(process.pid)
                         .is_none_or(|pipe| pipe.is_some() && Some(&pipe) != own.as_ref());
+                    if let Some(finding) = scan.findings.get_mut(&process.pid).filter(|_| member.may_read) {
+                        finding.remedy.get_or_insert_with(|| READS.to_owned());
+                    }
                 }
             }
         }
