@@ -43,6 +43,8 @@ mod standard_error;
 mod streams;
 // The foreground of a terminal.
 mod terminal;
+// Debuggers, in the tree and outside of it.
+mod traced;
 // `--user`, `--workdir`, `--env`.
 mod user;
 

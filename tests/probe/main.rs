@@ -15,6 +15,7 @@
 //! | `orphans N [--live MS] [--exit CODE] [--together]` | N orphans that end; see [`orphans`] |
 //! | `fork-tree MARK [--spin]` | children in a session of their own, double-forked, forking on and on |
 //! | `forks N` | processes that fork on as fast as they can, each in a session of its own |
+//! | `bomb N` | N processes that ignore all signals and double as fast as they can, up to a limit that others have set |
 //! | `with-helper [--at-once] CODE HELPER…` | starts `probe HELPER…`, waits until it is ready, exits CODE on TERM |
 //! | `storm SEED MS CODE` | processes that come and go in every way; see [`storm`] |
 //! | `spawner COUNT CODE` | children by a vfork, every other one waited for |
@@ -25,6 +26,7 @@
 //! | `orphan COMMAND…` | makes `probe COMMAND…` an orphan, and ends |
 //! | `fill [PROGRAM ARGS]` | starts processes until there can be no more, says `full N`, and runs the program or sleeps |
 //! | `eat MEGABYTES` | takes so much memory, and says `ate` |
+//! | `trace PID` | attaches to a process as a debugger, says `ready`, and waits for nothing that happens to it |
 //! | `exit CODE`, `die SIG` | ends so |
 //! | `refuse CALLS[:ERRNO] -- PROGRAM ARGS` | runs the program without these system calls; see [`seccomp`] |
 //! | `supervise SOCKET CALLS -- PROGRAM ARGS` | runs it under a supervisor that decides about each of the calls |
@@ -81,8 +83,13 @@ fn run(command: &str, rest: &[String]) -> i32 {
         "load" => load::run(rest),
         "fork-tree" => orphans::fork_tree(rest),
         "forks" => orphans::forks(rest),
+        "bomb" => orphans::bomb(rest),
         "with-helper" => with_helper(rest),
         "abandon" => abandon(rest),
+        "trace" => {
+            sys::trace(number(rest, 0));
+            hold(|| ())
+        }
         "orphan" => {
             let Some((command, rest)) = rest.split_first() else { fail("orphan: no command") };
             if sys::fork() == 0 {

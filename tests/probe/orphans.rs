@@ -151,3 +151,31 @@ pub(crate) fn forks(words: &[String]) -> i32 {
         sys::pause();
     }
 }
+
+/// `bomb N`: N processes that ignore every signal and start processes that do the same, as fast as they can. What a limit for
+/// processes lets live fights for the processor. It blows itself out after two minutes, in case that nothing terminates it.
+pub(crate) fn bomb(words: &[String]) -> i32 {
+    let end = Instant::now() + Duration::from_secs(120);
+    // What can be ignored, in the kernel's first 31.
+    (1..=31).filter(|signal| ![9, 19].contains(signal)).for_each(|signal| sys::set_handler(signal, libc::SIG_IGN));
+    // A child that exits is reaped by the kernel while SIGCHLD is ignored.
+    for _ in 0..number(words, 0) {
+        if sys::fork() == 0 {
+            while Instant::now() < end {
+                if sys::try_fork() == Some(0) {
+                    sys::sleep_ms(1);
+                    // An orphan goes on.
+                    if sys::try_fork().is_some_and(|child| child > 0) {
+                        sys::leave(0);
+                    }
+                }
+                std::thread::sleep(Duration::from_micros(300));
+            }
+            sys::leave(0);
+        }
+    }
+    say("bomb");
+    loop {
+        sys::pause();
+    }
+}

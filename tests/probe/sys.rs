@@ -389,3 +389,12 @@ pub(crate) fn exec_self(command: &str, rest: &[String]) -> ! {
     let arguments: Vec<String> = std::iter::once(command.to_owned()).chain(rest.iter().cloned()).collect();
     exec(&own_path().to_string_lossy(), &arguments)
 }
+
+/// Attaches to a process as its tracer, without stopping it (`ptrace(2)`).
+pub(crate) fn trace(pid: i32) {
+    // SAFETY: PTRACE_SEIZE takes no memory of this process.
+    let result = unsafe {
+        libc::ptrace(libc::PTRACE_SEIZE, pid, ptr::null_mut::<libc::c_void>(), ptr::null_mut::<libc::c_void>())
+    };
+    check(result, "ptrace");
+}

@@ -3,6 +3,8 @@
 //! `RINIT_SOAK_SECONDS`, `RINIT_RACES_SECONDS` and `RINIT_SCALE` make them longer and larger.
 #![allow(missing_docs)]
 
+// Fork bombs.
+mod bombs;
 // A signal that dumps core, sent to main before it is its program.
 mod core_signal;
 // SIGTERM in rinit's first moments.

@@ -11,6 +11,7 @@ pub mod freezer;
 pub mod harness;
 pub mod namespace;
 pub mod needs;
+pub mod pids;
 pub mod procfs;
 pub mod random;
 pub mod refusal;

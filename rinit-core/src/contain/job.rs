@@ -8,10 +8,16 @@ use crate::child::spec::start::Started;
 use crate::contain::usage::Usage;
 use crate::error::{ContainmentError, Error};
 use crate::pid::Pid;
-use crate::process::kill_tree;
+use crate::process::Process;
+use crate::process::kill_tree::{self, KillStep};
+use crate::process::signal::Delivery;
+use crate::process::walk::descendants_with;
+use crate::procfs::reader::Reader;
 use crate::reaper::cooperative::claim::Claimable;
 use crate::report::Report;
 use crate::signal::Signal;
+use crate::survivor::gather::Gatherer;
+use crate::survivor::{self, Survivor};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
@@ -74,6 +80,8 @@ struct State {
     /// When this process last helped to kill it.
     helped: Option<Instant>,
     cgroup: Option<Cgroup>,
+    /// What this process has killed itself.
+    killed: Vec<Survivor>,
 }
 
 /// The parts of a job that has been started.
@@ -121,6 +129,7 @@ impl Job {
                         kill_at: None,
                         helped: None,
                         cgroup,
+                        killed: Vec::new(),
                     }),
                     report: OnceLock::new(),
                     events,
@@ -142,7 +151,7 @@ impl Job {
             Ok(Answer::NotRinit(what)) => {
                 let silent = matches!(what, NotRinit::Silent);
                 // Kill what it has started, too: a job that holds its rinit may already run.
-                kill_below(pid);
+                kill_below(pid, &mut Vec::new());
                 connection.kill_rinit();
                 // Its own exit belongs in the error; the KILL above does not.
                 let status = connection.wait_for_exit()?.filter(|_| silent);
@@ -153,7 +162,7 @@ impl Job {
                 }))
             }
             Err(error) => {
-                kill_below(pid);
+                kill_below(pid, &mut Vec::new());
                 connection.kill_rinit();
                 connection.wait_for_exit()?;
                 Err(error)
@@ -385,7 +394,8 @@ impl Job {
 
     fn recv(&self, state: &mut State) -> Result<(), Error> {
         while let Incoming::Reply(reply) = state.connection.recv()? {
-            if let Reply::Report(report, usage) = reply {
+            if let Reply::Report(mut report, usage) = reply {
+                state.complete(&mut report);
                 let _ = self.report.set((*report, usage));
             }
         }
@@ -456,10 +466,27 @@ impl State {
         if self.connection.status().is_some() {
             return;
         }
-        // No fork escapes this one step. The rinit lives on to reap and to report.
-        let by_cgroup = self.cgroup.as_ref().is_some_and(|cgroup| cgroup.kill_all_but(init).is_ok());
-        if !by_cgroup {
-            kill_below(init);
+        match self.cgroup.as_ref() {
+            Some(cgroup) => {
+                let found = describe_below(init);
+                // No fork escapes this one step. The rinit lives on to reap and to report.
+                if cgroup.kill_all_but(init).is_ok() {
+                    self.killed.extend(found);
+                } else {
+                    kill_below(init, &mut self.killed);
+                }
+            }
+            None => kill_below(init, &mut self.killed),
+        }
+    }
+
+    /// Adds the processes that this process has killed itself: the rinit, which was held, knows nothing of them.
+    fn complete(&mut self, report: &mut Report) {
+        for killed in self.killed.drain(..) {
+            // A process that takes a moment to exit was killed in several rounds.
+            if report.killed.len() < REPORTED && report.killed.iter().all(|known| known.pid != killed.pid) {
+                report.killed.push(killed);
+            }
         }
     }
 
@@ -508,9 +535,43 @@ impl Drop for Job {
     }
 }
 
-/// Sends KILL to every descendant of a process, once.
-fn kill_below(init: Pid) {
-    let _ = kill_tree::kill_once_below(init);
+/// Processes that a report names, at most.
+const REPORTED: usize = 1000;
+/// Those of them that are described in full: a storm of forks does not wait.
+const DESCRIBED: usize = 20;
+/// How long they may be searched for before a step that needs no list.
+const SEARCH_WITHIN: Duration = Duration::from_millis(100);
+
+/// Sends KILL to every descendant of a process, once. Adds those that got it to the list.
+fn kill_below(init: Pid, killed: &mut Vec<Survivor>) {
+    let mut gatherer = Gatherer::hasty();
+    let mut description = None;
+    let _ = kill_tree::kill_once_below(init, &mut |process, step| match step {
+        KillStep::Before => description = describe(&mut gatherer, process, killed.len()),
+        KillStep::After(Ok(Delivery::Delivered)) => killed.extend(description.take()),
+        KillStep::After(_) => {}
+    });
+}
+
+/// The living descendants of a process, as far as they are found in time.
+fn describe_below(init: Pid) -> Vec<Survivor> {
+    let mut gatherer = Gatherer::hasty();
+    let mut found = Vec::new();
+    let mut reader = Reader::until(Instant::now() + SEARCH_WITHIN, 0);
+    for process in descendants_with(&mut reader, init).unwrap_or_default().iter().filter(|process| !process.has_ended())
+    {
+        found.extend(describe(&mut gatherer, process, found.len()));
+    }
+    found
+}
+
+/// Describes a process that is about to be killed, if the list has room.
+fn describe(gatherer: &mut Gatherer, process: &Process, listed: usize) -> Option<Survivor> {
+    match listed {
+        0..DESCRIBED => survivor::examine_with(gatherer, process, None),
+        DESCRIBED..REPORTED => Some(survivor::named_only(process)),
+        _ => None,
+    }
 }
 
 /// The answer of a program that was started as an rinit.

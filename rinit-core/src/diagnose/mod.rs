@@ -98,11 +98,13 @@ pub struct Zombies {
     /// The process that should wait for them; `None` where that is outside of the container, as for a `docker exec` that was
     /// cut off.
     pub parent: Option<ZombieParent>,
+    /// A debugger that traces them and has not waited for them. Until then their parent cannot reap them (`ptrace(2)`).
+    pub tracer: Option<ZombieParent>,
     /// The zombies, in order of pid.
     pub zombies: Vec<Zombie>,
 }
 
-/// The living parent of zombies.
+/// The living parent of zombies, or the process that traces them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ZombieParent {
@@ -184,6 +186,8 @@ struct Scan {
     findings: PidMap<Finding>,
     outcome: Outcome,
     zombies: Vec<Process>,
+    /// The tracer of each zombie that has one.
+    tracers: PidMap<Pid>,
     commands: PidMap<String>,
     hidden: bool,
     main: Option<Pid>,
@@ -206,6 +210,7 @@ impl Scan {
             findings: PidMap::default(),
             outcome: Outcome::default(),
             zombies: Vec::new(),
+            tracers: PidMap::default(),
             commands: PidMap::default(),
             hidden,
             main: None,
@@ -266,9 +271,14 @@ impl Scan {
         let zombies = processes.values().filter(|process| process.has_ended()).filter(is_here).filter(not_mine);
         scan.zombies = zombies.cloned().collect();
         for process in &scan.zombies {
-            if let Some(parent) = process.ppid.and_then(|ppid| processes.get(&ppid)) {
-                let arguments = gatherer.arguments(parent.pid, parent.state == procfs::stat::State::DiskSleep);
-                scan.commands.insert(parent.pid, command(&arguments, &parent.comm));
+            let status = gatherer.reader.status(process.pid).ok().flatten();
+            let tracer = status.and_then(|status| status.tracer).filter(|tracer| Some(*tracer) != process.ppid);
+            scan.tracers.extend(tracer.map(|tracer| (process.pid, tracer)));
+            for pid in [process.ppid, tracer].into_iter().flatten() {
+                if let Some(parent) = processes.get(&pid) {
+                    let arguments = gatherer.arguments(pid, parent.state == procfs::stat::State::DiskSleep);
+                    scan.commands.insert(pid, command(&arguments, &parent.comm));
+                }
             }
         }
         Ok(scan)
@@ -353,7 +363,7 @@ impl Scan {
             let was = |earlier: &&Process| earlier.pid == zombie.pid && earlier.start_ticks == zombie.start_ticks;
             earlier.zombies.iter().find(was).is_some()
         });
-        let zombies = group(zombies.collect(), &self.commands);
+        let zombies = group(zombies.collect(), &self.tracers, &self.commands);
         let pick = |pids: &[Pid]| pids.iter().filter_map(|pid| self.findings.get(pid).cloned()).collect::<Vec<_>>();
         Some(Diagnosis {
             stops: outcome.stops,
@@ -486,21 +496,28 @@ fn proc_hides(gatherer: &mut Gatherer) -> bool {
     mounts.lines().any(hides)
 }
 
-fn group(mut zombies: Vec<Process>, commands: &PidMap<String>) -> Vec<Zombies> {
-    zombies.sort_unstable_by_key(|process| (process.ppid, process.pid));
+fn group(mut zombies: Vec<Process>, tracers: &PidMap<Pid>, commands: &PidMap<String>) -> Vec<Zombies> {
+    let tracer_of = |process: &Process| tracers.get(&process.pid).copied();
+    zombies.sort_unstable_by_key(|process| (tracer_of(process), process.ppid, process.pid));
+    let named = |pid: Pid| {
+        let command = commands.get(&pid).cloned().unwrap_or_else(|| cmdline::bracketed(b"?"));
+        ZombieParent { pid, command }
+    };
+    let pid_of = |parent: &Option<ZombieParent>| parent.as_ref().map(|parent| parent.pid);
     let mut groups: Vec<Zombies> = Vec::new();
     for process in zombies {
         let zombie =
             Zombie { pid: process.pid, command: cmdline::bracketed(&process.comm), age: age(process.start_ticks) };
+        let tracer = tracer_of(&process);
         match groups.last_mut() {
-            Some(last) if last.parent.as_ref().map(|parent| parent.pid) == process.ppid => last.zombies.push(zombie),
-            _ => {
-                let unknown = || cmdline::bracketed(b"?");
-                let parent = process
-                    .ppid
-                    .map(|pid| ZombieParent { pid, command: commands.get(&pid).cloned().unwrap_or_else(unknown) });
-                groups.push(Zombies { parent, zombies: vec![zombie] });
+            Some(last) if pid_of(&last.parent) == process.ppid && pid_of(&last.tracer) == tracer => {
+                last.zombies.push(zombie);
             }
+            _ => groups.push(Zombies {
+                parent: process.ppid.map(named),
+                tracer: tracer.map(named),
+                zombies: vec![zombie],
+            }),
         }
     }
     groups

@@ -20,6 +20,13 @@ const NAMED_ZOMBIES: usize = 5;
 /// What helps against zombies.
 const REAP: &str = "run the container under an init (docker run --init, or rinit), or make the parent wait for them";
 
+/// What helps against zombies of a debugger.
+const LET_GO: &str = "let the debugger go on or exit";
+
+fn remedy(zombies: &Zombies) -> &'static str {
+    if zombies.tracer.is_some() { LET_GO } else { REAP }
+}
+
 /// Escape sequences of a terminal, or nothing.
 #[derive(Clone, Copy)]
 struct Style {
@@ -81,7 +88,7 @@ impl Diagnosis {
             }
         }
         for zombies in &self.zombies {
-            let _ = write!(text, "\n{zombies}\n  what helps: {REAP}");
+            let _ = write!(text, "\n{zombies}\n  what helps: {}", remedy(zombies));
         }
         if self.hidden {
             text += "\nSome processes are hidden from this user (hidepid): run this as root to see them all";
@@ -146,8 +153,8 @@ impl Diagnosis {
     /// true where the PID namespace is shared. `first`, and the members of `findings`, `undecided` and `notes`, have `pid`,
     /// `ppid` (or null), `command` (short), `arguments` (whole), `uid` (or null), `state` (a letter), `age_seconds`, `reason`,
     /// `text` and `remedy` (or null); `first` has `inside_pid`, too. `main` is the pid to which an init forwards SIGTERM, or
-    /// null. `zombies` lists groups with `parent` (`pid` and `command`, or null), `count`, `remedy` and `zombies` (`pid`,
-    /// `command`, `age_seconds`). `hidden` is true where processes are hidden from this user. Members may be added.
+    /// null. `zombies` lists groups with `parent` and `tracer` (`pid` and `command`, or null), `count`, `remedy` and `zombies`
+    /// (`pid`, `command`, `age_seconds`). `hidden` is true where processes are hidden from this user. Members may be added.
     #[must_use]
     pub fn to_json(&self) -> String {
         let mut first = members(&self.first);
@@ -234,8 +241,9 @@ fn zombies(group: &Zombies) -> Json {
     };
     Json::Object(vec![
         ("parent", Json::or_null(group.parent.as_ref(), parent)),
+        ("tracer", Json::or_null(group.tracer.as_ref(), parent)),
         ("count", Json::Integer(group.zombies.len().try_into().unwrap_or(i64::MAX))),
-        ("remedy", Json::text(REAP)),
+        ("remedy", Json::text(remedy(group))),
         ("zombies", Json::Array(group.zombies.iter().map(zombie).collect())),
     ])
 }
@@ -267,6 +275,10 @@ impl fmt::Display for Zombies {
         }
         f.write_str(if self.zombies.len() > NAMED_ZOMBIES { ", ...): " } else { "): " })?;
         let them = if one { "it" } else { "them" };
+        if let Some(tracer) = &self.tracer {
+            let (pid, command) = (tracer.pid, Quoted(&tracer.command));
+            return write!(f, "the process {pid} {command}, which traces {them}, has not waited for {them}");
+        }
         match &self.parent {
             Some(parent) => write!(f, "parent {} {} has not reaped {them}", parent.pid, Quoted(&parent.command)),
             None => write!(f, "the parent, outside of the container, has not reaped {them}"),

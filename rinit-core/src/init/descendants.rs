@@ -14,7 +14,7 @@ use crate::process::signal::{Delivery, signal_child, signal_process};
 use crate::process::walk::{self, descendants_with};
 use crate::process::{Process, kill_tree, scan};
 use crate::procfs::reader::Reader;
-use crate::procfs::stat::State;
+use crate::procfs::stat::{self, State};
 use crate::signal::Signal;
 use crate::survivor;
 use crate::survivor::Survivor;
@@ -307,8 +307,23 @@ impl Descendants {
     /// unreadable /proc: then one call signals the whole namespace, or main's group.
     fn find_living(&self) -> Result<Vec<Process>, Error> {
         let mut all = self.searched(descendants_with(&mut self.reader(), self.me))?;
-        all.retain(|process| !process.has_ended());
+        let mut reader = self.reader();
+        all.retain(|process| !has_exited(process, &mut reader));
         Ok(all)
+    }
+
+    /// The children that have exited, and that this process cannot reap: a debugger traces them and has not waited for them
+    /// (`ptrace(2)`). Until then `wait4(2)` says that there are children, of which none has exited.
+    fn held_by_tracers(&self) -> Vec<Process> {
+        let mut reader = self.reader();
+        let mut children = walk::children(self.me, &mut reader).unwrap_or_default();
+        children.retain(|child| has_exited(child, &mut reader) && !can_be_reaped(child.pid));
+        children
+    }
+
+    /// True if nothing of the tree runs any more, and zombies remain that a tracer holds.
+    pub(super) fn only_tracers_hold(&mut self) -> bool {
+        self.living().is_ok_and(|living| living.is_empty()) && !self.held_by_tracers().is_empty()
     }
 
     /// The children of one process that have not exited.
@@ -354,6 +369,9 @@ impl Descendants {
         let mut remaining: Vec<_> = living.iter().take(most).filter_map(describe).collect();
         // A process that exited while it was described does not remain.
         remaining.retain(|survivor| !matches!(survivor.reason, Reason::Zombie { .. }));
+        let held = self.held_by_tracers();
+        let room = most.saturating_sub(remaining.len());
+        remaining.extend(held.iter().take(room).filter_map(|zombie| describe_held(&mut gatherer, zombie)));
         remaining
     }
 
@@ -372,12 +390,20 @@ impl Descendants {
 
     /// Names the processes that remain.
     pub(super) fn report(&mut self, stage: Stage, observers: &mut Observers) {
+        let held = match stage.next {
+            NextStep::Wait | NextStep::Leave => self.held_by_tracers(),
+            _ => Vec::new(),
+        };
         if let Ok(list) = self.living() {
-            self.report_list(stage, &list, observers);
+            self.report_lists(stage, &list, &held, observers);
         }
     }
 
     fn report_list(&self, stage: Stage, list: &[Process], observers: &mut Observers) {
+        self.report_lists(stage, list, &[], observers);
+    }
+
+    fn report_lists(&self, stage: Stage, list: &[Process], held: &[Process], observers: &mut Observers) {
         let Stage { next, main, kill_in, limit, main_refused } = stage;
         let mut gatherer = Gatherer::new();
         let describe = |process| self.describe(&mut gatherer, process);
@@ -385,8 +411,10 @@ impl Descendants {
         // A process that started since the stop began is not why it takes so long, and a zombie among them is just being reaped.
         let stop_age = self.first_asked_at.map_or(Duration::ZERO, survivor::age);
         survivors.retain(|one| one.age >= stop_age || !matches!(one.reason, Reason::Zombie { .. }));
+        let room = DESCRIBED.saturating_sub(survivors.len());
+        survivors.extend(held.iter().take(room).filter_map(|zombie| describe_held(&mut gatherer, zombie)));
         survivor::culprits_first(&mut survivors, stop_age);
-        let more = list.len().saturating_sub(DESCRIBED);
+        let more = (list.len() + held.len()).saturating_sub(DESCRIBED);
         // Those that were listed may have exited before they could be described.
         if !survivors.is_empty() || more > 0 {
             observers.emit(Event::Remaining { next, main, kill_in, limit, main_refused, survivors, more });
@@ -837,13 +865,62 @@ fn is_stopped(process: &Process, reader: &mut Reader) -> bool {
     if process.state != State::Zombie {
         return process.state == State::Stopped;
     }
+    states_of_threads(process.pid, reader).contains(&State::Stopped)
+}
+
+/// True if nothing of it runs any more. A thread that has exited counts until its tracer has waited for it.
+fn has_exited(process: &Process, reader: &mut Reader) -> bool {
+    if process.state != State::Zombie || process.has_ended() {
+        return process.has_ended();
+    }
+    let states = states_of_threads(process.pid, reader);
+    !states.is_empty() && states.iter().all(|state| matches!(state, State::Zombie | State::Dead))
+}
+
+fn states_of_threads(pid: Pid, reader: &mut Reader) -> Vec<State> {
     let mut threads = Vec::new();
-    let listed = crate::procfs::reader::numbers(&format!("/proc/{}/task", process.pid), &mut threads);
-    listed.is_ok()
-        && threads.into_iter().any(|thread| {
-            let status = reader.thread_status(process.pid, thread).ok().flatten();
-            status.is_some_and(|status| status.state == Some(State::Stopped))
-        })
+    if crate::procfs::reader::numbers(&format!("/proc/{pid}/task"), &mut threads).is_err() {
+        return Vec::new();
+    }
+    let state = |thread| reader.thread_status(pid, thread).ok().flatten().and_then(|status| status.state);
+    threads.into_iter().filter_map(state).collect()
+}
+
+/// False for a child that has not exited, as far as `wait4(2)` says.
+fn can_be_reaped(child: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    !matches!(waitid(WaitId::Pid(child.rustix()), options), Ok(None))
+}
+
+/// How a child exited that its tracer holds; `None` if it is none, or this user may not read it.
+pub(super) fn status_of_held(child: Pid) -> Option<ExitStatus> {
+    let mut reader = Reader::new();
+    let process = Process::read(child).ok().flatten()?;
+    if !has_exited(&process, &mut reader) || can_be_reaped(child) {
+        return None;
+    }
+    let status = stat::exit_status(reader.read(format_args!("/proc/{child}/stat"), 4096).ok().flatten()?)?;
+    // A user who may not trace it reads 0. Such a user may not read this link either, which a zombie lacks.
+    let is_true =
+        || std::fs::read_link(format!("/proc/{child}/exe")).is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    (status != ExitStatus::Code(0) || is_true()).then_some(status)
+}
+
+/// True for a child that has exited, and whose tracer has not waited for it.
+pub(super) fn is_held(child: Pid) -> bool {
+    let mut reader = Reader::new();
+    let process = Process::read(child).ok().flatten();
+    process.is_some_and(|process| has_exited(&process, &mut reader)) && !can_be_reaped(child)
+}
+
+fn describe_held(gatherer: &mut Gatherer, zombie: &Process) -> Option<Survivor> {
+    let facts = gatherer.gather(zombie, None, None)?;
+    let mut threads = Vec::new();
+    let _ = crate::procfs::reader::numbers(&format!("/proc/{}/task", zombie.pid), &mut threads);
+    // The tracer may hold a thread that is not the first.
+    let of_thread = |thread| gatherer.reader.thread_status(zombie.pid, thread).ok().flatten()?.tracer;
+    let tracer = threads.into_iter().find_map(of_thread);
+    Some(survivor::describe(zombie, &facts, Reason::TracedZombie { tracer }))
 }
 
 /// True if this process may not signal it.

@@ -110,9 +110,15 @@ pub(super) struct Supervisor {
     reported_overload: bool,
     /// True if this process may not signal main, and so cannot ask it to stop.
     pub(super) main_refused: bool,
+    /// Since when nothing is left but zombies that a tracer holds, as far as was checked.
+    held_since: Option<Duration>,
     /// True once a report was due: the processes that remain have had time to stop by themselves.
     was_reported: bool,
 }
+
+/// How long a zombie must have been held by its tracer, until this process leaves without reaping it. One that works waits for it
+/// at once.
+const HELD_FOR: Duration = Duration::from_secs(1);
 
 /// One reason to wake up.
 enum Wake {
@@ -164,6 +170,7 @@ impl Supervisor {
             reported_freeze: false,
             reported_overload: false,
             main_refused: false,
+            held_since: None,
             was_reported: false,
         }
     }
@@ -421,6 +428,28 @@ impl Supervisor {
                 let _ = self.descendants.kill_all(None, &mut self.observers);
             }
         }
+        if again {
+            self.check_tracers();
+            self.leave_if_only_tracers_hold();
+        }
+    }
+
+    /// Checks whether nothing is left but zombies that a tracer holds.
+    fn check_tracers(&mut self) {
+        let main_lives = self.main.living().is_some_and(|main| !descendants::is_held(main));
+        let held = !main_lives && self.descendants.only_tracers_hold();
+        self.held_since = if held { self.held_since.or(Some(self.now())) } else { None };
+    }
+
+    /// Leaves if nothing is left but zombies that a tracer holds: they have nothing to lose, and no signal helps. Not before a report
+    /// was due, or they were killed: a tracer may be slow. True if it leaves.
+    fn leave_if_only_tracers_hold(&mut self) -> bool {
+        let is_time = self.was_reported || self.shutdown.has_killed();
+        let long = self.held_since.is_some_and(|since| self.now().saturating_sub(since) >= HELD_FOR);
+        if is_time && long {
+            self.inputs.push_back(ShutdownInput::OutOfReach);
+        }
+        is_time && long
     }
 
     /// Continues stopped processes, and checks whether main can act on a signal that it ignored when it was sent.
@@ -434,6 +463,17 @@ impl Supervisor {
         if draining {
             self.descendants.ask_what_was_executed_since(&mut self.observers);
         }
+        let main_is_held = main.is_some_and(descendants::is_held);
+        if draining || main_is_held {
+            self.check_tracers();
+        }
+        if main_is_held {
+            // It has exited. The others need not wait until its tracer has waited for it.
+            if !draining {
+                self.inputs.push_back(ShutdownInput::MainNotAsked);
+            }
+            return;
+        }
         let (Some(main), Some(signal)) = (main, self.asked_main_by) else { return };
         match self.descendants.main_may_ignore(main, signal) {
             // It was busy with something that a stop must not disturb, and has not been asked yet.
@@ -445,13 +485,20 @@ impl Supervisor {
 
     fn report_survivors(&mut self) {
         let done = self.shutdown.is_done();
+        if !done {
+            self.was_reported = true;
+            self.check_tracers();
+            if self.leave_if_only_tracers_hold() {
+                // The line that it leaves them follows.
+                return;
+            }
+        }
         let next = if done { NextStep::Leave } else { NextStep::Wait };
         let stage = self.stage(next);
         self.descendants.report(stage, &mut self.observers);
         if done {
             return;
         }
-        self.was_reported = true;
         self.check_whether_waiting_helps();
     }
 
@@ -492,7 +539,7 @@ impl Supervisor {
         let stop_took = self.shutdown.stop_requested().map(|at| self.now().saturating_sub(at));
         let report = Report {
             main_pid: self.main.pid,
-            main: self.main.status,
+            main: self.main.status.or_else(|| self.main.living().and_then(descendants::status_of_held)),
             reaped: self.reaped,
             asked: self.descendants.terminated(),
             killed: self.descendants.take_killed(),

@@ -70,20 +70,21 @@ pub(crate) fn kill_below(
     Ok(())
 }
 
-/// Sends KILL once to every descendant of another process. That process reaps its children meanwhile, so no group is killed.
+/// Sends KILL once to every descendant of another process, and reports each. That process reaps its children meanwhile, so no
+/// group is killed.
 ///
 /// # Errors
 ///
 /// [`Error::Proc`] where `/proc` cannot be read.
-pub(crate) fn kill_once_below(root: Pid) -> Result<(), Error> {
+pub(crate) fn kill_once_below(root: Pid, report: &mut dyn FnMut(&Process, KillStep<'_>)) -> Result<(), Error> {
     let mut reader = Reader::new();
     procfs::verify(&mut reader)?;
     let walks = is_possible(&mut reader);
     let mut sweep = Sweep::new(root, reader);
     if walks {
-        sweep.top_down(&mut |_, _| {})?
+        sweep.top_down(report)?
     } else {
-        sweep.over_the_list(&mut |_, _| {})?
+        sweep.over_the_list(report)?
     };
     Ok(())
 }

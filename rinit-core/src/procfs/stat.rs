@@ -1,5 +1,6 @@
 //! `/proc/pid/stat`.
 
+use crate::exit_status::ExitStatus;
 use crate::pid::Pid;
 use std::fmt;
 
@@ -147,6 +148,16 @@ impl Stat {
     }
 }
 
+/// How a zombie exited, from its stat line. The kernel says 0 to a user who may not trace the process.
+///
+/// Source: `proc_pid_stat(5)`, field 52.
+pub(crate) fn exit_status(bytes: &[u8]) -> Option<ExitStatus> {
+    let close = bytes.iter().rposition(|byte| *byte == b')')?;
+    let mut fields = bytes.get(close + 1..)?.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+    // The state is field 3.
+    ExitStatus::from_wait(number(fields.nth(52 - 3)?)?)
+}
+
 pub(crate) fn has_ended(state: State, threads: u32) -> bool {
     matches!(state, State::Zombie | State::Dead) && threads <= 1
 }
@@ -169,6 +180,15 @@ mod tests {
         );
         line.extend_from_slice(rest.as_bytes());
         line
+    }
+
+    #[test]
+    fn the_exit_status_is_the_last_field() {
+        let line = |code: &str| format!("42 (a) b) Z 1 {}{code}\n", "0 ".repeat(47));
+        assert_eq!(exit_status(line("1792").as_bytes()), Some(ExitStatus::Code(7)));
+        assert_eq!(exit_status(line("9").as_bytes()).map(ExitStatus::exit_code), Some(137));
+        assert_eq!(exit_status(b"42 (a) Z 1 2 3\n"), None);
+        assert_eq!(exit_status(line("").as_bytes()), None);
     }
 
     #[test]

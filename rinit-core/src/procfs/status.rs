@@ -21,8 +21,9 @@ pub(crate) struct Status {
     pub(crate) signals: Option<Signals>,
     /// `CoreDumping`: the process is writing a core dump.
     pub(crate) core_dumping: bool,
-    /// `TracerPid`: a debugger is attached, which sees each signal before the process does.
-    pub(crate) is_traced: bool,
+    /// `TracerPid`: a debugger is attached, which sees each signal before the process does. The kernel says 0 of one that has no
+    /// number in the PID namespace of this `/proc`.
+    pub(crate) tracer: Option<Pid>,
     /// The pid in each PID namespace, from that of this `/proc` to the process's own; empty before Linux 4.1.
     pub(crate) namespace_pids: Vec<Pid>,
 }
@@ -58,7 +59,7 @@ impl Status {
                 }
                 b"NSpid" => status.namespace_pids = words(value).filter_map(number).filter_map(Pid::new).collect(),
                 b"CoreDumping" => status.core_dumping = value.trim_ascii() == b"1",
-                b"TracerPid" => status.is_traced = !matches!(value.trim_ascii(), b"" | b"0"),
+                b"TracerPid" => status.tracer = number(value.trim_ascii()).and_then(Pid::new),
                 b"CapEff" => status.capabilities = hexadecimal(value),
                 b"SigPnd" => thread_pending = hexadecimal(value),
                 b"ShdPnd" => pending = hexadecimal(value),

@@ -89,6 +89,11 @@ pub enum Reason {
         /// The parent; `None` where that is outside of the PID namespace.
         parent: Option<Pid>,
     },
+    /// It has exited, and a debugger that traces it has not waited for it. Until then its parent cannot reap it (`ptrace(2)`).
+    TracedZombie {
+        /// The tracer; `None` where that is outside of the PID namespace.
+        tracer: Option<Pid>,
+    },
     /// This user may not read whether it takes the signal by `sigwait(3)` or `signalfd(2)` (`ptrace(2)`, "Ptrace access
     /// mode checking").
     NotReadable {
@@ -102,7 +107,7 @@ pub enum Reason {
 impl Reason {
     /// One word for programs: `ignores`, `ignored-by-default`, `blocks`, `handles`, `full-pipe`, `shell-waits`, `shell-may-wait`,
     /// `waits`, `not-asked`, `left-to-parent`, `asked-by-parent`, `stuck-in-kernel`, `frozen`, `stopped`, `traced`, `dumps-core`,
-    /// `pending`, `namespace-init`, `dropped`, `not-permitted`, `ending`, `zombie`, `not-readable`, `unknown`.
+    /// `pending`, `namespace-init`, `dropped`, `not-permitted`, `ending`, `zombie`, `traced-zombie`, `not-readable`, `unknown`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -128,6 +133,7 @@ impl Reason {
             Self::Waits(_) => "waits",
             Self::Ending(_) => "ending",
             Self::Zombie { .. } => "zombie",
+            Self::TracedZombie { .. } => "traced-zombie",
             Self::NotReadable { .. } => "not-readable",
             Self::Unknown => "unknown",
         }
@@ -163,7 +169,7 @@ impl Reason {
             Self::ShellMayWait { .. } => 2,
             Self::Pending(_) | Self::Ending(_) => 3,
             Self::NotAsked | Self::LeftToParent { .. } | Self::AskedByParent { .. } => 4,
-            Self::Zombie { .. } => 5,
+            Self::Zombie { .. } | Self::TracedZombie { .. } => 5,
         }
     }
 }
@@ -210,6 +216,12 @@ impl fmt::Display for Reason {
             Self::Zombie { parent: Some(parent) } => write!(f, "a zombie: its parent {parent} has not reaped it"),
             Self::Zombie { parent: None } => {
                 f.write_str("a zombie: its parent, outside of the PID namespace, has not reaped it")
+            }
+            Self::TracedZombie { tracer: Some(tracer) } => {
+                write!(f, "a zombie: the process {tracer}, which traces it, has not waited for it")
+            }
+            Self::TracedZombie { tracer: None } => {
+                f.write_str("a zombie: a process outside of the PID namespace, which traces it, has not waited for it")
             }
             Self::NotReadable { uid: Some(uid) } => {
                 write!(f, "this user may not read how uid {uid} takes its signals")

@@ -76,6 +76,13 @@ pub(super) fn of_program(survivor: &Survivor) -> Option<Cow<'static, str>> {
             Some("an interactive shell ignores SIGTERM: use rinit -r TERM=HUP".into())
         }
         Reason::Ignores(signal) => by_program(*signal),
+        // Nothing in the container can help: the line in the log has to say what does.
+        Reason::TracedZombie { tracer: Some(tracer) } => {
+            Some(format!("let the debugger go on or exit (kill -CONT {tracer}, kill {tracer})").into())
+        }
+        Reason::TracedZombie { tracer: None } => {
+            Some("let the debugger go on or exit (on the host, TracerPid in /proc/PID/status names it)".into())
+        }
         Reason::ShellWaits { .. } => {
             Some("start the command with exec, or in the background and wait for it (command & wait $!)".into())
         }

@@ -62,6 +62,7 @@ fn write_reason(to: &mut Writer, reason: &Reason) {
             to.u32(*uid);
             to.u32(*our_uid);
         }
+        Reason::TracedZombie { tracer } => to.option(*tracer, |to, pid| to.i32(pid.get())),
         Reason::Zombie { parent } => to.option(*parent, |to, pid| to.i32(pid.get())),
         Reason::LeftToParent { parent } | Reason::AskedByParent { parent } => to.i32(parent.get()),
         Reason::NotReadable { uid } => to.option(*uid, Writer::u32),
@@ -98,6 +99,7 @@ fn read_reason(from: &mut Reader<'_>) -> Option<Reason> {
         "not-permitted" => Reason::NotPermitted { uid: from.u32()?, our_uid: from.u32()? },
         "ending" => Reason::Ending(signal(from)?),
         "zombie" => Reason::Zombie { parent: from.option(pid)? },
+        "traced-zombie" => Reason::TracedZombie { tracer: from.option(pid)? },
         "unknown" => Reason::Unknown,
         _ => return None,
     })
@@ -142,6 +144,7 @@ pub(super) mod tests {
             any::<(u32, u32)>().prop_map(|(uid, our_uid)| Reason::NotPermitted { uid, our_uid }),
             any_signal().prop_map(Reason::Ending),
             prop::option::of(any_pid()).prop_map(|parent| Reason::Zombie { parent }),
+            prop::option::of(any_pid()).prop_map(|tracer| Reason::TracedZombie { tracer }),
             Just(Reason::Unknown),
         ]
     }

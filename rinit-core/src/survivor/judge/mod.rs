@@ -38,7 +38,13 @@ pub(crate) fn judge(facts: &Facts) -> Judgement {
     let stat = &facts.stat;
     let unknown = |reason| Judgement { reason, fate: Fate::Unknown };
     if stat.has_ended() {
-        return Judgement { reason: Reason::Zombie { parent: stat.ppid }, fate: Fate::Exits };
+        let tracer = facts.status.as_ref().and_then(|status| status.tracer).filter(|tracer| Some(*tracer) != stat.ppid);
+        let reason = match tracer {
+            // Its parent cannot reap it before the tracer has waited for it (`ptrace(2)`, "Death under ptrace").
+            Some(tracer) => Reason::TracedZombie { tracer: Some(tracer) },
+            None => Reason::Zombie { parent: stat.ppid },
+        };
+        return Judgement { reason, fate: Fate::Exits };
     }
     if let (Some(sender), Some(status)) = (facts.sender, &facts.status) {
         if let Some(uid) = status.uid.filter(|_| !sender.may_signal(status)) {
@@ -126,7 +132,7 @@ fn held(facts: &Facts, signal: Signal, otherwise: &Judgement) -> Option<Judgemen
     }
     // It runs, and the debugger decides which signals reach it.
     status
-        .is_some_and(|status| status.is_traced)
+        .is_some_and(|status| status.tracer.is_some())
         .then_some(Judgement { reason: Reason::Traced(signal), fate: Fate::Unknown })
 }
 

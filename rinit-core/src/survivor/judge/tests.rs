@@ -152,7 +152,7 @@ fn reasons_that_hold_for_any_process() {
     is(Reason::Ending(Signal::KILL), Fate::Exits, |f, _| (f.frozen, f.asked) = (v2(), Some(Signal::KILL)));
     is(Reason::DumpsCore, Fate::Unknown, |f, _| f.status.as_mut().unwrap().core_dumping = true);
     // It runs, and the debugger may keep the signal.
-    is(Reason::Traced(Signal::TERM), Fate::Unknown, |f, _| f.status.as_mut().unwrap().is_traced = true);
+    is(Reason::Traced(Signal::TERM), Fate::Unknown, |f, _| f.status.as_mut().unwrap().tracer = Some(Pid::INIT));
     let at = |name: &str| Fact::Known(name.to_owned());
     is(Reason::StuckInKernel { at: Some("nfs_wait".into()) }, Fate::Unknown, |f, _| {
         (f.in_kernel, f.wait_channel) = (true, at("nfs_wait"));

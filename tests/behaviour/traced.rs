@@ -1,0 +1,108 @@
+//! Debuggers: what a process that traces others does to a stop.
+
+use support::rinit::Rinit;
+use support::running::{Running, kill, number_in};
+use support::{namespace, probe, procfs, require, test, wait_until};
+
+/// A debugger outside of the tree that attaches to this process, and waits for nothing that happens to it.
+fn traced(pid: i32) -> Running {
+    let tracer = Running::start(probe(["trace", &pid.to_string()]));
+    tracer.out.wait("ready");
+    tracer
+}
+
+fn main_of(running: &Running) -> i32 {
+    procfs::children(running.pid()).first().expect("main").pid
+}
+
+fn wait_for_zombie(pid: i32) {
+    wait_until("a zombie", || procfs::read(pid).is_some_and(|process| process.state == 'Z'));
+}
+
+/// Main's exit status is its own, and its helper need not wait for the last call.
+#[test]
+fn a_main_that_its_tracer_holds_as_a_zombie_is_named_and_left() {
+    let run = Rinit::with(&["-v", "--last-call", "1h"]).shell("sleep 1000 & echo ready; read line; exit 3");
+    let mut running = run.start();
+    running.out.wait("ready");
+    let main = main_of(&running);
+    let tracer = traced(main);
+    running.type_in("go on\n");
+    wait_for_zombie(main);
+    running.signal(15);
+    let finished = running.finished();
+    assert_eq!(finished.code, 3, "{:?}", finished.err);
+    let said = finished.err.join("\n");
+    assert!(said.contains("leaving 1 process"), "{said}");
+    let held = format!("the process {}, which traces it, has not waited for it", tracer.pid());
+    assert!(said.contains(&held) && said.contains(&format!("kill {}", tracer.pid())), "{said}");
+}
+
+/// As PID 1 the kernel keeps the namespace until the debugger lets go: rinit has said why.
+#[test]
+fn a_tracer_outside_of_the_namespace_is_blamed_by_pid_1() {
+    require(namespace::available());
+    let mut running = Rinit::new().shell("echo ready; read line; exit 3").as_pid_1().start();
+    running.out.wait("ready");
+    let main = main_of(&running);
+    let tracer = traced(main);
+    running.type_in("go on\n");
+    wait_for_zombie(main);
+    running.signal(15);
+    running.err.wait("leaving 1 process");
+    running.err.wait("a process outside of the PID namespace, which traces it, has not waited for it");
+    drop(tracer);
+    assert_eq!(running.wait(), 3);
+}
+
+#[test]
+fn an_orphan_that_its_tracer_holds_as_a_zombie_does_not_hold_up_the_drain() {
+    let script = "setsid sleep 1000 & echo pid=$!; read line; exit 4";
+    let mut running = Rinit::with(&["--drain", "1h"]).shell(script).start();
+    let orphan = number_in(&running.out.wait("pid="), "pid");
+    let tracer = traced(orphan);
+    kill(orphan, 9);
+    wait_for_zombie(orphan);
+    running.type_in("go on\n");
+    let finished = running.finished();
+    assert_eq!(finished.code, 4, "{:?}", finished.err);
+    assert!(
+        finished.err.join("\n").contains(&format!("the process {}, which traces it", tracer.pid())),
+        "{finished:?}"
+    );
+}
+
+/// The first thread is a zombie in any case. The other one is dead too, but its tracer holds it.
+#[test]
+fn a_thread_that_its_tracer_holds_counts_as_exited() {
+    let mut running = Rinit::new().probe(&["leader-gone", "0"]).start();
+    running.out.wait("ready");
+    let main = main_of(&running);
+    let threads = std::fs::read_dir(format!("/proc/{main}/task")).expect("threads");
+    let mut threads = threads.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let thread: i32 = threads.find(|thread| *thread != main).expect("a second thread");
+    let tracer = traced(thread);
+    kill(main, 9);
+    wait_until("the thread to exit", || procfs::field(thread, "State").is_some_and(|state| state.starts_with('Z')));
+    running.signal(15);
+    let finished = running.finished();
+    assert_eq!(finished.code, 137, "{:?}", finished.err);
+    assert!(
+        finished.err.join("\n").contains(&format!("the process {}, which traces it", tracer.pid())),
+        "{finished:?}"
+    );
+}
+
+/// KILL ends a process that a debugger holds, and the debugger holds what is left. rinit leaves soon after, not after five seconds.
+#[test]
+fn a_main_that_was_killed_under_its_tracer_is_left() {
+    let mut running = Rinit::with(&["--grace", "1s"]).probe(&["ignore", "TERM"]).start();
+    running.out.wait("ready");
+    let tracer = traced(main_of(&running));
+    running.signal(15);
+    let finished = running.finished();
+    assert_eq!(finished.code, 137, "{:?}", finished.err);
+    let said = finished.err.join("\n");
+    assert!(said.contains("killing (SIGKILL) 1 process"), "{said}");
+    assert!(said.contains(&format!("the process {}, which traces it", tracer.pid())), "{said}");
+}
