@@ -44,6 +44,8 @@ fn without_proc() {
         let finished = stopped(hide);
         assert_eq!(finished.code, 5, "{:?}", finished.err);
         assert!(finished.out.contains(&"done".to_owned()), "{finished:?}");
+        let said = finished.err.join("\n");
+        assert!(said.contains("killing (SIGKILL) all processes of the PID namespace, without a name: "), "{said}");
     }
     // Of another PID namespace: its numbers name unrelated processes.
     let mut unshare = Command::new("unshare");

@@ -106,6 +106,8 @@ pub(super) struct Supervisor {
     /// The signal by which main was asked to stop.
     pub(super) asked_main_by: Option<Signal>,
     asked_blindly: bool,
+    /// How often all that remained were killed. What is found after the first time was born since.
+    kill_rounds: u32,
     reported_freeze: bool,
     reported_overload: bool,
     /// True if this process may not signal main, and so cannot ask it to stop.
@@ -115,6 +117,10 @@ pub(super) struct Supervisor {
     /// True once a report was due: the processes that remain have had time to stop by themselves.
     was_reported: bool,
 }
+
+/// In the round after KILL the processes that were born since are killed, in the next one those that were born meanwhile. From this
+/// one on they are a storm of forks.
+const STORM_FROM: u32 = 2;
 
 /// How long a zombie must have been held by its tracer, until this process leaves without reaping it. One that works waits for it
 /// at once.
@@ -167,6 +173,7 @@ impl Supervisor {
             priority: Priority::default(),
             asked_main_by: None,
             asked_blindly: false,
+            kill_rounds: 0,
             reported_freeze: false,
             reported_overload: false,
             main_refused: false,
@@ -417,7 +424,17 @@ impl Supervisor {
             None if again => descendants.kill_remaining(observers),
             None => descendants.kill(stage, observers),
         };
-        if result.is_err() {
+        self.kill_rounds += u32::from(again);
+        if self.contained.is_none() && self.kill_rounds >= STORM_FROM && result.is_ok() {
+            self.kill_storm();
+        }
+        if let Err(error) = result {
+            if !again && !self.descendants.is_overloaded() {
+                let which =
+                    if self.me == Pid::INIT { "all processes of the PID namespace" } else { "main's process group" };
+                let what = format!("killing (SIGKILL) {which}, without a name: {error}");
+                self.observers.emit(Event::Error { what });
+            }
             signal_blindly(self.me, &self.main, Signal::KILL);
             if let Some(pid) = self.main.living() {
                 self.observers.emit(Event::Killed { pid });
@@ -431,6 +448,17 @@ impl Supervisor {
         if again {
             self.check_tracers();
             self.leave_if_only_tracers_hold();
+        }
+    }
+
+    /// Kills what is born faster than it can be killed one by one: as PID 1 by one step of the kernel that no fork escapes. The
+    /// processes of `docker exec` exit with it, as they do a moment later when PID 1 exits. Elsewhere from the top down, by groups.
+    fn kill_storm(&mut self) {
+        match self.me {
+            Pid::INIT => signal_blindly(self.me, &self.main, Signal::KILL),
+            _ => {
+                let _ = self.descendants.kill_all(None, &mut self.observers);
+            }
         }
     }
 
