@@ -278,3 +278,26 @@ fn a_reused_pid_hits_no_unrelated_process() {
     running.signal(15);
     wait_for("the end", || (!running.is_running()).then_some(()));
 }
+
+/// Beside one busy process a thread of that policy gets a thousandth of the processor, whatever its priority is.
+#[test]
+fn rinit_leaves_the_idle_policy_for_a_stop() {
+    require(needs::root());
+    require(needs::programs(&["chrt"]));
+    let mut command = Command::new("chrt");
+    command.args(["--idle", "0"]).arg(rinit_path()).args(["--grace", "3s", "--", probe_path(), "ignore", "TERM"]);
+    let mut running = Running::start(command);
+    running.out.wait("ready");
+    // Field 41 of /proc/pid/stat, of which the name, which has no space here, is the second.
+    let policy = |pid: i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.split(' ').nth(40).map(str::to_owned)
+    };
+    const IDLE: &str = "5";
+    assert_eq!(policy(running.pid()).as_deref(), Some(IDLE));
+    running.signal(15);
+    wait_until("another policy", || policy(running.pid()).as_deref() == Some("0"));
+    let main = procfs::children(running.pid()).first().expect("main").pid;
+    assert_eq!(policy(main).as_deref(), Some(IDLE), "main keeps what it was started with");
+    assert_eq!(running.wait(), 137);
+}

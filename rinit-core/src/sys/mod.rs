@@ -24,6 +24,7 @@ mod process_group;
 #[cfg(feature = "tokio")]
 mod reactor;
 pub(crate) mod retry;
+mod scheduling;
 mod search;
 mod signal;
 mod spawn;
@@ -49,6 +50,7 @@ pub(crate) use heap::give_back_free_memory;
 pub(crate) use process_group::{group_of, leads_session, own_group};
 #[cfg(feature = "tokio")]
 pub(crate) use reactor::register_readable;
+pub(crate) use scheduling::{enter_idle_policy, leave_idle_policy};
 pub(crate) use search::contains;
 pub(crate) use signal::disposition::{Disposition, SavedDisposition, is_ignored, set_disposition};
 pub(crate) use signal::fd::SignalFd;
