@@ -100,6 +100,8 @@ pub struct Zombies {
     pub parent: Option<ZombieParent>,
     /// A debugger that traces them and has not waited for them. Until then their parent cannot reap them (`ptrace(2)`).
     pub tracer: Option<ZombieParent>,
+    /// True if the parent is an init, which reaps: then a debugger outside of the PID namespace may hold them.
+    pub parent_is_init: bool,
     /// The zombies, in order of pid.
     pub zombies: Vec<Zombie>,
 }
@@ -363,7 +365,11 @@ impl Scan {
             let was = |earlier: &&Process| earlier.pid == zombie.pid && earlier.start_ticks == zombie.start_ticks;
             earlier.zombies.iter().find(was).is_some()
         });
-        let zombies = group(zombies.collect(), &self.tracers, &self.commands);
+        let mut zombies = group(zombies.collect(), &self.tracers, &self.commands);
+        for group in &mut zombies {
+            let init = Some(self.first).filter(|_| waits_for_others.is_some());
+            group.parent_is_init = init.is_some() && group.parent.as_ref().map(|parent| parent.pid) == init;
+        }
         let pick = |pids: &[Pid]| pids.iter().filter_map(|pid| self.findings.get(pid).cloned()).collect::<Vec<_>>();
         Some(Diagnosis {
             stops: outcome.stops,
@@ -516,6 +522,7 @@ fn group(mut zombies: Vec<Process>, tracers: &PidMap<Pid>, commands: &PidMap<Str
             _ => groups.push(Zombies {
                 parent: process.ppid.map(named),
                 tracer: tracer.map(named),
+                parent_is_init: false,
                 zombies: vec![zombie],
             }),
         }

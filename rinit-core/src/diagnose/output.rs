@@ -24,7 +24,7 @@ const REAP: &str = "run the container under an init (docker run --init, or rinit
 const LET_GO: &str = "let the debugger go on or exit";
 
 fn remedy(zombies: &Zombies) -> &'static str {
-    if zombies.tracer.is_some() { LET_GO } else { REAP }
+    if zombies.tracer.is_some() || zombies.parent_is_init { LET_GO } else { REAP }
 }
 
 /// Escape sequences of a terminal, or nothing.
@@ -242,6 +242,7 @@ fn zombies(group: &Zombies) -> Json {
     Json::Object(vec![
         ("parent", Json::or_null(group.parent.as_ref(), parent)),
         ("tracer", Json::or_null(group.tracer.as_ref(), parent)),
+        ("parent_is_init", Json::Bool(group.parent_is_init)),
         ("count", Json::Integer(group.zombies.len().try_into().unwrap_or(i64::MAX))),
         ("remedy", Json::text(remedy(group))),
         ("zombies", Json::Array(group.zombies.iter().map(zombie).collect())),
@@ -280,6 +281,13 @@ impl fmt::Display for Zombies {
             return write!(f, "the process {pid} {command}, which traces {them}, has not waited for {them}");
         }
         match &self.parent {
+            Some(parent) if self.parent_is_init => {
+                let (pid, command) = (parent.pid, Quoted(&parent.command));
+                write!(
+                    f,
+                    "the init {pid} {command} cannot reap {them} yet; a debugger outside of the PID namespace may trace {them}"
+                )
+            }
             Some(parent) => write!(f, "parent {} {} has not reaped {them}", parent.pid, Quoted(&parent.command)),
             None => write!(f, "the parent, outside of the container, has not reaped {them}"),
         }

@@ -165,14 +165,18 @@ fn the_first_line_is_the_verdict() {
 fn zombies_of_one_parent_are_one_line() {
     let zombie = |pid| Zombie { pid: Pid::new(pid).unwrap(), command: "[x]".into(), age: Duration::ZERO };
     let parent = || Some(ZombieParent { pid: Pid::INIT, command: "app".into() });
-    let many = Zombies { parent: parent(), tracer: None, zombies: (100..130).map(zombie).collect() };
+    let many =
+        Zombies { parent: parent(), tracer: None, parent_is_init: false, zombies: (100..130).map(zombie).collect() };
     let line = "30 zombies '[x]' (pid 100, 101, 102, 103, 104, ...): parent 1 'app' has not reaped them";
     assert_eq!(many.to_string(), line);
-    let one = Zombies { parent: None, tracer: None, zombies: vec![zombie(9)] };
+    let one = Zombies { parent: None, tracer: None, parent_is_init: false, zombies: vec![zombie(9)] };
     assert_eq!(one.to_string(), "1 zombie '[x]' (pid 9): the parent, outside of the container, has not reaped it");
-    let traced = Zombies { parent: parent(), tracer: parent(), zombies: vec![zombie(9)] };
+    let traced = Zombies { parent: parent(), tracer: parent(), parent_is_init: false, zombies: vec![zombie(9)] };
     let said = "1 zombie '[x]' (pid 9): the process 1 'app', which traces it, has not waited for it";
     assert_eq!(traced.to_string(), said);
+    let of_init = Zombies { parent: parent(), tracer: None, parent_is_init: true, zombies: vec![zombie(9)] };
+    let said = of_init.to_string();
+    assert!(said.contains("the init 1 'app' cannot reap it yet; a debugger outside"), "{said}");
     let diagnosis = Diagnosis { zombies: vec![many, one], ..sample(Some(true), Reason::Ending(Signal::TERM)) };
     has(&diagnosis.to_string(), &["; 31 zombies\n", line]);
     has(&diagnosis.to_json(), &[r#""count":30"#, r#""parent":null"#]);
