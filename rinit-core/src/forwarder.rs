@@ -166,14 +166,16 @@ impl SignalForwarder {
 
     /// Rewrites signals when they are forwarded.
     ///
-    /// ```
+    /// ```no_run
     /// use rinit_core::{Signal, SignalForwarder, SignalSet};
     /// use rinit_core::signal::Rewrite;
     /// # fn main() -> Result<(), rinit_core::Error> {
     /// let mut rewrite = Rewrite::default();
     /// rewrite.set(Signal::USR1, Some(Signal::HUP));
     /// let forwarder = SignalForwarder::new(SignalSet::only(Signal::USR1))?.rewrite(rewrite);
-    /// # let _ = forwarder;
+    /// while let Some(received) = forwarder.try_next()? {
+    ///     println!("{} arrived, and main gets SIGHUP", received.signal());
+    /// }
     /// # Ok(())
     /// # }
     /// ```

@@ -46,9 +46,10 @@ impl Report {
     /// The exit code for this process: main's code, 128 + n after signal n, and 137 for a main that could not be killed.
     ///
     /// ```no_run
-    /// # fn f(report: rinit_core::Report) {
+    /// use rinit_core::{ChildSpec, Inherited, Init};
+    /// let report = Init::new(Inherited::capture()?, ChildSpec::new("nginx")).run()?;
     /// std::process::exit(report.exit_code().into());
-    /// # }
+    /// # Ok::<(), rinit_core::Error>(())
     /// ```
     #[must_use]
     pub fn exit_code(&self) -> u8 {

@@ -153,8 +153,8 @@ impl Diagnosis {
     /// true where the PID namespace is shared. `first`, and the members of `findings`, `undecided` and `notes`, have `pid`,
     /// `ppid` (or null), `command` (short), `arguments` (whole), `uid` (or null), `state` (a letter), `age_seconds`, `reason`,
     /// `text` and `remedy` (or null); `first` has `inside_pid`, too. `main` is the pid to which an init forwards SIGTERM, or
-    /// null. `zombies` lists groups with `parent` and `tracer` (`pid` and `command`, or null), `count`, `remedy` and `zombies`
-    /// (`pid`, `command`, `age_seconds`). `hidden` is true where processes are hidden from this user. Members may be added.
+    /// null. `zombies` lists groups with `parent` and `tracer` (`pid` and `command`, or null), `parent_is_init`, `count`, `remedy`
+    /// and `zombies` (`pid`, `command`, `age_seconds`). `hidden` is true where processes are hidden from this user. Members may be added.
     #[must_use]
     pub fn to_json(&self) -> String {
         let mut first = members(&self.first);

@@ -86,7 +86,10 @@ fn a_refusal_below_a_handler_is_a_note_and_zombies_are_grouped() {
     has(&text, &["cannot be told: ", "; 3 zombies\n", "Does not act on SIGTERM"]);
     has(&text, &["'sleep 601' state S", ": ignores SIGTERM", "exec sleep 602' state T", ": stopped (state T)"]);
     has(&text, &["3 zombies '[sh]' (pid ", "'sleep 603' has not reaped them", "under an init"]);
-    has(&json, &[r#""reason":"ignores""#, r#""reason":"stopped""#, r#""command":"sleep 603"},"count":3"#]);
+    has(
+        &json,
+        &[r#""reason":"ignores""#, r#""reason":"stopped""#, r#""command":"sleep 603"},"tracer":null"#, r#""count":3"#],
+    );
     assert!(!text.contains("inside"), "{text}");
 }
 

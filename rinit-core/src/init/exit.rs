@@ -10,10 +10,13 @@ use crate::sys;
 /// cases this process exits with 128 + n.
 ///
 /// ```no_run
-/// # fn f(report: rinit_core::Report) {
+/// use rinit_core::{ChildSpec, Inherited, Init};
+/// # fn main() -> Result<(), rinit_core::Error> {
+/// let report = Init::new(Inherited::capture()?, ChildSpec::new("nginx")).run()?;
 /// if let Some(status) = report.main {
 ///     rinit_core::init::exit_as(status);
 /// }
+/// # Ok(())
 /// # }
 /// ```
 pub fn exit_as(status: ExitStatus) -> ! {

@@ -22,9 +22,16 @@ const OWN_FAILURE: u8 = 125;
 
 /// The main of an [`Init`] whose main is not a program to start, but this process: see [`Init::split`].
 ///
-/// ```
-/// let init: rinit_core::Init<rinit_core::init::ThisProcess> = rinit_core::Init::split_builder();
-/// # let _ = init;
+/// ```no_run
+/// use rinit_core::{Error, Init};
+/// use rinit_core::init::{Split, ThisProcess};
+/// use std::time::Duration;
+///
+/// fn with_our_limits(init: Init<ThisProcess>) -> Result<Split, Error> {
+///     init.grace(Duration::from_secs(8)).start()
+/// }
+/// with_our_limits(Init::split_builder())?;
+/// # Ok::<(), Error>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -48,10 +55,11 @@ impl Split {
     /// The init's pid: the one that this process had before the split.
     ///
     /// ```no_run
-    /// # fn f(split: rinit_core::init::Split) {
-    /// let is_pid_1 = split.init().get() == 1;
-    /// # let _ = is_pid_1;
-    /// # }
+    /// let split = rinit_core::Init::split()?;
+    /// if split.init().get() != 1 {
+    ///     eprintln!("this is not a container: the init runs as a subreaper");
+    /// }
+    /// # Ok::<(), rinit_core::Error>(())
     /// ```
     #[must_use]
     pub const fn init(&self) -> Pid {

@@ -202,12 +202,11 @@ impl ChildSpec {
     /// The user that the child becomes, for good: uid, gid and supplementary groups. HOME is set to the user's home directory
     /// unless [`ChildSpec::env`] sets it.
     ///
-    /// ```
-    /// # fn main() -> Result<(), rinit_core::Error> {
-    /// let spec = rinit_core::ChildSpec::new("id").user(rinit_core::User::resolve("0")?);
-    /// # let _ = spec;
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// use rinit_core::{ChildSpec, Reaper, User};
+    /// let id = ChildSpec::new("id").user(User::resolve("www-data")?);
+    /// Reaper::exclusive()?.spawn(&id)?.wait()?;
+    /// # Ok::<(), rinit_core::Error>(())
     /// ```
     #[must_use]
     pub fn user(mut self, user: User) -> Self {
@@ -271,13 +270,11 @@ impl ChildSpec {
     /// `main` and is passed on as ignored.
     ///
     /// ```
-    /// use rinit_core::{ChildSpec, Inherited};
-    /// # fn main() -> Result<(), rinit_core::Error> {
+    /// use rinit_core::{ChildSpec, Inherited, Reaper};
     /// let inherited = Inherited::capture()?;
-    /// let spec = ChildSpec::new("sleep").arg("1").inherit_signals(&inherited);
-    /// # let _ = spec;
-    /// # Ok(())
-    /// # }
+    /// let program = ChildSpec::new("true").inherit_signals(&inherited);
+    /// Reaper::exclusive()?.spawn(&program)?.wait()?;
+    /// # Ok::<(), rinit_core::Error>(())
     /// ```
     #[must_use]
     pub const fn inherit_signals(mut self, inherited: &Inherited) -> Self {

@@ -9,9 +9,10 @@ use std::sync::Arc;
 /// It can be used for any number of children: a descriptor is duplicated for each.
 ///
 /// ```
-/// use rinit_core::{ChildSpec, Stdio};
-/// let quiet = ChildSpec::new("sleep").arg("1").stdin(Stdio::null()).stdout(Stdio::null());
-/// # let _ = quiet;
+/// use rinit_core::{ChildSpec, Reaper, Stdio};
+/// let quiet = ChildSpec::new("cat").stdin(Stdio::null()).stdout(Stdio::null());
+/// assert!(Reaper::exclusive()?.spawn(&quiet)?.wait()?.success());
+/// # Ok::<(), rinit_core::Error>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Stdio(pub(crate) Kind);
@@ -75,11 +76,11 @@ impl Stdio {
     /// the end of a pipe's other side.
     ///
     /// ```
-    /// use rinit_core::{ChildSpec, Stdio};
-    /// # fn main() -> std::io::Result<()> {
+    /// use rinit_core::{ChildSpec, Reaper, Stdio};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let log = std::fs::File::create("/dev/null")?;
-    /// let spec = ChildSpec::new("date").stdout(Stdio::fd(log.try_clone()?)).stderr(Stdio::fd(log));
-    /// # let _ = spec;
+    /// let date = ChildSpec::new("date").stdout(Stdio::fd(log.try_clone()?)).stderr(Stdio::fd(log));
+    /// Reaper::exclusive()?.spawn(&date)?.wait()?;
     /// # Ok(())
     /// # }
     /// ```
