@@ -17,6 +17,7 @@ use crate::procfs::syscall;
 use crate::signal::Signal;
 use crate::signal::set::SignalSet;
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 /// Reads processes. One for many of them: it keeps its buffers, its helper thread and the places of the control groups.
 #[derive(Debug, Default)]
@@ -31,6 +32,9 @@ pub(crate) struct Gatherer {
 /// Threads of a process whose signal masks are read. The intersection of their masks shrinks with each, and no known
 /// program has 4096 threads that block a signal before one that does not.
 const MOST_THREADS: usize = 4096;
+
+/// Processes above a shell that are checked for further children.
+const MOST_ABOVE: usize = 32;
 
 impl Gatherer {
     pub(crate) fn new() -> Self {
@@ -145,7 +149,41 @@ impl Gatherer {
         let name = program.as_ref().and_then(|path| path.file_name()).map(|name| name.as_bytes());
         let kind = Kind::of(name, &stat.comm);
         let read = self.bounded.read(format!("/proc/{}/syscall", stat.pid), 256);
-        Shell { kind, call: read.map(|line| syscall::parse(&line)), children: self.shell_children(stat.pid) }
+        let children = self.shell_children(stat.pid);
+        let exits_after = match &children[..] {
+            [only] if self.is_alone(only.pid) => self.exits_after(only),
+            _ => None,
+        };
+        Shell { kind, call: read.map(|line| syscall::parse(&line)), children, exits_after }
+    }
+
+    fn exits_after(&mut self, child: &ShellChild) -> Option<Duration> {
+        let arguments = arguments(&mut self.bounded, child.pid);
+        shell::exits_after(arguments.as_known()?, age(child.start_ticks))
+    }
+
+    /// True if a process has no children, and the processes above it in its PID namespace have no other ones.
+    fn is_alone(&mut self, pid: Pid) -> bool {
+        let me = Pid::from(rustix::process::getpid());
+        let depth = |gatherer: &mut Self, pid| {
+            let status = gatherer.reader.status(pid).ok().flatten();
+            status.map(|status| status.namespace_pids.len())
+        };
+        let own_depth = depth(self, pid);
+        let (mut pid, mut others) = (pid, 0);
+        // A list that is read while processes move could contain a ring.
+        for _ in 0..MOST_ABOVE {
+            let Ok(found) = walk::children(pid, &mut self.reader) else { return false };
+            if found.iter().filter(|child| !child.has_ended() && child.pid != me).count() != others {
+                return false;
+            }
+            let parent = self.reader.stat(pid).ok().flatten().and_then(|stat| stat.ppid);
+            match parent.filter(|parent| pid != me && depth(self, *parent) == own_depth) {
+                Some(parent) => (pid, others) = (parent, 1),
+                None => return true,
+            }
+        }
+        false
     }
 
     fn shell_children(&mut self, shell: Pid) -> Vec<ShellChild> {

@@ -20,6 +20,9 @@ pub(crate) struct Shell {
     pub(crate) call: Fact<Option<SystemCall>>,
     /// Its living children.
     pub(crate) children: Vec<ShellChild>,
+    /// Time until the command in the foreground exits by itself, where that can be known: a `sleep` that no other process of the
+    /// container is there to terminate. The watcher of `busybox timeout` would be one.
+    pub(crate) exits_after: Option<Duration>,
 }
 
 /// How a shell waits.

@@ -30,7 +30,8 @@ pub(crate) fn environment<'a>(more: usize) -> CStrings<'a> {
     entries
 }
 
-/// Whether the name of any variable begins so. A look at the first letters of each entry costs less than a search for one name.
+/// Returns true if the name of any variable begins with the prefix. To compare the first letters of each entry costs less than to
+/// search for one name.
 #[must_use]
 pub fn any_variable_begins_with(prefix: &str) -> bool {
     // SAFETY: as in `environment`.

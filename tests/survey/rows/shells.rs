@@ -224,6 +224,10 @@ pub(crate) fn rows() -> Vec<Row> {
             let mut row = Row::script(FAMILY, name, shell, &idiom.script.replace("SERVER", SERVER));
             row = row.needs(&[program, "perl"]).certain(idiom.certain);
             row.culprit = idiom.culprit;
+            // bash waits for a foreground child as it waits for others; the other shells do not.
+            if *shell != "bash" && idiom.name == "trap, child in the foreground" {
+                row = row.certain(&[InitProgram::None, InitProgram::Tini]);
+            }
             if idiom.script.contains("SERVER") {
                 row = row.ready("pgrep perl");
             }
@@ -234,6 +238,18 @@ pub(crate) fn rows() -> Vec<Row> {
             rows.push(row);
         }
     }
+    // The watcher of busybox is not a child of the command that it terminates.
+    rows.push(
+        Row::script(
+            FAMILY,
+            "dash: trap, busybox timeout in the foreground",
+            "dash",
+            "trap 'exit 0' TERM; busybox timeout 6 sleep 1000; true",
+        )
+        .needs(&["dash", "busybox"])
+        .ready("pgrep -x sleep")
+        .gate(),
+    );
     rows.extend(to_the_group());
     rows.extend(bash_alone());
     rows.extend(interactive());

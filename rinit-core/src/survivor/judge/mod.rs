@@ -61,7 +61,7 @@ pub(crate) fn judge(facts: &Facts) -> Judgement {
 fn not_asked(facts: &Facts) -> Judgement {
     let asked = by_signal(facts, Signal::TERM);
     let is_held = matches!(asked.reason, Reason::StuckInKernel { .. } | Reason::DumpsCore);
-    let is_stuck = asked.fate == Fate::Stays;
+    let is_stuck = asked.fate == Fate::Stays && !matches!(asked.reason, Reason::ShellWaits { .. });
     if is_held || is_stuck { asked } else { Judgement { reason: Reason::NotAsked, fate: Fate::Unknown } }
 }
 
@@ -198,10 +198,10 @@ fn handles(facts: &Facts, signal: Signal, signals: Signals) -> Judgement {
     if let Some(shell) = &facts.shell {
         match shell.waiting(signals.ignored) {
             Waiting::Foreground(child) => {
-                // When the child exits cannot be known, even if it is a `sleep`: an alarm that was set before its execve, or another
-                // process, may terminate it at any time.
                 let (child, command) = named(child);
-                return unknown(Reason::ShellWaits { child, command });
+                let long = shell.exits_after.is_some_and(|left| left > STOP_LIMIT);
+                let fate = if long { Fate::Stays } else { Fate::Unknown };
+                return Judgement { reason: Reason::ShellWaits { child, command }, fate };
             }
             Waiting::Perhaps(child) => {
                 let (child, command) = named(child);

@@ -176,7 +176,8 @@ fn child(number: i32, start_ticks: u64, ignored: SignalSet) -> ShellChild {
 }
 
 fn shell(kind: Kind, call: i64, children: Vec<ShellChild>) -> Shell {
-    Shell { kind, call: Fact::Known(Some(SystemCall { number: call, first_argument: 0 })), children }
+    let call = Fact::Known(Some(SystemCall { number: call, first_argument: 0 }));
+    Shell { kind, call, children, exits_after: None }
 }
 
 #[test]
@@ -188,7 +189,7 @@ fn shell_idioms() {
     let handles = || Reason::Handles(TERM);
     let one = || vec![child(20, 1, none())];
     let rows = [
-        // dash: `trap … TERM; sleep 1000; :`. An alarm may end the sleep.
+        // dash: `trap … TERM; server; :`.
         (shell(Kind::WaitIsVisible, call(true), one()), waits(20)),
         // dash: `sleep 1000 & wait`, where the server sets INT and QUIT again.
         (shell(Kind::WaitIsVisible, call(false), one()), handles()),
@@ -211,8 +212,17 @@ fn shell_idioms() {
         is(reason, Fate::Unknown, |f, s| (f.shell, s.caught) = (Some(shell), TERM.into()));
     }
     // The call is not permitted to be read: dash is no more known than bash.
-    let hidden = Shell { kind: Kind::WaitIsVisible, call: Fact::NotPermitted, children: one() };
+    let hidden = Shell { call: Fact::NotPermitted, ..shell(Kind::WaitIsVisible, 0, one()) };
     is(may(20), Fate::Unknown, |f, s| (f.shell, s.caught) = (Some(hidden), TERM.into()));
+    // dash: `trap … TERM; sleep N; :`, with nothing in the container that could end the sleep.
+    for (seconds, fate) in [(10, Fate::Unknown), (11, Fate::Stays)] {
+        let exits_after = Some(Duration::from_secs(seconds));
+        let sleeps = Shell { exits_after, ..shell(Kind::WaitIsVisible, call(true), one()) };
+        is(waits(20), fate, |f, s| (f.shell, s.caught) = (Some(sleeps), TERM.into()));
+        // bash may be in `wait`.
+        let sleeps = Shell { exits_after, ..shell(Kind::WaitIsAmbiguous, call(true), one()) };
+        is(may(20), Fate::Unknown, |f, s| (f.shell, s.caught) = (Some(sleeps), TERM.into()));
+    }
     // Without a trap it would have exited.
     let without = shell(Kind::WaitIsVisible, call(true), one());
     is(Reason::Ending(TERM), Fate::Exits, |f, _| f.shell = Some(without));

@@ -37,7 +37,7 @@ pub(crate) struct Placement<'a> {
     pub(crate) terminal: Option<BorrowedFd<'a>>,
 }
 
-/// What the child is the first member of.
+/// The group or session that the child leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Leads {
     /// It stays in the parent's group, and touches no terminal.
@@ -143,7 +143,7 @@ unsafe fn fork() -> libc::c_long {
     unsafe { libc::syscall(libc::SYS_clone, first, second, 0_usize, 0_usize, 0_usize) }
 }
 
-/// A child on its way to its program.
+/// A child that has not executed its program yet.
 #[derive(Debug)]
 pub(crate) struct Starting {
     pid: Pid,
