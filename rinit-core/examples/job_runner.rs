@@ -4,7 +4,7 @@
 //! (60 by default); then everything that it ever started is killed, daemons too. Prints a line for each: how it ended,
 //! and which processes had to be killed.
 //!
-//! It handles no signal and needs no clean-up: when it ends, be it by SIGKILL, its jobs end with it. It wants an `rinit` in
+//! It handles no signal and needs no clean-up: when it exits, even by SIGKILL, its jobs are killed. It needs an `rinit` in
 //! PATH, or its path in the variable `RINIT`.
 
 use rinit_core::{ChildSpec, Error, Report, Stdio};
@@ -27,7 +27,7 @@ fn main() {
     };
     std::thread::scope(|scope| {
         for _ in 0..AT_A_TIME {
-            // Any thread will do, and none waits for another's children.
+            // Any thread can run jobs, and no thread waits for another thread's children.
             scope.spawn(|| {
                 while let Some((number, line)) = next() {
                     match run(&line, time) {

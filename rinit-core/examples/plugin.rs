@@ -1,10 +1,10 @@
 //! A plug-in in a host of another author: Python with a native module, a database, a server with modules.
 //!
-//! The host has threads, its own children and its own waits, and cannot be changed. So the plug-in takes nothing of the
-//! process's: no signal, no mask, no wait for any child. It runs what it runs in contained jobs, whose only trace in the host is
+//! The host has threads, its own children and its own waits, and cannot be changed. So the plug-in changes nothing of the
+//! process's: no signal, no mask, no wait for any child. It runs its commands in contained jobs, whose only trace in the host is
 //! one child for each, waited for by pidfd. Here `main` plays the host.
 //!
-//! It wants an `rinit` in PATH, or its path in the variable `RINIT`: the host's program cannot be a job's init.
+//! It needs an `rinit` in PATH, or its path in the variable `RINIT`: the host's program cannot be a job's init.
 //!
 //! ```sh
 //! RINIT=target/debug/rinit cargo run --example plugin

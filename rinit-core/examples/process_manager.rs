@@ -1,6 +1,6 @@
 //! A small process manager in the exclusive mode: one thread, one `poll(2)` over everything that can happen.
 //!
-//! It starts programs, restarts those that crash (later each time, up to ten seconds), passes HUP, USR1 and USR2 on to all,
+//! It starts programs, restarts those that crash (later each time, up to ten seconds), forwards HUP, USR1 and USR2 to all,
 //! and on TERM, INT or QUIT stops them one after the other, the last started first. As PID 1, or a subreaper anywhere else, it
 //! reaps what they leave behind. It exits when nothing is left to run.
 //!
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// A program that ran so long has not crashed because of how it was started: its next pause is the first one again.
+/// If a program ran at least this long before it crashed, its next pause is the first one again.
 const RAN_WELL: Duration = Duration::from_secs(10);
 /// How long a program may take to stop before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
@@ -79,7 +79,7 @@ enum State {
         child: Child,
         since: Instant,
     },
-    /// Told to stop; killed at this time.
+    /// Was asked to stop, and is killed at this time.
     Stopping {
         child: Child,
         until: Instant,
@@ -104,7 +104,7 @@ impl Program {
         }
     }
 
-    /// When it has to be looked after next, whatever happens.
+    /// When it must be started or killed next, if nothing else happens before.
     fn due(&self) -> Option<Instant> {
         match self.state {
             State::Waiting(at) | State::Stopping { until: at, .. } => Some(at),
@@ -144,7 +144,7 @@ impl Program {
         }
     }
 
-    /// Tells it to stop; one that waits for its next start has crashed, and is not started again.
+    /// Asks it to stop. A program that waits for its next start has crashed, and is not started again.
     fn stop(&mut self) {
         self.state = match std::mem::replace(&mut self.state, State::Ended { well: false }) {
             State::Running { child, .. } => match child.signal(Signal::TERM) {
@@ -159,7 +159,7 @@ impl Program {
         };
     }
 
-    /// It has had its time.
+    /// Kills it, because its time to stop is over.
     fn kill(&mut self) {
         if let State::Stopping { child, until } = &mut self.state {
             println!("{}: killed", self.name);
@@ -234,7 +234,7 @@ impl Manager {
         }
     }
 
-    /// Sleeps until something happens or is due; the programs that have ended.
+    /// Sleeps until something happens or is due. Returns the programs that have exited.
     fn sleep(&self) -> Result<Vec<usize>, Box<dyn Error>> {
         let (indices, children): (Vec<_>, Vec<_>) =
             self.programs.iter().enumerate().filter_map(|(index, program)| Some((index, program.child()?))).unzip();

@@ -2,7 +2,7 @@
 //!
 //! `split SOCKET`: a connection sends lines, each of which is given to `sh -c`, and gets the output and the exit status of
 //! each. Run it as PID 1 of a container, or anywhere. On TERM or INT it takes no more connections, lets the programs that
-//! run end, answers, removes its socket and ends with 0; what the programs have left behind is ended by the init, which has
+//! run finish, answers, removes its socket and exits with 0. The init then stops what the programs have left behind; it has
 //! reaped the orphans all along. None of them is ever mixed up with the children that `Command` waits for.
 
 use rinit_core::Init;
@@ -66,7 +66,7 @@ fn answer(mut connection: &UnixStream) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The connections there are, so that a stop can tell them that no more lines are read.
+/// The open connections, so that a stop can end their input.
 #[derive(Default)]
 struct Connections(Mutex<State>);
 
@@ -86,7 +86,7 @@ impl Connections {
         !state.closed
     }
 
-    /// Ends the reading of every connection; what is being answered still is.
+    /// Ends the input of every connection. A line that is being answered is still answered.
     fn close(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.closed = true;

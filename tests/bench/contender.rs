@@ -1,4 +1,4 @@
-//! Who is measured: rinit's builds, the inits that are installed, and no init at all.
+//! The programs that are measured: rinit's builds, the inits that are installed, and no init at all.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,7 +27,7 @@ pub(crate) struct Contender {
     pub(crate) path: Option<PathBuf>,
     /// The options that it always gets.
     flags: &'static [&'static str],
-    /// What it needs to hear outside a PID namespace of its own to do the same job.
+    /// The options that it needs outside a PID namespace of its own to do the same job.
     outside: &'static [&'static str],
     /// Colour in the plots.
     pub(crate) colour: (u8, u8, u8),
@@ -43,12 +43,12 @@ impl Contender {
         Self { name: WITH_SESSION, flags: &["--session"], ..self.clone() }
     }
 
-    /// It with a program, as PID 1.
+    /// The command that runs a program under it as PID 1.
     pub(crate) fn command(&self, program: &Path) -> Command {
         self.with(&[], program)
     }
 
-    /// It with a program, as an ordinary process.
+    /// The command that runs a program under it as an ordinary process.
     pub(crate) fn command_outside(&self, program: &Path) -> Command {
         self.with(self.outside, program)
     }
@@ -62,7 +62,7 @@ impl Contender {
         command
     }
 
-    /// What it says of itself.
+    /// The first line that `--version` prints.
     pub(crate) fn version(&self) -> String {
         let Some(path) = &self.path else { return "–".to_owned() };
         let Ok(output) = Command::new(path).arg("--version").output() else { return "?".to_owned() };
@@ -97,7 +97,7 @@ fn installed_copy(name: &str, path: &Path) -> PathBuf {
     copy
 }
 
-/// Everybody there is on this machine, the reference first.
+/// All contenders that this machine has, the reference first.
 pub(crate) fn all(gnu: Option<&Path>, musl: Option<&Path>, small: Option<&Path>) -> Vec<Contender> {
     let found = |name: &str| {
         let path = std::env::var_os("PATH").unwrap_or_default();

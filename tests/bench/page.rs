@@ -49,7 +49,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// As many digits as mean something.
+/// The value with two or three significant digits.
 fn digits(value: f64) -> String {
     match value.abs() {
         size if size.is_nan() => "?".to_owned(),
@@ -161,7 +161,7 @@ impl<'a> Page<'a> {
             self.row(&mut table, &format!("median{beside}"), Figure::Latency(live));
             self.quantile_row(&mut table, &format!("99th percentile{beside}"), Figure::Latency(live), 0.99);
         }
-        format!("Microseconds from `kill(2)` to the init until its main has the signal in hand.\n\n{}", table.text)
+        format!("Microseconds from `kill(2)` on the init until main has received the signal.\n\n{}", table.text)
     }
 
     fn reaping(&self) -> String {
@@ -180,7 +180,7 @@ impl<'a> Page<'a> {
             ""
         };
         format!(
-            "The init is stopped until all are dead and then continued: nothing but reaping is measured. Those that live were \
+            "The init is stopped until all have exited, and then continued: only the reaping is measured. The live children were \
              adopted before.{left_out}\n\n{}",
             table.text
         )
@@ -192,8 +192,8 @@ impl<'a> Page<'a> {
             self.row(&mut table, &format!("{count} descendants: ms"), Figure::Stop(*count));
         }
         format!(
-            "From TERM to the init until the namespace has gone. Not the same work: rinit tells each of them TERM and waits for \
-             it to end; under the others main ends, they leave, and the kernel kills everybody unheard.\n\n{}",
+            "From TERM to the init until the namespace is gone. The work differs: rinit sends TERM to each process and waits for \
+             it to exit. Under the other inits main exits, the init exits, and the kernel kills all other processes at once.\n\n{}",
             table.text
         )
     }
@@ -291,7 +291,7 @@ impl<'a> Page<'a> {
         growths
     }
 
-    /// Whose median is the least.
+    /// The peer whose median is the lowest.
     fn best_peer(&self, figure: Figure) -> &'static str {
         let peers = self.contenders.iter().filter(|contender| contender.path.is_some() && !contender.is_rinit());
         let median = |name| self.results.of(name, figure).median();

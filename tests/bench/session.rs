@@ -13,7 +13,7 @@ pub(crate) const TERM: i32 = 15;
 pub(crate) const CONT: i32 = 18;
 pub(crate) const STOP: i32 = 19;
 
-/// Ends with all that is in it when it is dropped.
+/// Killed with all its processes when it is dropped.
 pub(crate) struct Session {
     unshare: Child,
     unread: Vec<u8>,
@@ -74,7 +74,7 @@ impl Session {
         }
     }
 
-    /// How many nanoseconds a signal to the init takes to main.
+    /// The time in nanoseconds from a signal to the init until main has it.
     pub(crate) fn signal_takes(&mut self) -> f64 {
         let sent = now_ns();
         kill(self.init, USR1);
@@ -83,7 +83,7 @@ impl Session {
         (arrived - sent) as f64
     }
 
-    /// Tells it to end, and gives the time until the namespace has gone.
+    /// Sends TERM to the init, and returns the time until the namespace is gone.
     pub(crate) fn stop(mut self) -> Duration {
         let from = Instant::now();
         kill(self.init, TERM);

@@ -1,4 +1,4 @@
-//! What is said of a list of samples.
+//! Statistics of a list of samples.
 
 /// One figure, measured once in each round.
 #[derive(Debug, Clone, Default)]
@@ -13,7 +13,7 @@ impl Samples {
         self.0.is_empty()
     }
 
-    /// The value below which that part of the samples lies; NaN of none.
+    /// The quantile: the value below which this part of the samples lies. NaN if there is no sample.
     pub(crate) fn quantile(&self, part: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_unstable_by(f64::total_cmp);

@@ -19,10 +19,10 @@ use std::time::{Duration, Instant};
 /// What `docker stop` gives a container before it kills it.
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-/// After this much of [`STOP_LIMIT`] a stop is slow. rinit's last call, which ends what has not been asked, is at 8 s.
+/// After this much of [`STOP_LIMIT`] a stop is slow. rinit's last call, which asks the remaining processes, is at 8 s.
 const SLOW: Duration = Duration::from_secs(6);
 
-/// When a program is given up that does not get ready.
+/// How long a program may take to get ready.
 const START_LIMIT: Duration = Duration::from_secs(300);
 
 /// The capabilities that Docker gives a container.
@@ -32,7 +32,7 @@ const CAPABILITIES: &str = "-all,+chown,+dac_override,+fowner,+fsetid,+kill,+set
 /// A user that owns nothing.
 const NOBODY: u32 = 65534;
 
-/// Who asks for the diagnosis.
+/// The user as which the diagnosis runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asker {
     /// Root with Docker's capabilities: `docker exec -u 0`.
@@ -140,7 +140,7 @@ impl Drop for Engine {
     }
 }
 
-/// How the container's end went.
+/// How the container stopped.
 #[derive(Debug, Clone)]
 pub(crate) struct Stop {
     /// `None` where it still ran at the limit.
@@ -515,7 +515,7 @@ impl<'a> Container<'a> {
         ids.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0)
     }
 
-    /// Who may ask here.
+    /// The users as which the diagnosis can run for this container.
     pub(crate) fn askers(&self) -> Vec<Asker> {
         let mut askers = vec![Asker::Root, Asker::Other, Asker::Outside];
         if self.id("Uid") != 0 {

@@ -1,9 +1,9 @@
-//! The survey: is what `rinit --diagnose` says what the stop then shows?
+//! The survey: compares what `rinit --diagnose` says with the stop that follows.
 //!
 //! Each row of a table starts a real program in a container, asks `rinit --diagnose` as several users, stops the container for
 //! real, as `docker stop` does, and compares. It fails on a "will not stop" that stops, and on a "will stop" that does not.
 //!
-//! The gate runs some of the rows, as one test. The rest is for those who work on it:
+//! The gate runs some of the rows, as one test. Run the rest after a change to the diagnosis:
 //!
 //! ```sh
 //! cargo test -p rinit-tests --test stop_survey                        # what the gate runs

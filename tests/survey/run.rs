@@ -102,7 +102,7 @@ fn names_first(row: &Row, answer: &Answer) -> Option<bool> {
     Some(named.first().is_some_and(|command| unescaped(command).contains(culprit)))
 }
 
-/// Whether the process that a person would point to is named first; `None` where there is nothing to hold it against.
+/// Whether the process that a person would point to is named first; `None` if the row names none, or the container stopped.
 pub(crate) fn names_the_culprit(case: &Case, seen: &Seen) -> Option<bool> {
     let root = seen.answers.iter().find(|(asker, _)| *asker == Asker::Root).filter(|_| !seen.stopped());
     names_first(&case.row, &root?.1)

@@ -11,10 +11,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// What a client waits for that asked just before the stop.
+/// The word for a request, sent just before the stop, whose answer the client got completely.
 const DONE: &str = "complete";
 
-/// Less than this is no time, on a busy machine.
+/// A stop that takes less than this is reported as "at once": the machine may be busy.
 const AT_ONCE: Duration = Duration::from_millis(700);
 
 const LIMIT: Duration = Duration::from_secs(10);

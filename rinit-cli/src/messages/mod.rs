@@ -22,7 +22,7 @@ pub(crate) struct Observer {
     main: Option<Pid>,
     /// Signals that main has got from rinit or from its terminal.
     sent: SignalSet,
-    /// Main was killed, which the next event may explain.
+    /// The record of main's KILL. It is held until the next event, which may explain the KILL.
     unexplained: Option<Record>,
 }
 
@@ -76,7 +76,7 @@ impl Observer {
         }
     }
 
-    /// Notes what main has been sent.
+    /// Records the signals that main was sent.
     fn note(&mut self, event: &Event) {
         let sent = match event {
             Event::Spawned { pid } => {
@@ -126,7 +126,7 @@ impl Observer {
     }
 }
 
-/// The run is over, and no event has explained main's KILL.
+/// Writes the record of main's KILL if the run is over and no event has explained it.
 impl Drop for Observer {
     fn drop(&mut self) {
         self.write_unexplained();
@@ -311,7 +311,7 @@ pub(crate) fn remedy_of(error: &Error) -> Option<String> {
     })
 }
 
-/// As the verb of a sentence.
+/// The status as a verb phrase: `exited with status 0`, `was killed by SIGTERM`.
 fn exited(status: ExitStatus) -> String {
     if status.signal().is_some() { format!("was {status}") } else { status.to_string() }
 }
@@ -320,7 +320,7 @@ fn processes(count: usize) -> String {
     if count == 1 { "1 process".to_owned() } else { format!("{count} processes") }
 }
 
-/// What happened before, how many processes are left, and what becomes of them.
+/// The first line of a report: how main exited, how many processes remain, and what happens to them next.
 fn heading(stop: Stop) -> String {
     let Stop { next, main, main_refused, kill_in, limit, count } = stop;
     let before = match main {

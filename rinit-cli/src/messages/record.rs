@@ -1,4 +1,4 @@
-//! A record: one line for people or for programs. It is made once, and written as text or as JSON.
+//! A record: one line of the log. It is written as text for people, or as JSON for programs.
 
 use crate::args::{LogFormat, Stream};
 use crate::output::{put, say};
@@ -107,7 +107,7 @@ impl Record {
     }
 }
 
-/// The start of the text that JSON writes in at most that many bytes.
+/// The longest start of the text that takes at most `longest` bytes in JSON.
 fn shortened(text: &str, longest: usize) -> String {
     let mut length = 0;
     let mut shown = String::new();

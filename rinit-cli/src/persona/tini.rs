@@ -16,7 +16,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Arguments;
 
 /// Docker wants `tini version X.Y.Z`, and shows what follows `git.` up to the next point as the commit, in `docker info` and
-/// `docker version`: there it can be seen that it is rinit. Scripts look for the version whose flags they use.
+/// `docker version`, so that both show rinit. Scripts check the version for the flags that they use.
 pub(super) const VERSION: &str = concat!(
     "tini version 0.19.0 - git.rinit-",
     env!("CARGO_PKG_VERSION_MAJOR"),
@@ -46,9 +46,9 @@ Options (behind PROGRAM too, unless -- comes before it):
   --version     print the version; nothing else may be given with it
   -h            print this text
   -s            be a subreaper; rinit is one anyway wherever it is not PID 1
-  -p SIGNAL     get SIGNAL when the parent process ends, for example SIGKILL
+  -p SIGNAL     get SIGNAL when the parent process exits, for example SIGKILL
   -v            say more; up to three times
-  -w            say each orphan that is reaped
+  -w            print each orphan that is reaped
   -g            forward signals to the process group of PROGRAM
   -e EXIT_CODE  report EXIT_CODE (0 to 255) as 0
   -l            print the licence
@@ -61,7 +61,7 @@ Variables:
     )
 }
 
-/// The verbosity; a message is printed from its level on.
+/// Levels of messages, with their names. A message is printed if the verbosity is at least its level.
 const WARN: (u8, &str) = (1, "WARN ");
 const INFO: (u8, &str) = (2, "INFO ");
 const DEBUG: (u8, &str) = (3, "DEBUG");
@@ -79,7 +79,7 @@ fn prefix(level: &str) -> String {
     format!("[{level} tini ({})] ", std::process::id())
 }
 
-/// What of the form of a number `atoi(3)` takes: blanks, a sign, digits; anything else is 0.
+/// The number at the start of the text, as `atoi(3)` reads it: blanks, a sign, digits. Without digits it is 0.
 fn leading_number(text: &str) -> i64 {
     let text = text.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '\x0b');
     let (negative, digits) = match text.strip_prefix('-') {
@@ -137,7 +137,7 @@ impl Persona for Tini {
     fn exit_status(&self, error: &Error) -> u8 {
         let Some(failure) = not_started(error) else { return FAILED };
         match error.exit_code() {
-            // In the original 127 is ENOENT and 126 EACCES; whatever else it was is 1. What rinit refuses to give to the
+            // tini exits with 127 for ENOENT, 126 for EACCES, 1 for all else. What rinit refuses to give to the
             // shell, a damaged program, is 126 here too.
             127 if failure.errno == NOTDIR => FAILED,
             126 if failure.errno == NOENT => 127,
@@ -205,7 +205,7 @@ fn read(arguments: Vec<OsString>, around: &Invocation<'_>) -> Result<Command, Co
     leave_alone(&mut options, around, OnMainExit::Exit);
     drop_signals(&mut options.rewrite, [Signal::TTIN, Signal::TTOU]);
     if around.is_init {
-        // Elsewhere these terminate the original and leave its child alone; there rinit forwards them.
+        // If not PID 1, these signals terminate tini, and its child runs on; rinit forwards them there.
         drop_signals(&mut options.rewrite, FAULTS.into_iter().chain(kept_by_glibc()));
     }
     Ok(Command::Run(Box::new(options)))

@@ -62,8 +62,8 @@ fn first_number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text.split(|byte| *byte == b' ').next()?).ok()?.parse().ok()
 }
 
-/// The first process of the container of `of`: the oldest member whose parent is not one. Oldest, because `docker exec` starts
-/// further ones with a parent outside.
+/// The first process of the container of `of`: the oldest member whose parent is not one. The oldest, because `docker exec` starts
+/// others later, whose parents are outside too.
 ///
 /// `members` says of each process whether it belongs to the container; unknown ones are left out.
 pub(super) fn first_process(processes: &PidMap<Process>, members: &PidMap<Option<bool>>) -> Option<Pid> {
@@ -104,7 +104,7 @@ mod tests {
         let in_namespace = |name: &str| Identity { pids: Fact::Known(name.to_owned()), ..own.clone() };
         assert_eq!(in_namespace("pid:[1]").is_same_container(&in_namespace("pid:[1]")), Some(true));
         assert_eq!(in_namespace("pid:[1]").is_same_container(&in_namespace("pid:[2]")), Some(false));
-        // Hidden: the control group has to do.
+        // The mount namespace is hidden: the control group decides.
         assert_eq!(own.is_same_container(&identity(None, b"0::/pod/a/inner\n")), Some(true));
         assert_eq!(own.is_same_container(&identity(None, b"0::/pod/b\n")), Some(false));
         // All in the root group: it says nothing.

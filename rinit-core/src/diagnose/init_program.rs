@@ -21,7 +21,7 @@ use std::time::Duration;
 /// An init that forwards SIGTERM to its main child and exits when that has exited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct InitProgram {
-    /// What it is, whatever it is called.
+    /// The program's own name, also if the file has another name.
     pub(super) name: &'static str,
     /// It asks the other processes to stop too, and waits for them.
     pub(super) is_rinit: bool,
@@ -46,7 +46,7 @@ const LAST_CALL: Duration = Duration::from_secs(8);
 
 /// The programs whose command lines are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Original {
+pub(super) enum KnownInit {
     Tini,
     DumbInit,
     Catatonit,
@@ -84,8 +84,8 @@ const RINIT: Valued = Valued {
     ],
 };
 
-impl Original {
-    /// By a text that is in the file of each version. Of pidunu's no text is known.
+impl KnownInit {
+    /// Recognises a program by a text that every version of its file contains. No such text is known for pidunu.
     ///
     /// rinit comes first, because its file has the others' texts too.
     fn of_file(mut file: impl Read) -> io::Result<Option<Self>> {
@@ -101,7 +101,7 @@ impl Original {
         let mut found = [false; 5];
         let mut part = vec![0; PART];
         let mut kept = 0;
-        // rinit is the last word: what is found of the others is not.
+        // Once rinit's text is found, the search ends: rinit's file contains the other texts too.
         while !found[0] {
             let count = match file.read(part.get_mut(kept..).unwrap_or_default()) {
                 Ok(0) => break,
@@ -120,7 +120,7 @@ impl Original {
         Ok(texts.iter().zip(found).find(|(_, found)| *found).map(|((_, program), _)| *program))
     }
 
-    /// By the name of the file, or its first 15 bytes. Authors publish their programs under longer names, and rinit takes the
+    /// By the name of the file, or its first 15 bytes. Authors publish under longer names, and rinit accepts the
     /// same ones for theirs.
     fn named(name: &[u8]) -> Option<Self> {
         match name {
@@ -173,19 +173,19 @@ impl Original {
 const PART: usize = 256 << 10;
 const OVERLAP: usize = 64;
 
-type OwnProgram = ((u64, u64), Option<Original>);
+type OwnProgram = ((u64, u64), Option<KnownInit>);
 
 /// Device and inode of this program's file, and which program it is.
 static OWN_PROGRAM: LazyLock<Option<OwnProgram>> = LazyLock::new(|| {
     let file = File::open("/proc/self/exe").ok()?;
     let metadata = file.metadata().ok()?;
-    Some(((metadata.dev(), metadata.ino()), Original::of_file(file).ok()?))
+    Some(((metadata.dev(), metadata.ino()), KnownInit::of_file(file).ok()?))
 });
 
 /// Which program a process runs, by its file; `Known(None)` for one that is not an init. A name proves nothing.
-pub(super) fn program_of(pid: Pid, comm: &[u8], bounded: &mut BoundedReader) -> Fact<Option<Original>> {
+pub(super) fn program_of(pid: Pid, comm: &[u8], bounded: &mut BoundedReader) -> Fact<Option<KnownInit>> {
     // rinit is large with its debugging information, but is not expected so under another name.
-    let most = if Original::named(comm).is_some() { 64 << 20 } else { 8 << 20 };
+    let most = if KnownInit::named(comm).is_some() { 64 << 20 } else { 8 << 20 };
     let own_program = *OWN_PROGRAM;
     bounded.run(move || {
         let file = File::open(format!("/proc/{pid}/exe"))?;
@@ -197,7 +197,7 @@ pub(super) fn program_of(pid: Pid, comm: &[u8], bounded: &mut BoundedReader) -> 
         if metadata.len() > most {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        Original::of_file(file)
+        KnownInit::of_file(file)
     })
 }
 
@@ -209,15 +209,15 @@ impl InitProgram {
     /// unclear.
     pub(super) fn of(
         comm: &[u8],
-        file: &Fact<Option<Original>>,
+        file: &Fact<Option<KnownInit>>,
         signals: Signals,
         arguments: &Fact<Vec<u8>>,
         environment: &Fact<Vec<u8>>,
     ) -> Option<Self> {
-        let named = Original::named(comm);
+        let named = KnownInit::named(comm);
         let (program, is_unclear) = match (file.as_known().copied(), named) {
             (Some(Some(found)), _) => (found, false),
-            (Some(None), Some(Original::Pidunu)) => (Original::Pidunu, true),
+            (Some(None), Some(KnownInit::Pidunu)) => (KnownInit::Pidunu, true),
             // Another program, whatever its name.
             (Some(None), _) => return None,
             (None, named) => (named?, true),
@@ -226,17 +226,17 @@ impl InitProgram {
         if !is_unclear && !has_its_signals {
             return None;
         }
-        let is_rinit = program == Original::Rinit || (is_unclear && !has_its_signals);
+        let is_rinit = program == KnownInit::Rinit || (is_unclear && !has_its_signals);
         // The options are those of the name by which rinit was called.
         let original = named.unwrap_or(program);
         let mut init = Self {
-            name: if is_rinit { Original::Rinit } else { program }.name(),
+            name: if is_rinit { KnownInit::Rinit } else { program }.name(),
             is_rinit,
             pauses: false,
             signal: Some(Signal::TERM),
             // dumb-init signals the whole group unless it is asked not to.
-            reaches_others: original == Original::DumbInit,
-            makes_group: original != Original::Pidunu,
+            reaches_others: original == KnownInit::DumbInit,
+            makes_group: original != KnownInit::Pidunu,
             kills_after: None,
             last_call: None,
             is_unclear: is_unclear || !(is_rinit || original == program),
@@ -276,8 +276,8 @@ impl InitProgram {
         Some(format!("{name}, which {action} main (pid {pid} {command}), and {others} when that has exited"))
     }
 
-    fn options(&mut self, original: Original, arguments: &[u8], valued: &Valued, rewrite: &mut Rewrite) {
-        let is_dumb_init = original == Original::DumbInit;
+    fn options(&mut self, original: KnownInit, arguments: &[u8], valued: &Valued, rewrite: &mut Rewrite) {
+        let is_dumb_init = original == KnownInit::DumbInit;
         let text = String::from_utf8_lossy(arguments);
         let mut words = text.split_terminator('\0').skip(1);
         while let Some(word) = words.next() {
@@ -320,7 +320,7 @@ impl InitProgram {
             ("P" | "pause", None) => self.pauses = true,
             ("grace", Some(time)) => self.kills_after(time),
             ("last-call", Some(time)) => self.last_call(time),
-            // After main has exited, which is no part of the question whether it does.
+            // It counts from main's exit, and does not decide whether main exits.
             ("drain", Some(_)) => {}
             ("stop-delay" | "on-main-exit" | "forward", Some(_)) => self.is_unclear = true,
             _ => {}
@@ -348,9 +348,9 @@ impl InitProgram {
         self.is_rinit && self.last_call.unwrap_or(by_limit) < limit
     }
 
-    fn environment(&mut self, original: Original, environment: &Fact<Vec<u8>>, rewrite: &mut Rewrite) {
-        let is_tini = original == Original::Tini;
-        let is_dumb_init = original == Original::DumbInit;
+    fn environment(&mut self, original: KnownInit, environment: &Fact<Vec<u8>>, rewrite: &mut Rewrite) {
+        let is_tini = original == KnownInit::Tini;
+        let is_dumb_init = original == KnownInit::DumbInit;
         if !is_tini && !is_dumb_init && !self.is_rinit {
             return;
         }
@@ -400,7 +400,7 @@ impl InitProgram {
     }
 }
 
-/// The option that the beginning of its name stands for, as `getopt_long(3)` has it.
+/// The option of which this is the beginning, as `getopt_long(3)` accepts it.
 fn dumb_init_option(name: &str) -> &str {
     let options = ["help", "single-child", "rewrite", "verbose", "version"];
     options.into_iter().find(|option| !name.is_empty() && option.starts_with(name)).unwrap_or(name)
@@ -451,15 +451,15 @@ mod tests {
         }
     }
 
-    fn file(text: &str) -> Fact<Option<Original>> {
-        Fact::Known(Original::of_file(text.as_bytes()).unwrap())
+    fn file(text: &str) -> Fact<Option<KnownInit>> {
+        Fact::Known(KnownInit::of_file(text.as_bytes()).unwrap())
     }
 
     #[test]
     fn a_text_across_two_parts_is_found() {
         for before in [0, 1, PART - 5, PART, 2 * PART - 70] {
             let text = "x".repeat(before) + "TINI_SUBREAPER" + &"x".repeat(PART);
-            assert_eq!(file(&text), Fact::Known(Some(Original::Tini)), "{before}");
+            assert_eq!(file(&text), Fact::Known(Some(KnownInit::Tini)), "{before}");
         }
     }
 
@@ -486,12 +486,12 @@ mod tests {
             |text: &str| Fact::Known(text.split(' ').flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect());
         let comm = words.split(' ').next().unwrap().as_bytes();
         let comm = comm.get(..15).unwrap_or(comm);
-        let text = match Original::named(comm).expect("a name") {
-            Original::Tini => "TINI_SUBREAPER",
-            Original::DumbInit => "[dumb-init] ",
-            Original::Catatonit => "github.com/openSUSE/catatonit",
-            Original::Pidunu => "",
-            Original::Rinit => "RINIT_LAST_CALL",
+        let text = match KnownInit::named(comm).expect("a name") {
+            KnownInit::Tini => "TINI_SUBREAPER",
+            KnownInit::DumbInit => "[dumb-init] ",
+            KnownInit::Catatonit => "github.com/openSUSE/catatonit",
+            KnownInit::Pidunu => "",
+            KnownInit::Rinit => "RINIT_LAST_CALL",
         };
         InitProgram::of(comm, &file(text), originals(), &nul(words), &nul(environment)).expect("an init")
     }

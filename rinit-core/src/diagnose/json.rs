@@ -1,4 +1,4 @@
-//! JSON, written. Source: RFC 8259.
+//! Writes JSON (RFC 8259).
 
 use std::fmt::{self, Write as _};
 

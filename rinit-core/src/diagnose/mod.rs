@@ -1,8 +1,8 @@
-//! Will this container stop when it is asked to? Seen from inside and without touching anything.
+//! Finds out whether a container will stop when it is asked to, from inside it and without a change to any process.
 //!
 //! The judgement of each process is the same that a running [`Init`](crate::Init) reports in a stop. A verdict is given only
 //! where the kernel shows what SIGTERM does: a process without a handler is terminated, or loses the signal as PID 1; one that
-//! ignores the signal stays. Of a handler only a stop shows what it does.
+//! ignores the signal stays. Only a stop shows what a handler does.
 
 mod container;
 mod init_program;
@@ -34,7 +34,7 @@ use init_program::InitProgram;
 use std::time::Duration;
 use verdict::{Member, Outcome};
 
-/// Between two scans. What both have seen is no passing state: a child between fork and exec blocks signals, a process that
+/// The time between the two scans. A state that only one of them sees is temporary: a child between fork and exec blocks signals, a process that
 /// reads from a disk is in state D for a moment, every child is a zombie before its parent waits for it, and a loop that polls
 /// has another child each time.
 const SETTLE: Duration = Duration::from_millis(200);
@@ -173,9 +173,10 @@ fn cannot(why: impl Into<String>) -> Error {
 }
 
 /// Why an init may keep a reader waiting.
-const READS: &str = "it reads a pipe, and rinit asks it before the last call only if nothing is left in that: give a shorter --last-call";
+const READS: &str =
+    "it reads a pipe, and rinit asks it before the last call only if the pipe is empty: give a shorter --last-call";
 
-/// An init's environment, in bytes, is read up to here.
+/// At most this many bytes of an init's environment are read.
 const ENVIRONMENT: usize = 256 << 10;
 
 /// What one scan has seen.
@@ -218,7 +219,7 @@ impl Scan {
             main: None,
             role: None,
         };
-        // The engine asks it, from outside and with every right.
+        // The container engine sends this signal from outside, and may signal every process.
         scan.add(gatherer, main_process, Signal::TERM, None);
         let status = gatherer.reader.status(first)?.ok_or_else(gone)?;
         let inside = status.namespace_pids.last().copied().unwrap_or(first);
@@ -227,7 +228,7 @@ impl Scan {
         let sender = gatherer.credentials(first);
         let tree = descendants(&processes, first);
         let init = scan.init_program(gatherer, main_process);
-        // What the init gives main for SIGTERM.
+        // Main, which may get another signal than SIGTERM from the init.
         let children = tree.iter().filter(|process| process.ppid == Some(first)).map(|process| verdict::Child {
             pid: process.pid,
             start_ticks: process.start_ticks,
@@ -314,7 +315,7 @@ impl Scan {
         self.members.insert(process.pid, member);
     }
 
-    /// What the first process does as an init. A program of that name that does not take SIGTERM is none.
+    /// What the first process does as an init. A process that neither handles nor waits for SIGTERM is not an init here.
     fn init_program(&self, gatherer: &mut Gatherer, first: &Process) -> Option<InitProgram> {
         let takes = |reason: &Reason| matches!(reason, Reason::Handles(_) | Reason::Waits(_));
         self.members.get(&first.pid).filter(|member| takes(&member.judgement.reason))?;
@@ -326,7 +327,7 @@ impl Scan {
             environment => environment,
         };
         let signals = gatherer.reader.status(first.pid).ok().flatten().and_then(|status| status.signals)?;
-        // A reader of its own: on a slow file system it must not use up the patience that the facts need.
+        // A reader of its own: on a slow file system it must not use up the time that the facts need.
         let file = init_program::program_of(first.pid, &first.comm, &mut BoundedReader::new());
         InitProgram::of(&first.comm, &file, signals, &arguments, &environment)
     }

@@ -54,7 +54,7 @@ impl fmt::Display for Diagnosis {
 }
 
 impl Diagnosis {
-    /// The lines for people with the colours of a terminal.
+    /// The diagnosis as text, in the colours of a terminal.
     #[must_use]
     pub fn to_terminal(&self) -> String {
         self.text(Style { colours: true })
@@ -127,7 +127,7 @@ impl Diagnosis {
     const fn heading_of_notes(&self) -> &'static str {
         match self.stops {
             None => "Does not act on SIGTERM, and counts only if its parent waits for it:",
-            Some(_) => "Does not act on SIGTERM, and exits with the container or by its parent:",
+            Some(_) => "Does not act on SIGTERM, and exits with the container or when its parent stops it:",
         }
     }
 
@@ -183,7 +183,7 @@ impl Diagnosis {
     }
 }
 
-/// What would happen, where [`Reason`]'s own words say what has happened.
+/// The reason in the conditional: what SIGTERM would do. [`Reason`]'s own text says what it did.
 fn conditional(reason: &Reason) -> String {
     match reason {
         Reason::Handles(signal) => format!("has a handler for {signal}; only a stop shows whether it exits"),

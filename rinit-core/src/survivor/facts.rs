@@ -1,4 +1,4 @@
-//! What the judge looks at: facts about one process, each known, not permitted or not there.
+//! The facts about one process from which the judge concludes. Each is known, not permitted or not there.
 
 use super::shell::Shell;
 use crate::procfs::cgroup::Frozen;
@@ -28,7 +28,7 @@ pub(crate) struct Facts {
     pub(crate) signalfds: Fact<SignalSet>,
     /// A thread is in state D, the first one or another.
     pub(crate) in_kernel: bool,
-    /// SIGSTOP or the terminal has stopped it. Behind a first thread that has exited, another one shows it.
+    /// SIGSTOP or the terminal has stopped it. If the first thread has exited, the state of another thread shows that.
     pub(crate) is_stopped: bool,
     /// A debugger holds a thread, the first one or another.
     pub(crate) is_held: bool,
@@ -40,7 +40,7 @@ pub(crate) struct Facts {
     pub(crate) frozen: Fact<Frozen>,
     /// What is known of it as a shell, if it is one.
     pub(crate) shell: Option<Shell>,
-    /// Who sends; `None` where that is not known and taken to be permitted.
+    /// The credentials of the sender. `None` if they are not known: the signal then counts as permitted.
     pub(crate) sender: Option<Credentials>,
 }
 

@@ -19,7 +19,7 @@ use crate::signal::set::SignalSet;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-/// Reads processes. One for many of them: it keeps its buffers, its helper thread and the places of the control groups.
+/// Reads processes. Use one for many processes: it keeps its buffers, its helper thread and the mount points of the control groups.
 #[derive(Debug, Default)]
 pub(crate) struct Gatherer {
     pub(crate) reader: Reader,
@@ -79,7 +79,7 @@ impl Gatherer {
         let is_shell = is(signals.caught) && is_shell(&stat, &arguments);
         let shell = if is_shell { Some(self.shell(&stat)) } else { None };
         let frozen = self.frozen(pid);
-        // Everything above was read by number. Still the same process now, so it was the same all the while.
+        // Everything above was read by PID. If the start time is still the same, all of it was read from the same process.
         self.reader.stat(pid).ok()?.filter(same)?;
         Some(Facts {
             stat,
@@ -100,7 +100,7 @@ impl Gatherer {
         })
     }
 
-    /// The arguments; none of a process with a thread in state D, which may hold the lock that the read needs for ever.
+    /// The arguments. They are not read if a thread is in state D: it may hold the lock that the read needs for ever.
     pub(crate) fn arguments(&mut self, pid: Pid, out_of_reach: bool) -> Fact<Vec<u8>> {
         if out_of_reach { Fact::NotThere } else { arguments(&mut self.bounded, pid) }
     }

@@ -95,9 +95,9 @@ impl fmt::Display for Survivor {
 
 /// Reads why a process is still there. `asked` is the last signal that it was sent to stop it.
 ///
-/// `None` when the process is gone, or its number means another one by now, or it is a zombie that this process itself has not
-/// reaped yet. Everything comes from `/proc` at this moment and may have changed a moment later: a snapshot for people, nothing
-/// to act on.
+/// `None` if the process is gone, if its PID belongs to another process, or if it is a zombie that this process has not
+/// reaped yet. Everything is read from `/proc` at this moment and may change a moment later. Use it for messages, not
+/// for decisions.
 ///
 /// The signal actions and pending signals are those of `/proc/pid/status`; a signal counts as blocked when every thread
 /// blocks it. A file that may block in the kernel is given half a second, and then counts as missing: the process is then
@@ -123,7 +123,7 @@ pub(crate) fn describe(process: &Process, facts: &Facts, reason: Reason) -> Surv
     Survivor::new(process, facts, reason)
 }
 
-/// What helps, of whatever program: known for it, or for the reason.
+/// What helps: for this program, or, if the program is not known, for the reason.
 pub(crate) fn remedy_of(survivor: &Survivor) -> Option<Cow<'static, str>> {
     remedy::of_reason(survivor)
 }

@@ -201,7 +201,7 @@ impl fmt::Display for Reason {
             Self::StuckInKernel { at: None } => f.write_str("stuck in the kernel (state D)"),
             Self::Frozen => f.write_str("frozen with its control group: no signal acts before it is thawed"),
             Self::Stopped(signal) => write!(f, "stopped (state T): it acts on {signal} only after SIGCONT"),
-            Self::Traced(signal) => write!(f, "held by a debugger (state t), which {signal} has to pass"),
+            Self::Traced(signal) => write!(f, "held by a debugger (state t): {signal} waits for the debugger"),
             Self::DumpsCore => f.write_str("is writing its core dump, and exits after it"),
             Self::Pending(signal) => write!(f, "has not acted on {signal} yet: it is still pending"),
             Self::NamespaceInit(signal) => {

@@ -5,7 +5,7 @@ use super::reason::Reason;
 use crate::signal::Signal;
 use std::borrow::Cow;
 
-/// A program, by the name of its file, the signal that it was sent, and what helps then.
+/// What helps if one of these programs (names of files) was sent this signal and is still running.
 struct Known {
     programs: &'static [&'static str],
     signal: Signal,
@@ -41,7 +41,7 @@ const HANDLERS: &[Known] = &[
     known(
         &["node", "nodejs"],
         Signal::TERM,
-        "a server of node waits for its open connections: call closeAllConnections() in the handler",
+        "a node server waits for its open connections: call closeAllConnections() in the handler",
     ),
     known(&["java"], Signal::TERM, "a shutdown hook is still running: SIGQUIT makes java print what its threads do"),
     known(
@@ -114,7 +114,7 @@ pub(crate) fn of_reason(survivor: &Survivor) -> Option<Cow<'static, str>> {
         Reason::Frozen => "thaw it: docker unpause, or 0 to cgroup.freeze".into(),
         Reason::Stopped(_) => format!("let it go on: kill -CONT {pid}").into(),
         Reason::Traced(_) => format!("detach the debugger (TracerPid in /proc/{pid}/status)").into(),
-        Reason::StuckInKernel { .. } => "look at what it waits for: most often a file system or a device".into(),
+        Reason::StuckInKernel { .. } => "check what it waits for: most often a file system or a device".into(),
         Reason::NotPermitted { .. } => "run both as the same user, or give CAP_KILL (docker run --cap-add KILL)".into(),
         Reason::NotReadable { uid: Some(uid) } => {
             format!("ask as its user (docker exec -u {uid}), or {WITH_EVERY_RIGHT}").into()
@@ -128,7 +128,7 @@ pub(crate) fn of_reason(survivor: &Survivor) -> Option<Cow<'static, str>> {
     })
 }
 
-/// Where init and main have different users, no single one may read both.
+/// If init and main have different users, no user without this capability may read both.
 const WITH_EVERY_RIGHT: &str = "with CAP_SYS_PTRACE (docker exec --privileged; from the host: rinit --diagnose --pid)";
 
 /// node installs handlers of its own, which restore the terminal and raise the signal again; PID 1 outlives that.

@@ -74,7 +74,7 @@ impl Kind {
 }
 
 impl Shell {
-    /// What it waits for, where it ignores these signals itself.
+    /// What the shell waits for. `ignored` is the set of signals that it ignores.
     pub(crate) fn waiting(&self, ignored: SignalSet) -> Waiting<'_> {
         let waits = match &self.call {
             Fact::Known(call) => call.is_some_and(|call| sys::is_wait(call.number)),
@@ -90,8 +90,8 @@ impl Shell {
 
     /// The child that the shell most likely waits for: the youngest that was not started with `&`.
     ///
-    /// A shell without job control starts those with INT and QUIT ignored (POSIX, as above). Where it ignores both itself,
-    /// all children do, and it shows nothing. A server may have set them again, so this can name a child and decides nothing.
+    /// A shell without job control starts children with `&` with INT and QUIT ignored (POSIX, as above). If it ignores both itself,
+    /// all its children do. A server may have reset them. So this can name a child, and decides no verdict.
     fn foreground(&self, ignored: SignalSet) -> Option<&ShellChild> {
         let keyboard = SignalSet::only(Signal::INT).with(Signal::QUIT);
         let shows = !ignored.is_superset(keyboard);

@@ -11,7 +11,7 @@ pub(crate) fn measure(contenders: &[Contender], extent: &Extent, results: &mut R
     let inits: Vec<_> = contenders.iter().filter(|contender| contender.path.is_some()).collect();
     let sessions: Vec<Session> = inits.iter().map(|contender| Session::start(contender, 0, 0)).collect();
     for session in &sessions {
-        // What belongs to the start is over: two looks in a row see the same.
+        // The start is over when two reads in a row return the same count.
         wait_until("the start to be over", || {
             let before = wake_ups(session.init);
             std::thread::sleep(Duration::from_millis(50));

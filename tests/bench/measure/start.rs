@@ -1,4 +1,4 @@
-//! The empty program through each init, as an ordinary process: making a namespace each time would hide what is looked for.
+//! The empty program through each init, as an ordinary process: the time to make a namespace would hide the start.
 
 use super::{Extent, Figure, Results, in_turn};
 use crate::contender::{Contender, as_in_a_container, empty_program};
@@ -39,7 +39,7 @@ fn instructions(start: &Command) -> Option<f64> {
     as_in_a_container(&mut valgrind);
     let said = valgrind.output().ok()?.stderr;
     let said = String::from_utf8_lossy(&said);
-    // Both copies of the fork say it: the init comes last.
+    // After the fork both processes print a count; the init's comes last.
     let mut counts = said.lines().filter_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
     counts.next_back()
 }

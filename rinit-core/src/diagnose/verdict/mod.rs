@@ -16,11 +16,11 @@ pub(super) struct Member {
     pub(super) judgement: Judgement,
     /// What it does as an init, where it is one that is known and takes SIGTERM.
     pub(super) init: Option<InitProgram>,
-    /// It reads what others write, or that cannot be seen. Known only where a late last call makes it count.
+    /// It reads a pipe, or its input cannot be seen. Set only if rinit's last call is late: it counts only then.
     pub(super) may_read: bool,
 }
 
-/// Whether the container stops, and who is the reason.
+/// Whether the container stops, and which processes are the reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
     /// `None` where only a stop shows it.
@@ -191,7 +191,7 @@ pub(super) fn main_of(children: impl Iterator<Item = Child>, init: &InitProgram,
     Some(main.pid).filter(|_| !is_orphan)
 }
 
-/// The same of what is known of the processes; `None` if main has exited.
+/// Main, by [`main_of`], among the members. `None` if it has exited.
 fn main_below(members: &PidMap<Member>, first: Pid, init: &InitProgram) -> Option<Pid> {
     let children = members.iter().filter(|(_, member)| member.ppid == Some(first));
     let children =

@@ -198,7 +198,7 @@ fn two_scans_that_differ_tell_nothing() {
     assert_eq!(stays().and(stays()), stays());
     is(&stays().and(Outcome::stops()), None, &[2]);
     is(&Outcome::stops().and(Outcome::unknown(vec![pid(3)])), None, &[3]);
-    // Another one each time: something passes by.
+    // Another process in each scan: the state is temporary.
     is(&stays().and(Outcome::stays(vec![pid(3)])), None, &[2]);
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct Waiter {
     /// Numbers of all children. Those that exit together were mostly started one after the other, so that they are at the end.
     list: Vec<Pid>,
     /// The child that the last walk found, or the number behind it that was tried last.
-    before: Option<Pid>,
+    last_tried: Option<Pid>,
     /// The time of the rule is counted from here.
     epoch: Instant,
     options: WaitOptions,
@@ -55,7 +55,7 @@ impl Waiter {
     /// A waiter that leaves the reports of stops to others.
     pub(crate) fn of_exits() -> Self {
         let (rule, epoch) = (Rule::new(), Instant::now());
-        Self { rule, numbers: Vec::new(), list: Vec::new(), before: None, epoch, options: WaitOptions::NOHANG }
+        Self { rule, numbers: Vec::new(), list: Vec::new(), last_tried: None, epoch, options: WaitOptions::NOHANG }
     }
 
     /// Takes note of a SIGCHLD. `exited` is the child that it names, if it reports an exit.
@@ -74,8 +74,8 @@ impl Waiter {
 
     /// Reaps one child. Call it until it returns [`Reaped::Nothing`] or [`Reaped::NoChildren`].
     ///
-    /// A walk that takes long is put off to [`Waiter::walk_due_in`] while `main` lives, unless nothing else was found. Its own
-    /// exit is never noticed late: it is waited for by number then.
+    /// A walk that takes long is put off to [`Waiter::walk_due_in`] while `main` lives, unless nothing else was found. Main's
+    /// exit is never noticed late: while a walk is put off, main is waited for by number.
     pub(crate) fn next(&mut self, main: Option<Pid>) -> rustix::io::Result<Reaped> {
         loop {
             let from = self.epoch.elapsed();
@@ -91,9 +91,10 @@ impl Waiter {
                     // It lives, or it was reaped and the number is that of an unrelated process.
                 }
                 step @ (Step::Behind | Step::Listed) => {
-                    let pid = if step == Step::Listed { self.list.pop() } else { self.before.and_then(Pid::behind) };
+                    let pid =
+                        if step == Step::Listed { self.list.pop() } else { self.last_tried.and_then(Pid::behind) };
                     let reaped = pid.map_or(Ok(Reaped::Nothing), |pid| wait(Some(pid), self.options))?;
-                    self.before = pid;
+                    self.last_tried = pid;
                     let found = matches!(reaped, Reaped::Exited(..) | Reaped::Stopped(..));
                     self.rule.guess_waited(found, self.epoch.elapsed().saturating_sub(from));
                     if found {
@@ -104,7 +105,7 @@ impl Waiter {
                     let reaped = wait(None, self.options)?;
                     let outcome = match reaped {
                         Reaped::Exited(pid, _) | Reaped::Stopped(pid, _) => {
-                            self.before = Some(pid);
+                            self.last_tried = Some(pid);
                             Outcome::Found
                         }
                         Reaped::Nothing => Outcome::Nothing,

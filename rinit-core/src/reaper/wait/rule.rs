@@ -8,7 +8,7 @@
 //! - Children that exit together were mostly started together. If a walk that takes long finds a child, the numbers behind it are
 //!   tried, for as long as they find more.
 //! - If many walks in a row find a child, and each takes long, all children are listed once and tried by number.
-//! - Tries that find nothing take no longer than a part of a walk. A walk then shows whether there is more to find.
+//! - Tries in a row that find nothing take at most a quarter of a walk (from the list: one walk). Then a walk is made.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use std::time::Duration;
 const WALKS_BEFORE_LIST: u32 = 16;
 /// A walk that takes less is not worth avoiding: it is as quick as the calls that would avoid it.
 const CHEAP_WALK: Duration = Duration::from_micros(5);
-/// Nor is one that takes less than so many waits by number, which reap a child just as well: without other children it takes as long
+/// A walk that takes less than this many waits by number is not worth avoiding either: without other children it takes as long
 /// as one of them.
 const CHEAP_WALK_NUMBERS: u32 = 2;
 /// The part of the time that walking may take is 1 / `REST`.
@@ -27,7 +27,7 @@ const NUMBERS_BEFORE_COMPARISON: u32 = 16;
 /// The part of a walk's time that the numbers behind a child may take without a find is 1 / `PART`.
 const PART: u32 = 4;
 
-/// The same as a number, should the clock stand still.
+/// The most tries in a row without a find: the limit if the clock stands still.
 const MOST_MISSES: u32 = 1000;
 
 /// What to do next.
@@ -154,7 +154,7 @@ impl Rule {
             return Step::Done;
         }
         let may_walk_at = self.walked_at + self.walk_took * REST;
-        // Without any child found by number, the signal was for one that only a walk can find.
+        // If no child was found by number, only a walk can find the child that the signal was for.
         let found_already = self.number_found || self.due.is_some();
         if may_put_off && found_already && self.walk_took >= CHEAP_WALK && now < may_walk_at {
             self.due = Some(may_walk_at);

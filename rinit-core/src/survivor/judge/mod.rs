@@ -1,4 +1,4 @@
-//! The judge: facts in, judgement out; it reads nothing and asks nothing.
+//! The judge: concludes from facts about a process why it is still running. It makes no system call.
 //!
 //! The live stop and `--diagnose` share it. In a stop the signal was sent; for `--diagnose` it would be.
 
@@ -33,7 +33,7 @@ pub(crate) struct Judgement {
 /// What `docker stop` and the kubelet leave before they kill, at the least.
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-/// The first reason that holds. What no state of the process can change comes first: it ignores the signal, or loses it.
+/// Returns the first reason that holds: exited, not permitted, ignores or loses the signal, then what holds the process.
 pub(crate) fn judge(facts: &Facts) -> Judgement {
     let stat = &facts.stat;
     let unknown = |reason| Judgement { reason, fate: Fate::Unknown };
@@ -76,7 +76,7 @@ fn by_signal(facts: &Facts, signal: Signal) -> Judgement {
         return uncatchable(facts, signal);
     }
     let mut disposition = disposition(facts, signal, signals);
-    // The signal does nothing to it, and it is over soon all the same.
+    // The signal has no effect, but the process exits by itself within the limit.
     if disposition.fate == Fate::Stays && facts.exits_after.is_some_and(|left| left <= STOP_LIMIT) {
         disposition.fate = Fate::Unknown;
     }
@@ -91,7 +91,7 @@ fn uncatchable(facts: &Facts, signal: Signal) -> Judgement {
     if signal == Signal::STOP {
         return Judgement { reason: Reason::Stopped(signal), fate: Fate::Stays };
     }
-    // Dropped for the first process of a namespace when it comes from inside, and acts when it comes from an outer
+    // KILL from inside does not act on the first process of a namespace (the last check below). It acts from an outer
     // namespace, where the process has a second pid.
     if facts.in_kernel || facts.frozen.is(&Frozen::Entirely) {
         return in_kernel(facts);
@@ -103,10 +103,10 @@ fn uncatchable(facts: &Facts, signal: Signal) -> Judgement {
     Judgement { reason: Reason::Ending(signal), fate: Fate::Exits }
 }
 
-/// What keeps a process from acting on a signal. `otherwise` is what it does with it if nothing does.
+/// What keeps a process from acting on the signal. `otherwise` is the judgement if nothing keeps it from that.
 fn held(facts: &Facts, signal: Signal, otherwise: &Judgement) -> Option<Judgement> {
     match (&facts.frozen, &otherwise.reason) {
-        // The signal terminates it all the same.
+        // Version 2 of the freezer: the signal terminates a frozen process.
         (Fact::Known(Frozen::UntilTerminated), _) if otherwise.fate == Fate::Exits => {}
         (Fact::Known(Frozen::UntilTerminated), Reason::NotReadable { .. } | Reason::Unknown) => {
             return Some(Judgement { reason: Reason::Frozen, fate: Fate::Unknown });
