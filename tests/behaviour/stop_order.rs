@@ -46,6 +46,24 @@ fn a_reader_of_a_pipe_is_asked_after_its_writer() {
     });
 }
 
+#[test]
+fn the_last_call_leaves_main_its_log() {
+    // Its work goes on after the last call, through two readers that TERM would terminate.
+    let app = "$SIG{TERM} = sub { for (1..10) { syswrite STDOUT, qq(saving\n) or exit 3; select undef, undef, undef, 0.1 } \
+               syswrite STDOUT, qq(saved\n) or exit 3; exit 4 }; syswrite STDOUT, qq(ready\n); sleep 1 while 1";
+    require(needs::programs(&["bash", "perl"]));
+    let script = format!("exec perl -e '{app}' > >(sed -u 's/^/log: /' | cat)");
+    for options in [&["--last-call", "300ms"][..], &["--grace", "600s", "--last-call", "300ms"]] {
+        Rinit::with(options).program(&["bash", "-c", &script]).everywhere(|mut running| {
+            running.out.wait("log: ready");
+            running.signal(15);
+            let finished = running.finished();
+            assert_eq!(finished.code, 4, "{finished:?}");
+            assert_eq!(finished.out.last().map(String::as_str), Some("log: saved"), "{finished:?}");
+        });
+    }
+}
+
 /// Copies lines slowly. TERM terminates it.
 const SLOW_READER: &str = "echo reading >&2; while read line; do sleep 0.1; echo \"log: $line\"; done; echo end";
 

@@ -158,7 +158,7 @@ impl KnownInit {
         }
     }
 
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Tini => "tini",
             Self::DumbInit => "dumb-init",

@@ -26,7 +26,7 @@ use crate::procfs::bounded::BoundedReader;
 use crate::procfs::cmdline;
 use crate::procfs::fact::Fact;
 use crate::signal::Signal;
-use crate::survivor::gather::{Gatherer, command};
+use crate::survivor::gather::{Gatherer, command, hides_processes};
 use crate::survivor::judge::{STOP_LIMIT, judge};
 use crate::survivor::{age, describe, remedy_of};
 use container::Identity;
@@ -201,7 +201,7 @@ impl Scan {
     fn take(gatherer: &mut Gatherer, of: Option<Pid>) -> Result<Self, Error> {
         let me = Pid::from(rustix::process::getpid());
         let (list, hidden) = all_and_hidden(&mut gatherer.reader)?;
-        let hidden = hidden > 0 || proc_hides(gatherer);
+        let hidden = hidden > 0 || hides_processes(gatherer);
         let processes: PidMap<Process> = list.into_iter().map(|process| (process.pid, process)).collect();
         let first = find_first(gatherer, &processes, of, hidden)?;
         let main_process = processes.get(&first).ok_or_else(gone)?;
@@ -229,12 +229,15 @@ impl Scan {
         let tree = descendants(&processes, first);
         let init = scan.init_program(gatherer, main_process);
         // Main, which may get another signal than SIGTERM from the init.
+        let mut session_of = |pid| gatherer.reader.stat(pid).ok().flatten().map_or(0, |stat| stat.session);
+        let init_session = session_of(first);
         let children = tree.iter().filter(|process| process.ppid == Some(first)).map(|process| verdict::Child {
             pid: process.pid,
             start_ticks: process.start_ticks,
             group: process.group,
+            session: session_of(process.pid),
         });
-        let main = init.as_ref().and_then(|init| verdict::main_of(children, init, main_process.group));
+        let main = init.as_ref().and_then(|init| verdict::main_of(children, init, main_process.group, init_session));
         for process in tree.iter().filter(|process| process.pid != me) {
             let signal = init.as_ref().filter(|_| main == Some(process.pid)).and_then(|init| init.signal);
             scan.add(gatherer, process, signal.unwrap_or(Signal::TERM), sender);
@@ -307,6 +310,7 @@ impl Scan {
             ppid: facts.stat.ppid,
             start_ticks: process.start_ticks,
             group: process.group,
+            session: facts.stat.session,
             has_exited: facts.stat.has_ended(),
             judgement,
             init: None,
@@ -482,25 +486,6 @@ fn descendants(processes: &PidMap<Process>, root: Pid) -> Vec<&Process> {
         }
     }
     found
-}
-
-/// Bit of CAP_SYS_PTRACE in the kernel's `include/uapi/linux/capability.h`.
-const CAP_SYS_PTRACE: u64 = 1 << 19;
-
-/// True where `/proc` does not list what this user may not read.
-fn proc_hides(gatherer: &mut Gatherer) -> bool {
-    let me = rustix::process::getpid().into();
-    let capabilities = gatherer.reader.status(me).ok().flatten().and_then(|status| status.capabilities);
-    if capabilities.is_some_and(|set| set & CAP_SYS_PTRACE != 0) {
-        return false;
-    }
-    let mounts = gatherer.bounded.read("/proc/self/mountinfo".to_owned(), 1 << 20).known().unwrap_or_default();
-    let mounts = String::from_utf8_lossy(&mounts);
-    let hides = |line: &str| {
-        let option = line.split([' ', ',']).find_map(|word| word.strip_prefix("hidepid="));
-        line.split(' ').nth(4) == Some("/proc") && option.is_some_and(|value| !matches!(value, "0" | "off"))
-    };
-    mounts.lines().any(hides)
 }
 
 fn group(mut zombies: Vec<Process>, tracers: &PidMap<Pid>, commands: &PidMap<String>) -> Vec<Zombies> {

@@ -18,7 +18,7 @@ use crate::procfs::stat::{self, State};
 use crate::signal::Signal;
 use crate::survivor;
 use crate::survivor::Survivor;
-use crate::survivor::gather::Gatherer;
+use crate::survivor::gather::{Gatherer, hides_processes};
 use crate::survivor::reason::Reason;
 use crate::sys;
 use rustix::io::Errno;
@@ -97,6 +97,10 @@ pub(super) struct Descendants {
     /// When the first of them was asked.
     first_asked_at: Option<u64>,
     refused: PidSet,
+    /// The children that `/proc` hides from this user, and that were sent TERM.
+    hidden_asked: PidSet,
+    /// True if `/proc` may hide processes from this user; `None` before a stop.
+    proc_hides: Option<bool>,
     terminated: u64,
     killed: Vec<Survivor>,
     /// Describes processes that are about to be killed.
@@ -117,6 +121,8 @@ impl Descendants {
             asked: PidMap::default(),
             first_asked_at: None,
             refused: PidSet::default(),
+            hidden_asked: PidSet::default(),
+            proc_hides: None,
             terminated: 0,
             killed: Vec::new(),
             hasty: Gatherer::hasty(),
@@ -169,6 +175,9 @@ impl Descendants {
         }
         if !self.refused.is_empty() {
             self.refused.remove(&pid);
+        }
+        if !self.hidden_asked.is_empty() {
+            self.hidden_asked.remove(&pid);
         }
     }
 
@@ -388,6 +397,53 @@ impl Descendants {
         children
     }
 
+    /// The same, if `/proc` hides any process from this user: otherwise thousands of children need not be read once more.
+    fn hidden(&mut self) -> Vec<Pid> {
+        if *self.proc_hides.get_or_insert_with(|| hides_processes(&mut self.hasty)) {
+            self.hidden_children()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Sends TERM to the children that `/proc` hides from this user: a program with a set-user-ID bit, or one that may not be
+    /// traced. A child's number is its own until it is reaped here. `main` is asked by other means.
+    pub(super) fn terminate_hidden(&mut self, main: Option<Pid>, observers: &mut Observers) {
+        for pid in self.hidden() {
+            if Some(pid) == main || self.hidden_asked.contains(&pid) {
+                continue;
+            }
+            match signal_child(pid, Signal::TERM) {
+                Ok(Delivery::Delivered) => {
+                    self.hidden_asked.insert(pid);
+                    self.terminated += 1;
+                    observers.emit(Event::Terminated { pid, signal: Signal::TERM });
+                }
+                Ok(Delivery::Gone) => {}
+                Err(error) => self.not_sent(pid, Signal::TERM, &error, observers),
+            }
+        }
+    }
+
+    /// Kills the hidden children that were asked, or all of them. The others are asked.
+    fn kill_hidden(&mut self, all: bool, observers: &mut Observers) {
+        for pid in self.hidden() {
+            if !all && !self.hidden_asked.contains(&pid) {
+                continue;
+            }
+            match signal_child(pid, Signal::KILL) {
+                Ok(Delivery::Delivered) => {
+                    let what = format!("killing (SIGKILL) pid {pid}, which /proc does not show to this user (hidepid)");
+                    observers.emit(Event::Error { what });
+                    observers.emit(Event::Killed { pid });
+                }
+                Ok(Delivery::Gone) => {}
+                Err(error) => self.not_sent(pid, Signal::KILL, &error, observers),
+            }
+        }
+        self.terminate_hidden(None, observers);
+    }
+
     /// Names the processes that remain.
     pub(super) fn report(&mut self, stage: Stage, observers: &mut Observers) {
         let held = match stage.next {
@@ -443,6 +499,7 @@ impl Descendants {
     ///
     /// [`Error::Proc`] if /proc cannot be read.
     pub(super) fn terminate_next(&mut self, now: Duration, observers: &mut Observers) -> Result<bool, Error> {
+        self.terminate_hidden(None, observers);
         let mut reader = self.reader();
         for pass in 0..PASSES {
             let candidates = self.candidates(now, &mut reader);
@@ -594,6 +651,9 @@ impl Descendants {
         };
         let is_due = |process: &&Process| !self.has_heard(main, process) || has_lost(process);
         let mut list: Vec<_> = living.iter().filter(is_due).cloned().collect();
+        let kept = readers_of_work(main, &living, &mut reader);
+        list.retain(|process| !kept.contains(&process.pid));
+        self.terminate_hidden(Some(main), observers);
         for _ in 0..PASSES {
             for process in &list {
                 self.terminate_one(process, How::Heard, &mut reader, observers);
@@ -608,7 +668,8 @@ impl Descendants {
             };
             // What an asked process starts from now on belongs to its own stop: a shell's trap runs its commands as
             // children. If it only forks on, its own exit makes them orphans, and they are asked then.
-            list.retain(|process| self.asked(process).is_none() && !self.is_child_of_asked(process));
+            let is_new = |process: &Process| self.asked(process).is_none() && !self.is_child_of_asked(process);
+            list.retain(|process| is_new(process) && !kept.contains(&process.pid));
         }
         Ok(())
     }
@@ -694,6 +755,7 @@ impl Descendants {
         for process in &others {
             self.terminate_one(process, How::Heard, &mut reader, observers);
         }
+        self.kill_hidden(false, observers);
         Ok(())
     }
 
@@ -707,6 +769,7 @@ impl Descendants {
             }
             self.kill_one(process, observers);
         }
+        self.kill_hidden(true, observers);
         Ok(())
     }
 
@@ -722,7 +785,9 @@ impl Descendants {
             }
             kill_tree::KillStep::After(Ok(Delivery::Gone)) => {}
             kill_tree::KillStep::After(Err(error)) => self.not_sent(process.pid, Signal::KILL, error, observers),
-        })
+        })?;
+        self.kill_hidden(true, observers);
+        Ok(())
     }
 
     /// Describes a process that is about to be killed: only the first [`DESCRIBED`] in full, since a storm of forks does not
@@ -798,6 +863,41 @@ impl Descendants {
             let uid = Reader::new().status(pid).ok().flatten().and_then(|status| status.uid);
             observers.emit(Event::NotPermitted { pid, signal, uid });
         }
+    }
+}
+
+/// Returns the processes that TERM only terminates, and that read the output of a process at work: of main, or of one that TERM does
+/// not terminate at once.
+///
+/// The last call leaves them out. TERM gives them nothing to do, and without them the work of the writer would be lost, and main
+/// might exit with an error. They exit at the end of their input.
+fn readers_of_work(main: Pid, living: &[Process], reader: &mut Reader) -> PidSet {
+    let mut kept = PidSet::default();
+    if living.len() > PARTNERS_AMONG {
+        return kept;
+    }
+    let partners = Partners::among(living);
+    let is_terminated: PidMap<bool> =
+        living.iter().map(|process| (process.pid, on_term(process.pid, reader) == OnTerm::Terminates)).collect();
+    let readers: Vec<(Pid, Vec<Pid>)> = living
+        .iter()
+        .filter(|process| process.pid != main && is_terminated.get(&process.pid) == Some(&true))
+        .map(|process| (process.pid, partners.writers_to(process.pid)))
+        .filter(|(_, writers)| !writers.is_empty())
+        .collect();
+    // In `app | sed | tee`, sed is kept for the application, and tee for sed.
+    loop {
+        let works =
+            |writer: &Pid| *writer == main || kept.contains(writer) || is_terminated.get(writer) == Some(&false);
+        let found: Vec<Pid> = readers
+            .iter()
+            .filter(|(pid, writers)| !kept.contains(pid) && writers.iter().any(works))
+            .map(|(pid, _)| *pid)
+            .collect();
+        if found.is_empty() {
+            return kept;
+        }
+        kept.extend(found);
     }
 }
 

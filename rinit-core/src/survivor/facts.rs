@@ -32,6 +32,8 @@ pub(crate) struct Facts {
     pub(crate) is_stopped: bool,
     /// A debugger holds a thread, the first one or another.
     pub(crate) is_held: bool,
+    /// A debugger is attached to a thread, the first one or another, and sees each signal before the process does.
+    pub(crate) is_traced: bool,
     /// Time until it exits by itself, where that can be known: a `sleep`.
     pub(crate) exits_after: Option<Duration>,
     /// Where the first thread sleeps, or the one in state D.

@@ -92,6 +92,7 @@ impl Gatherer {
             in_kernel: threads.in_kernel.is_some(),
             is_stopped: threads.is_stopped,
             is_held: threads.is_held,
+            is_traced: threads.is_traced,
             exits_after,
             wait_channel,
             frozen,
@@ -113,6 +114,7 @@ impl Gatherer {
             in_kernel: (stat.state == State::DiskSleep).then_some(stat.pid),
             is_stopped: stat.state == State::Stopped,
             is_held: stat.state == State::Traced,
+            is_traced: status.is_some_and(|status| status.tracer.is_some()),
         };
         if stat.threads <= 1 {
             return found;
@@ -134,6 +136,7 @@ impl Gatherer {
                     Some(State::Stopped) => found.is_stopped |= stat.state == State::Zombie,
                     _ => {}
                 }
+                found.is_traced |= status.tracer.is_some();
                 if let Some(signals) = status.signals {
                     blocked = Some(blocked.unwrap_or(SignalSet::all()) & signals.blocked);
                 }
@@ -231,11 +234,31 @@ impl Gatherer {
     }
 }
 
+/// Bit of CAP_SYS_PTRACE in the kernel's `include/uapi/linux/capability.h`.
+const CAP_SYS_PTRACE: u64 = 1 << 19;
+
+/// True where `/proc` does not list what this user may not read.
+pub(crate) fn hides_processes(gatherer: &mut Gatherer) -> bool {
+    let me = rustix::process::getpid().into();
+    let capabilities = gatherer.reader.status(me).ok().flatten().and_then(|status| status.capabilities);
+    if capabilities.is_some_and(|set| set & CAP_SYS_PTRACE != 0) {
+        return false;
+    }
+    let mounts = gatherer.bounded.read("/proc/self/mountinfo".to_owned(), 1 << 20).known().unwrap_or_default();
+    let mounts = String::from_utf8_lossy(&mounts);
+    let hides = |line: &str| {
+        let option = line.split([' ', ',']).find_map(|word| word.strip_prefix("hidepid="));
+        line.split(' ').nth(4) == Some("/proc") && option.is_some_and(|value| !matches!(value, "0" | "off"))
+    };
+    mounts.lines().any(hides)
+}
+
 struct Threads {
     blocked: SignalSet,
     in_kernel: Option<Pid>,
     is_stopped: bool,
     is_held: bool,
+    is_traced: bool,
 }
 
 /// The command for people, escaped: the arguments, or the name in brackets where they are not there.

@@ -1,9 +1,9 @@
 //! The verdict on a container, from the judgement of each of its processes. It reads nothing.
 
-use super::init_program::InitProgram;
+use super::init_program::{InitProgram, KnownInit};
 use crate::pid::{Pid, PidMap, PidSet};
 use crate::signal::Signal;
-use crate::survivor::judge::{Fate, Judgement, STOP_LIMIT};
+use crate::survivor::judge::{Fate, Judgement, MARGIN, STOP_LIMIT};
 use crate::survivor::reason::Reason;
 
 /// What is known of one process.
@@ -12,6 +12,7 @@ pub(super) struct Member {
     pub(super) ppid: Option<Pid>,
     pub(super) start_ticks: u64,
     pub(super) group: i32,
+    pub(super) session: i32,
     pub(super) has_exited: bool,
     pub(super) judgement: Judgement,
     /// What it does as an init, where it is one that is known and takes SIGTERM.
@@ -128,7 +129,11 @@ fn under_init(members: &PidMap<Member>, first: Pid, init: &InitProgram) -> Outco
             // An init below: `rinit sh -c tini ...` and the like are not followed.
             Outcome::unknown(frozen_first(members, main))
         }
-        Fate::Exits if !init.is_rinit => Outcome::stops(),
+        Fate::Exits if !init.is_rinit => {
+            // The init exits with main, and the kernel then kills the others, and waits for them.
+            let held = held_in_kernel(members, first);
+            if held.is_empty() { Outcome::stops() } else { Outcome::unknown(held) }
+        }
         Fate::Exits => {
             // rinit asks the others, and waits for them. It asks a reader after its writers, and if they have left something in the
             // pipe that it does not read, at the last call.
@@ -137,10 +142,11 @@ fn under_init(members: &PidMap<Member>, first: Pid, init: &InitProgram) -> Outco
             if holding.is_empty() { Outcome::stops() } else { Outcome::unknown(holding) }
         }
         // KILL does not act on a process that version 1 of the freezer holds.
-        Fate::Stays if init.kills_after.is_some_and(|time| time < STOP_LIMIT) => {
-            let is_frozen = main_member.judgement.reason == Reason::Frozen;
-            if is_frozen { Outcome::unknown(vec![main]) } else { Outcome::stops() }
+        Fate::Stays if init.kills_after.is_some_and(|time| time + MARGIN < STOP_LIMIT) => {
+            let held = held_in_kernel(members, first);
+            if held.is_empty() { Outcome::stops() } else { Outcome::unknown(held) }
         }
+        Fate::Stays if init.kills_after.is_some_and(|time| time < STOP_LIMIT + MARGIN) => Outcome::unknown(vec![main]),
         Fate::Stays => {
             let mut culprits = vec![main];
             // rinit asks them at once if main ignores the signal, and else at the last call.
@@ -156,6 +162,12 @@ fn under_init(members: &PidMap<Member>, first: Pid, init: &InitProgram) -> Outco
     }
 }
 
+/// The processes on which KILL may not act. The kernel waits for them before a PID namespace ends (`pid_namespaces(7)`).
+fn held_in_kernel(members: &PidMap<Member>, first: Pid) -> Vec<Pid> {
+    let is_held = |pid: &Pid| matches!(members[pid].judgement.reason, Reason::Frozen | Reason::StuckInKernel { .. });
+    below(members, first).into_iter().filter(|pid| !members[pid].has_exited).filter(is_held).collect()
+}
+
 fn ignores(reason: &Reason) -> bool {
     matches!(reason, Reason::Ignores(_) | Reason::IgnoredByDefault(_))
 }
@@ -166,6 +178,7 @@ pub(super) struct Child {
     pub(super) pid: Pid,
     pub(super) start_ticks: u64,
     pub(super) group: i32,
+    pub(super) session: i32,
 }
 
 /// The program that an init has started, among the init's children: the oldest one. All others are started by it, or by
@@ -174,7 +187,15 @@ pub(super) struct Child {
 /// But a shell may have started a helper before it executed the init: `sh -c 'helper & exec tini main'`. The helper is then in
 /// the shell's group, which is the init's own, and main is in the one that the init made for it. `init_group` is 0 where the
 /// init's group lies outside of the PID namespace; rinit may leave main in it then.
-pub(super) fn main_of(children: impl Iterator<Item = Child>, init: &InitProgram, init_group: i32) -> Option<Pid> {
+///
+/// The helper may lead a group as well (`setsid helper &`, `set -m`). A leader of a group cannot leave its session, so main is in
+/// the init's, or leads one if the init makes sessions. Of several such children none is taken.
+pub(super) fn main_of(
+    children: impl Iterator<Item = Child>,
+    init: &InitProgram,
+    init_group: i32,
+    init_session: i32,
+) -> Option<Pid> {
     let has_own_group = |child: &Child| child.group == child.pid.get();
     let in_order: Vec<Child> = {
         let mut children: Vec<Child> = children.collect();
@@ -182,6 +203,16 @@ pub(super) fn main_of(children: impl Iterator<Item = Child>, init: &InitProgram,
         children
     };
     let oldest = in_order.first()?;
+    if init.makes_group && !init.is_rinit {
+        let makes_session = init.name == KnownInit::DumbInit.name();
+        let session_of = |child: &Child| if makes_session { child.pid.get() } else { init_session };
+        let may_be_main = |child: &&Child| has_own_group(child) && child.session == session_of(child);
+        match in_order.iter().filter(may_be_main).collect::<Vec<_>>()[..] {
+            [] => {}
+            [only] => return Some(only.pid),
+            _ => return None,
+        }
+    }
     let makes_group = init.makes_group && !(init.is_rinit && init_group == 0);
     let is_helper = makes_group && oldest.group == init_group;
     let main = if is_helper { in_order.iter().find(|child| has_own_group(child)) } else { None };
@@ -194,10 +225,15 @@ pub(super) fn main_of(children: impl Iterator<Item = Child>, init: &InitProgram,
 /// Main, by [`main_of`], among the members. `None` if it has exited.
 fn main_below(members: &PidMap<Member>, first: Pid, init: &InitProgram) -> Option<Pid> {
     let children = members.iter().filter(|(_, member)| member.ppid == Some(first));
-    let children =
-        children.map(|(pid, member)| Child { pid: *pid, start_ticks: member.start_ticks, group: member.group });
-    let init_group = members.get(&first).map_or(0, |member| member.group);
-    main_of(children, init, init_group).filter(|pid| members.get(pid).is_some_and(|member| !member.has_exited))
+    let children = children.map(|(pid, Member { start_ticks, group, session, .. })| Child {
+        pid: *pid,
+        start_ticks: *start_ticks,
+        group: *group,
+        session: *session,
+    });
+    let (init_group, init_session) = members.get(&first).map_or((0, 0), |member| (member.group, member.session));
+    main_of(children, init, init_group, init_session)
+        .filter(|pid| members.get(pid).is_some_and(|member| !member.has_exited))
 }
 
 /// All descendants, each before its children.

@@ -38,8 +38,8 @@ fn members(program: Option<InitProgram>, rows: &[(i32, i32, Fate)]) -> PidMap<Me
         let init = program.clone().filter(|_| *number == 1);
         let judgement = Judgement { reason, fate: *fate };
         let start_ticks = (*number).try_into().unwrap();
-        let (ppid, group, has_exited, may_read) = (Pid::new(*parent), 0, false, false);
-        (pid(*number), Member { ppid, start_ticks, group, has_exited, judgement, init, may_read })
+        let (ppid, group, session, has_exited, may_read) = (Pid::new(*parent), 0, 0, false, false);
+        (pid(*number), Member { ppid, start_ticks, group, session, has_exited, judgement, init, may_read })
     };
     rows.iter().map(member).collect()
 }
@@ -84,13 +84,25 @@ fn under_an_init_main_decides() {
 #[test]
 fn a_child_in_the_inits_own_group_was_there_before_the_init() {
     let children = |groups: &[i32]| {
-        let child = |(number, group): (i32, &i32)| Child { pid: pid(number), start_ticks: 5, group: *group };
+        // A daemon has the number 5 or more, and a session of its own.
+        let session = |number| if number >= 5 { number } else { 1 };
+        let child = |(number, group): (i32, &i32)| Child {
+            pid: pid(number),
+            start_ticks: 5,
+            group: *group,
+            session: session(number),
+        };
         (2..).zip(groups).map(child).collect::<Vec<_>>()
     };
     let main = |program: &InitProgram, init_group, groups: &[i32]| {
-        main_of(children(groups).into_iter(), program, init_group).map(Pid::get)
+        main_of(children(groups).into_iter(), program, init_group, 1).map(Pid::get)
     };
-    assert_eq!(main(&init(false), 1, &[2, 3]), Some(2));
+    assert_eq!(main(&init(true), 1, &[2, 3]), Some(2));
+    // `sh -c 'set -m; helper & exec tini main'`: either may be main.
+    assert_eq!(main(&init(false), 1, &[2, 3]), None);
+    // A daemon is none, and dumb-init's main leads a session.
+    assert_eq!(main(&init(false), 1, &[2, 1, 1, 5]), Some(2));
+    assert_eq!(main(&InitProgram { name: "dumb-init", ..init(false) }, 1, &[2, 1, 1, 5]), Some(5));
     // `sh -c 'helper & exec tini main'`.
     assert_eq!(main(&init(false), 1, &[1, 3]), Some(3));
     assert_eq!(main(&init(true), 1, &[1, 1, 4, 5]), Some(4));

@@ -32,6 +32,10 @@ pub(crate) struct Judgement {
 
 /// What `docker stop` and the kubelet leave before they kill, at the least.
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// How near to [`STOP_LIMIT`] a time decides nothing: the stop may begin a little after the answer, and on a busy machine.
+pub(crate) const MARGIN: Duration = Duration::from_millis(500);
+/// A process that is over so soon after that may exit in time, if the stop begins a while after the answer.
+const SOON: Duration = Duration::from_secs(5);
 
 /// Returns the first reason that holds: exited, not permitted, ignores or loses the signal, then what holds the process.
 pub(crate) fn judge(facts: &Facts) -> Judgement {
@@ -77,7 +81,7 @@ fn by_signal(facts: &Facts, signal: Signal) -> Judgement {
     }
     let mut disposition = disposition(facts, signal, signals);
     // The signal has no effect, but the process exits by itself within the limit.
-    if disposition.fate == Fate::Stays && facts.exits_after.is_some_and(|left| left <= STOP_LIMIT) {
+    if disposition.fate == Fate::Stays && facts.exits_after.is_some_and(|left| left <= STOP_LIMIT + SOON) {
         disposition.fate = Fate::Unknown;
     }
     match disposition.fate {
@@ -131,9 +135,7 @@ fn held(facts: &Facts, signal: Signal, otherwise: &Judgement) -> Option<Judgemen
         return Some(in_kernel(facts));
     }
     // It runs, and the debugger decides which signals reach it.
-    status
-        .is_some_and(|status| status.tracer.is_some())
-        .then_some(Judgement { reason: Reason::Traced(signal), fate: Fate::Unknown })
+    facts.is_traced.then_some(Judgement { reason: Reason::Traced(signal), fate: Fate::Unknown })
 }
 
 fn in_kernel(facts: &Facts) -> Judgement {
@@ -199,7 +201,7 @@ fn handles(facts: &Facts, signal: Signal, signals: Signals) -> Judgement {
         match shell.waiting(signals.ignored) {
             Waiting::Foreground(child) => {
                 let (child, command) = named(child);
-                let long = shell.exits_after.is_some_and(|left| left > STOP_LIMIT);
+                let long = shell.exits_after.is_some_and(|left| left > STOP_LIMIT + SOON);
                 let fate = if long { Fate::Stays } else { Fate::Unknown };
                 return Judgement { reason: Reason::ShellWaits { child, command }, fate };
             }
