@@ -1,6 +1,7 @@
 //! A clock that counts only the time in which this container could run.
 
 use crate::sys::retry::read_text;
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// How often the clock is read while a deadline is pending. A freeze is measured to that precision.
@@ -11,60 +12,100 @@ const MUCH_TOO_LATE: Duration = Duration::from_secs(1);
 /// CLOCK_MONOTONIC without the time for which the container was frozen (`docker pause`): no process could act on its TERM
 /// in that time.
 ///
-/// No file says how long a cgroup was frozen, in either version. But a timer that comes late without this process having
-/// waited for the processor (`/proc/self/schedstat`) comes late because it was not allowed to run. If the kernel does not
-/// account that wait, no time is subtracted: an init that starves in a fork bomb must not get more time for it.
+/// No file says how long a cgroup was frozen, in either version. But a timer that comes late, or work that takes long, without this
+/// process having run or waited for the processor (`/proc/self/schedstat`), does so because it was not allowed to run. If the kernel
+/// does not account that, no time is subtracted: an init that starves in a fork bomb must not get more time for it.
 #[derive(Debug)]
 pub(super) struct Clock {
     started: Instant,
-    frozen: Duration,
+    frozen: Cell<Duration>,
     /// The wait that has begun, if a deadline is pending.
     wait_began: Option<Instant>,
-    /// How long this process had waited for the processor, and when that was read.
-    waited: Option<(Instant, Duration)>,
+    /// When the clock was last read, if that was after the last wait without a deadline. The race: a freeze may begin between the
+    /// signal that main gets and the wait that follows.
+    last_read: Cell<Option<Instant>>,
+    /// A freeze that was noticed between two waits.
+    noticed: Cell<Option<Duration>>,
+    /// How long this process had run or waited for the processor, and when that was read.
+    accounted: Cell<Option<(Instant, Duration)>>,
 }
 
 impl Clock {
     pub(super) fn start() -> Self {
-        Self { started: Instant::now(), frozen: Duration::ZERO, wait_began: None, waited: None }
+        Self {
+            started: Instant::now(),
+            frozen: Cell::default(),
+            wait_began: None,
+            last_read: Cell::default(),
+            noticed: Cell::default(),
+            accounted: Cell::default(),
+        }
     }
 
     pub(super) fn now(&self) -> Duration {
-        self.started.elapsed().saturating_sub(self.frozen)
+        let now = Instant::now();
+        if let Some(last) = self.last_read.replace(Some(now)) {
+            if let Some(time) = self.add_freeze(now, now.duration_since(last)) {
+                self.noticed.set(Some(time));
+            }
+        }
+        now.duration_since(self.started).saturating_sub(self.frozen.get())
+    }
+
+    /// Begins a stop. What this process has run before is no part of it.
+    pub(super) fn stop_begins(&self) {
+        if self.accounted.get().is_none() {
+            self.accounted.set(accounted().map(|time| (Instant::now(), time)));
+        }
     }
 
     /// Begins a wait of at most [`HEARTBEAT`].
     pub(super) fn before_wait(&mut self) {
-        self.wait_began = Some(Instant::now());
+        self.now();
+        self.wait_began = self.last_read.get();
     }
 
-    /// Ends the wait. Returns for how long this process was frozen in it, if it was.
+    /// Begins a wait without a deadline.
+    pub(super) fn before_long_wait(&mut self) {
+        self.last_read.set(None);
+    }
+
+    /// Ends the wait. Returns for how long this process was frozen in it or before it, if it was.
     pub(super) fn after_wait(&mut self) -> Option<Duration> {
-        let since = self.wait_began.take()?;
+        let before = self.noticed.take();
+        let Some(since) = self.wait_began.take() else { return before };
         let now = Instant::now();
-        let late = now.duration_since(since).saturating_sub(HEARTBEAT);
-        if late < MUCH_TOO_LATE {
-            // At most once in a heartbeat, because many signals mean many waits; a stop that is over at once never does it.
-            let is_long = now.duration_since(since) >= HEARTBEAT / 2;
-            if is_long && self.waited.is_none_or(|(at, _)| now.duration_since(at) >= HEARTBEAT) {
-                self.waited = waited_for_processor().map(|waited| (now, waited));
-            }
+        self.last_read.set(Some(now));
+        let took = now.duration_since(since);
+        // At most once in a heartbeat, because many signals mean many waits; a stop that is over at once never does it.
+        let is_stale = self.accounted.get().is_none_or(|(at, _)| now.duration_since(at) >= HEARTBEAT);
+        if took < HEARTBEAT + MUCH_TOO_LATE && took >= HEARTBEAT / 2 && is_stale {
+            self.accounted.set(accounted().map(|time| (now, time)));
+        }
+        self.add_freeze(now, took.saturating_sub(HEARTBEAT)).or(before)
+    }
+
+    /// Takes the time off, as far as this process did not run and did not wait for the processor in it.
+    fn add_freeze(&self, now: Instant, time: Duration) -> Option<Duration> {
+        if time < MUCH_TOO_LATE {
             return None;
         }
-        let before = self.waited.map_or(Duration::ZERO, |(_, waited)| waited);
-        let waited = waited_for_processor()?;
-        self.waited = Some((now, waited));
-        let frozen = late.checked_sub(waited.saturating_sub(before))?;
+        let before = self.accounted.get().map_or(Duration::ZERO, |(_, time)| time);
+        let accounted = accounted()?;
+        self.accounted.set(Some((now, accounted)));
+        let frozen = time.checked_sub(accounted.saturating_sub(before))?;
         (frozen >= MUCH_TOO_LATE).then(|| {
-            self.frozen += frozen;
+            self.frozen.set(self.frozen.get() + frozen);
             frozen
         })
     }
 }
 
-/// Returns how long this process was ready to run and did not: the second field, in nanoseconds
+/// Returns how long this process has run, and was ready to run and did not: the first two fields, in nanoseconds
 /// (`Documentation/scheduler/sched-stats.rst`).
-fn waited_for_processor() -> Option<Duration> {
+fn accounted() -> Option<Duration> {
     let text = read_text("/proc/self/schedstat", 256).ok()?;
-    text.split_ascii_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
+    let mut fields = text.split_ascii_whitespace();
+    let mut next = || fields.next()?.parse().ok().map(Duration::from_nanos);
+    Some(next()? + next()?)
 }

@@ -299,7 +299,10 @@ impl Supervisor {
     /// How long to wait. While a deadline is pending not much longer than a heartbeat, by which a freeze is noticed.
     fn time_left(&mut self) -> Option<Duration> {
         let limit = self.contained.as_ref().and_then(Contained::time_left);
-        let Some(deadline) = self.shutdown.deadline() else { return limit };
+        let Some(deadline) = self.shutdown.deadline() else {
+            self.clock.before_long_wait();
+            return limit;
+        };
         self.clock.before_wait();
         let left = deadline.saturating_sub(self.now()).min(HEARTBEAT);
         Some(limit.map_or(left, |limit| left.min(limit)))
@@ -352,7 +355,10 @@ impl Supervisor {
             // These only inform, or help a process that is stopped. They must not delay the deadline.
             ShutdownAction::ReportStep(_) | ShutdownAction::Examine
                 if self.descendants.is_overloaded() && self.shutdown.kill_at().is_some() => {}
-            ShutdownAction::Forward(signals) => self.forward_stop(signals),
+            ShutdownAction::Forward(signals) => {
+                self.clock.stop_begins();
+                self.forward_stop(signals);
+            }
             ShutdownAction::Hold(signal) => {
                 self.pending_stop = None;
                 self.observers.emit(Event::Withheld { signal, why: WithheldReason::Delayed });
