@@ -72,7 +72,7 @@ impl Gatherer {
         } else {
             self.reader.in_sigwait(&mut self.bounded, pid)
         };
-        let signalfds = if is(threads.blocked) { self.reader.signalfds(pid) } else { Fact::NotThere };
+        let signalfds = if is(threads.blocked | signals.blocked) { self.reader.signalfds(pid) } else { Fact::NotThere };
         let wait_channel = self.reader.wait_channel(pid, threads.in_kernel.unwrap_or(pid));
         let arguments = self.arguments(pid, stat.has_ended() || threads.in_kernel.is_some());
         let exits_after = arguments.as_known().and_then(|words| shell::exits_after(words, age(stat.start_ticks)));

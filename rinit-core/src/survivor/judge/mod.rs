@@ -187,7 +187,14 @@ fn disposition(facts: &Facts, signal: Signal, signals: Signals) -> Judgement {
         return stays(Reason::IgnoredByDefault(signal));
     }
     if is_namespace_init(facts) {
-        return stays(Reason::NamespaceInit(signal));
+        // Its first thread blocks the signal, so that the kernel does not drop it at once. Then either the descriptor is read first, or
+        // another thread is woken and the signal is dropped.
+        let may_be_read = signals.blocked.contains(signal) && !matches!(&facts.signalfds, Fact::NotThere);
+        return match &facts.signalfds {
+            Fact::Known(taken) if may_be_read && taken.contains(signal) => unknown(Reason::Waits(signal)),
+            Fact::NotPermitted if may_be_read => unknown(Reason::NotReadable { uid }),
+            _ => stays(Reason::NamespaceInit(signal)),
+        };
     }
     let reason = if signals.pending.contains(signal) { Reason::Pending(signal) } else { Reason::Ending(signal) };
     Judgement { reason, fate: Fate::Exits }

@@ -126,6 +126,14 @@ fn the_first_process_of_a_namespace() {
     is(Reason::Handles(TERM), Fate::Unknown, |f, s| (init(f), s.caught = TERM.into()).1);
     is(Reason::Waits(TERM), Fate::Unknown, |f, _| (init(f), f.in_sigwait = Fact::Known(true)).1);
     is(Reason::Blocks(TERM), Fate::Unknown, |f, _| (init(f), f.blocked = TERM.into()).1);
+    // The first thread blocks it and reads a signalfd, and another thread leaves it unblocked: a race.
+    for (signalfds, reason, fate) in [
+        (Fact::Known(TERM.into()), Reason::Waits(TERM), Fate::Unknown),
+        (Fact::NotPermitted, Reason::NotReadable { uid: Some(7) }, Fate::Unknown),
+        (Fact::Known(SignalSet::empty()), Reason::NamespaceInit(TERM), Fate::Stays),
+    ] {
+        is(reason, fate, |f, s| (init(f), s.blocked = TERM.into(), f.signalfds = signalfds).1);
+    }
     // KILL from an outer namespace acts, and one from inside is dropped.
     is(Reason::Ending(Signal::KILL), Fate::Exits, |f, _| (init(f), f.asked = Some(Signal::KILL)).1);
     is(Reason::NamespaceInit(Signal::KILL), Fate::Stays, |f, _| {
