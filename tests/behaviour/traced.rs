@@ -2,7 +2,7 @@
 
 use support::rinit::Rinit;
 use support::running::{Running, kill, number_in};
-use support::{namespace, probe, procfs, require, test, wait_until};
+use support::{namespace, needs, probe, procfs, require, test, wait_until};
 
 /// A debugger outside of the tree that attaches to this process, and waits for nothing that happens to it.
 fn traced(pid: i32) -> Running {
@@ -42,6 +42,8 @@ fn a_main_that_its_tracer_holds_as_a_zombie_is_named_and_left() {
 #[test]
 fn a_tracer_outside_of_the_namespace_is_blamed_by_pid_1() {
     require(namespace::available());
+    // New kernels show the exit status of such a process only with CAP_SYS_PTRACE.
+    require(needs::root());
     let mut running = Rinit::new().shell("echo ready; read line; exit 3").as_pid_1().start();
     running.out.wait("ready");
     let main = main_of(&running);
