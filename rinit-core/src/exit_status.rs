@@ -167,8 +167,13 @@ impl WaitStatus {
 
 /// True if such a child has exited and was not reaped. Takes no status, and does not block.
 pub(crate) fn has_exited(which: WaitId<'_>) -> rustix::io::Result<bool> {
+    rustix::io::retry_on_intr(|| has_exited_once(which.clone()))
+}
+
+/// Asks once: the loop of a PID 1 must not repeat an interrupted call for ever.
+pub(crate) fn has_exited_once(which: WaitId<'_>) -> rustix::io::Result<bool> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    rustix::io::retry_on_intr(|| waitid(which.clone(), options)).map(|found| found.is_some())
+    waitid(which, options).map(|found| found.is_some())
 }
 
 impl fmt::Display for ExitStatus {

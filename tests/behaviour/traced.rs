@@ -1,7 +1,7 @@
 //! Debuggers: what a process that traces others does to a stop.
 
 use support::rinit::Rinit;
-use support::running::{Running, kill, number_in};
+use support::running::{Finished, Running, kill, number_in};
 use support::{namespace, needs, probe, procfs, require, test, wait_until};
 
 /// A debugger outside of the tree that attaches to this process, and waits for nothing that happens to it.
@@ -19,6 +19,15 @@ fn wait_for_zombie(pid: i32) {
     wait_until("a zombie", || procfs::read(pid).is_some_and(|process| process.state == 'Z'));
 }
 
+/// rinit exits with this code, and names the debugger. Returns what it printed.
+#[track_caller]
+fn blames(finished: &Finished, code: i32, tracer: &Running) -> String {
+    let said = finished.err.join("\n");
+    assert_eq!(finished.code, code, "{said}");
+    assert!(said.contains(&format!("the process {}, which traces it, has not waited for it", tracer.pid())), "{said}");
+    said
+}
+
 /// Main's exit status is its own, and its helper need not wait for the last call.
 #[test]
 fn a_main_that_its_tracer_holds_as_a_zombie_is_named_and_left() {
@@ -30,12 +39,8 @@ fn a_main_that_its_tracer_holds_as_a_zombie_is_named_and_left() {
     running.type_in("go on\n");
     wait_for_zombie(main);
     running.signal(15);
-    let finished = running.finished();
-    assert_eq!(finished.code, 3, "{:?}", finished.err);
-    let said = finished.err.join("\n");
-    assert!(said.contains("leaving 1 process"), "{said}");
-    let held = format!("the process {}, which traces it, has not waited for it", tracer.pid());
-    assert!(said.contains(&held) && said.contains(&format!("kill {}", tracer.pid())), "{said}");
+    let said = blames(&running.finished(), 3, &tracer);
+    assert!(said.contains("leaving 1 process") && said.contains(&format!("kill {}", tracer.pid())), "{said}");
 }
 
 /// As PID 1 the kernel keeps the namespace until the debugger lets go: rinit has said why.
@@ -66,12 +71,7 @@ fn an_orphan_that_its_tracer_holds_as_a_zombie_does_not_hold_up_the_drain() {
     kill(orphan, 9);
     wait_for_zombie(orphan);
     running.type_in("go on\n");
-    let finished = running.finished();
-    assert_eq!(finished.code, 4, "{:?}", finished.err);
-    assert!(
-        finished.err.join("\n").contains(&format!("the process {}, which traces it", tracer.pid())),
-        "{finished:?}"
-    );
+    blames(&running.finished(), 4, &tracer);
 }
 
 /// The first thread is a zombie in any case. The other one is dead too, but its tracer holds it.
@@ -87,12 +87,7 @@ fn a_thread_that_its_tracer_holds_counts_as_exited() {
     kill(main, 9);
     wait_until("the thread to exit", || procfs::field(thread, "State").is_some_and(|state| state.starts_with('Z')));
     running.signal(15);
-    let finished = running.finished();
-    assert_eq!(finished.code, 137, "{:?}", finished.err);
-    assert!(
-        finished.err.join("\n").contains(&format!("the process {}, which traces it", tracer.pid())),
-        "{finished:?}"
-    );
+    blames(&running.finished(), 137, &tracer);
 }
 
 /// KILL ends a process that a debugger holds, and the debugger holds what is left. rinit leaves soon after, not after five seconds.
@@ -102,9 +97,6 @@ fn a_main_that_was_killed_under_its_tracer_is_left() {
     running.out.wait("ready");
     let tracer = traced(main_of(&running));
     running.signal(15);
-    let finished = running.finished();
-    assert_eq!(finished.code, 137, "{:?}", finished.err);
-    let said = finished.err.join("\n");
+    let said = blames(&running.finished(), 137, &tracer);
     assert!(said.contains("killing (SIGKILL) 1 process"), "{said}");
-    assert!(said.contains(&format!("the process {}, which traces it", tracer.pid())), "{said}");
 }

@@ -7,6 +7,11 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+/// A line for a shell: it enters the control group and becomes the program that its arguments name.
+pub(crate) fn enter(directory: &Path) -> String {
+    format!("echo 0 >{}/cgroup.procs && exec \"$@\"", directory.display())
+}
+
 /// A control group that can be frozen, removed with its guard.
 pub struct Freezer {
     directory: PathBuf,
@@ -43,7 +48,7 @@ impl Freezer {
 
     /// Does it, as a line for a shell.
     pub fn enter(&self) -> String {
-        format!("echo 0 >{}/cgroup.procs && exec \"$@\"", self.directory.display())
+        enter(&self.directory)
     }
 
     /// Freezes or thaws it, and waits until that is done.

@@ -1,9 +1,9 @@
 //! Control groups that limit the number of processes.
 
+use crate::freezer::enter;
 use crate::wait_until;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -40,18 +40,10 @@ impl Pids {
         Ok(this)
     }
 
-    /// A shell that enters it and becomes the program that its arguments name.
-    #[must_use]
-    pub fn entering(&self) -> Command {
-        let mut command = Command::new("sh");
-        command.args(["-c", &self.enter(), "sh"]);
-        command
-    }
-
-    /// Does it, as a line for a shell.
+    /// A line for a shell: it enters it and becomes the program that its arguments name.
     #[must_use]
     pub fn enter(&self) -> String {
-        format!("echo 0 >{}/cgroup.procs && exec \"$@\"", self.0.display())
+        enter(&self.0)
     }
 
     /// Processes and threads that are in it.

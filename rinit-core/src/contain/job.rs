@@ -8,7 +8,6 @@ use crate::child::spec::start::Started;
 use crate::contain::usage::Usage;
 use crate::error::{ContainmentError, Error};
 use crate::pid::Pid;
-use crate::process::Process;
 use crate::process::kill_tree::{self, KillStep};
 use crate::process::signal::Delivery;
 use crate::process::walk::descendants_with;
@@ -17,7 +16,7 @@ use crate::reaper::cooperative::claim::Claimable;
 use crate::report::Report;
 use crate::signal::Signal;
 use crate::survivor::gather::Gatherer;
-use crate::survivor::{self, Survivor};
+use crate::survivor::{self, REPORTED, Survivor};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
@@ -535,11 +534,7 @@ impl Drop for Job {
     }
 }
 
-/// Processes that a report names, at most.
-const REPORTED: usize = 1000;
-/// Those of them that are described in full: a storm of forks does not wait.
-const DESCRIBED: usize = 20;
-/// How long they may be searched for before a step that needs no list.
+/// How long the processes of a job may be searched for before a step that needs no list.
 const SEARCH_WITHIN: Duration = Duration::from_millis(100);
 
 /// Sends KILL to every descendant of a process, once. Adds those that got it to the list.
@@ -547,7 +542,7 @@ fn kill_below(init: Pid, killed: &mut Vec<Survivor>) {
     let mut gatherer = Gatherer::hasty();
     let mut description = None;
     let _ = kill_tree::kill_once_below(init, &mut |process, step| match step {
-        KillStep::Before => description = describe(&mut gatherer, process, killed.len()),
+        KillStep::Before => description = survivor::examine_briefly(&mut gatherer, process, None, killed.len()),
         KillStep::After(Ok(Delivery::Delivered)) => killed.extend(description.take()),
         KillStep::After(_) => {}
     });
@@ -560,18 +555,9 @@ fn describe_below(init: Pid) -> Vec<Survivor> {
     let mut reader = Reader::until(Instant::now() + SEARCH_WITHIN, 0);
     for process in descendants_with(&mut reader, init).unwrap_or_default().iter().filter(|process| !process.has_ended())
     {
-        found.extend(describe(&mut gatherer, process, found.len()));
+        found.extend(survivor::examine_briefly(&mut gatherer, process, None, found.len()));
     }
     found
-}
-
-/// Describes a process that is about to be killed, if the list has room.
-fn describe(gatherer: &mut Gatherer, process: &Process, listed: usize) -> Option<Survivor> {
-    match listed {
-        0..DESCRIBED => survivor::examine_with(gatherer, process, None),
-        DESCRIBED..REPORTED => Some(survivor::named_only(process)),
-        _ => None,
-    }
 }
 
 /// The answer of a program that was started as an rinit.

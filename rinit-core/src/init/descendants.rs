@@ -5,7 +5,7 @@ use super::observer::Observers;
 use super::readers::Readers;
 use super::supervisor::Main;
 use crate::error::Error;
-use crate::exit_status::ExitStatus;
+use crate::exit_status::{ExitStatus, has_exited_once};
 use crate::pid::{Pid, PidMap, PidSet};
 use crate::policy::order::{self, Facts, OnTerm, Unread};
 use crate::policy::shutdown::{KILL_AGAIN_AFTER, KillLimit};
@@ -17,22 +17,18 @@ use crate::procfs::reader::Reader;
 use crate::procfs::stat::{self, State};
 use crate::signal::Signal;
 use crate::survivor;
-use crate::survivor::Survivor;
 use crate::survivor::gather::{Gatherer, hides_processes};
 use crate::survivor::reason::Reason;
+use crate::survivor::{DESCRIBED, Survivor};
 use crate::sys;
 use rustix::io::Errno;
-use rustix::process::{WaitId, WaitIdOptions, waitid};
+use rustix::process::WaitId;
 use std::cell::Cell;
 use std::collections::hash_map::Entry;
 use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// The number of survivors that an event describes one by one. The rest are counted: no reader needs 20,000 lines.
-const DESCRIBED: usize = 20;
-/// Survivors that a report holds.
-pub(crate) const REPORTED: usize = 1000;
 /// How often the tree is walked again for processes that were born during the walk. A program that forks faster is asked
 /// when its parent's exit makes it an orphan, and killed in the end.
 const PASSES: usize = 10;
@@ -291,6 +287,11 @@ impl Descendants {
         self.asked(process).is_some_and(|asked| matches!(asked.how, How::Handled(name) if name != name_of(process)))
     }
 
+    /// True if it has lost TERM: it came to a handler that was there before its execve, and would terminate it now.
+    fn has_lost_term(&self, process: &Process, reader: &mut Reader) -> bool {
+        self.has_another_name(process) && on_term(process.pid, reader) == OnTerm::Terminates
+    }
+
     /// True if it was asked and did not ignore it then: main by any stop signal, every other process by TERM. One that still
     /// blocks it gets no second one: the first is pending.
     ///
@@ -391,8 +392,7 @@ impl Descendants {
         children.retain(|child| {
             let shown = matches!(Process::read(*child), Ok(Some(_)));
             // Only this process reaps it, and until then no other process has its number.
-            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-            !shown && matches!(waitid(WaitId::Pid(child.rustix()), options), Ok(None))
+            !shown && !can_be_reaped(*child)
         });
         children
     }
@@ -413,14 +413,10 @@ impl Descendants {
             if Some(pid) == main || self.hidden_asked.contains(&pid) {
                 continue;
             }
-            match signal_child(pid, Signal::TERM) {
-                Ok(Delivery::Delivered) => {
-                    self.hidden_asked.insert(pid);
-                    self.terminated += 1;
-                    observers.emit(Event::Terminated { pid, signal: Signal::TERM });
-                }
-                Ok(Delivery::Gone) => {}
-                Err(error) => self.not_sent(pid, Signal::TERM, &error, observers),
+            if self.is_delivered(signal_child(pid, Signal::TERM), pid, Signal::TERM, observers) {
+                self.hidden_asked.insert(pid);
+                self.terminated += 1;
+                observers.emit(Event::Terminated { pid, signal: Signal::TERM });
             }
         }
     }
@@ -431,14 +427,10 @@ impl Descendants {
             if !all && !self.hidden_asked.contains(&pid) {
                 continue;
             }
-            match signal_child(pid, Signal::KILL) {
-                Ok(Delivery::Delivered) => {
-                    let what = format!("killing (SIGKILL) pid {pid}, which /proc does not show to this user (hidepid)");
-                    observers.emit(Event::Error { what });
-                    observers.emit(Event::Killed { pid });
-                }
-                Ok(Delivery::Gone) => {}
-                Err(error) => self.not_sent(pid, Signal::KILL, &error, observers),
+            if self.is_delivered(signal_child(pid, Signal::KILL), pid, Signal::KILL, observers) {
+                let what = format!("killing (SIGKILL) pid {pid}, which /proc does not show to this user (hidepid)");
+                observers.emit(Event::Error { what });
+                observers.emit(Event::Killed { pid });
             }
         }
         self.terminate_hidden(None, observers);
@@ -451,15 +443,11 @@ impl Descendants {
             _ => Vec::new(),
         };
         if let Ok(list) = self.living() {
-            self.report_lists(stage, &list, &held, observers);
+            self.report_list(stage, &list, &held, observers);
         }
     }
 
-    fn report_list(&self, stage: Stage, list: &[Process], observers: &mut Observers) {
-        self.report_lists(stage, list, &[], observers);
-    }
-
-    fn report_lists(&self, stage: Stage, list: &[Process], held: &[Process], observers: &mut Observers) {
+    fn report_list(&self, stage: Stage, list: &[Process], held: &[Process], observers: &mut Observers) {
         let Stage { next, main, kill_in, limit, main_refused } = stage;
         let mut gatherer = Gatherer::new();
         let describe = |process| self.describe(&mut gatherer, process);
@@ -646,10 +634,7 @@ impl Descendants {
     pub(super) fn terminate_all(&mut self, main: Pid, observers: &mut Observers) -> Result<(), Error> {
         let living = self.living()?;
         let mut reader = Reader::new();
-        let mut has_lost = |process: &Process| {
-            self.has_another_name(process) && on_term(process.pid, &mut reader) == OnTerm::Terminates
-        };
-        let is_due = |process: &&Process| !self.has_heard(main, process) || has_lost(process);
+        let is_due = |process: &&Process| !self.has_heard(main, process) || self.has_lost_term(process, &mut reader);
         let mut list: Vec<_> = living.iter().filter(is_due).cloned().collect();
         let kept = readers_of_work(main, &living, &mut reader);
         list.retain(|process| !kept.contains(&process.pid));
@@ -718,8 +703,8 @@ impl Descendants {
     pub(super) fn ask_what_was_executed_since(&mut self, observers: &mut Observers) {
         let living = self.living().unwrap_or_default();
         let mut reader = Reader::new();
-        for process in living.iter().filter(|process| !process.has_ended()) {
-            if self.has_another_name(process) && on_term(process.pid, &mut reader) == OnTerm::Terminates {
+        for process in living.iter() {
+            if self.has_lost_term(process, &mut reader) {
                 self.terminate_one(process, How::Heard, &mut reader, observers);
             }
         }
@@ -745,9 +730,9 @@ impl Descendants {
     pub(super) fn kill(&mut self, stage: Stage, observers: &mut Observers) -> Result<(), Error> {
         let (asked, others): (Vec<_>, Vec<_>) =
             self.find_living()?.into_iter().partition(|process| self.was_sent_term(process));
-        self.report_list(stage, &asked, observers);
+        self.report_list(stage, &asked, &[], observers);
         let later = Stage { next: NextStep::TerminateThenKill, kill_in: Some(KILL_AGAIN_AFTER), ..stage };
-        self.report_list(later, &others, observers);
+        self.report_list(later, &others, &[], observers);
         for process in &asked {
             self.kill_one(process, observers);
         }
@@ -793,16 +778,11 @@ impl Descendants {
     /// Describes a process that is about to be killed: only the first [`DESCRIBED`] in full, since a storm of forks does not
     /// wait.
     fn describe_briefly(&mut self, process: &Process) -> Option<Survivor> {
-        let known = self.killed.iter().any(|killed| killed.pid == process.pid);
-        match self.killed.len() {
-            _ if known => None,
-            0..DESCRIBED => {
-                let asked = self.asked_by(process);
-                survivor::examine_with(&mut self.hasty, process, asked)
-            }
-            DESCRIBED..REPORTED => Some(survivor::named_only(process)),
-            _ => None,
+        if self.killed.iter().any(|killed| killed.pid == process.pid) {
+            return None;
         }
+        let asked = self.asked_by(process);
+        survivor::examine_briefly(&mut self.hasty, process, asked, self.killed.len())
     }
 
     fn kill_one(&mut self, process: &Process, observers: &mut Observers) {
@@ -823,11 +803,22 @@ impl Descendants {
         } else {
             signal_process(process, signal)
         };
+        self.is_delivered(sent, process.pid, signal, observers)
+    }
+
+    /// True if it was delivered. Reports an error.
+    fn is_delivered(
+        &mut self,
+        sent: Result<Delivery, Error>,
+        pid: Pid,
+        signal: Signal,
+        observers: &mut Observers,
+    ) -> bool {
         match sent {
             Ok(Delivery::Delivered) => true,
             Ok(Delivery::Gone) => false,
             Err(error) => {
-                self.not_sent(process.pid, signal, &error, observers);
+                self.not_sent(pid, signal, &error, observers);
                 false
             }
         }
@@ -988,8 +979,7 @@ fn states_of_threads(pid: Pid, reader: &mut Reader) -> Vec<State> {
 
 /// False for a child that has not exited, as far as `wait4(2)` says.
 fn can_be_reaped(child: Pid) -> bool {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    !matches!(waitid(WaitId::Pid(child.rustix()), options), Ok(None))
+    has_exited_once(WaitId::Pid(child.rustix())) != Ok(false)
 }
 
 /// How a child exited that its tracer holds; `None` if it is none, or this user may not read it.

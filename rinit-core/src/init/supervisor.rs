@@ -12,7 +12,7 @@ use super::oom::{self, OomWatch};
 use super::priority::Priority;
 use super::start::Starting;
 use crate::error::Error;
-use crate::exit_status::ExitStatus;
+use crate::exit_status::{ExitStatus, has_exited_once};
 use crate::pid::Pid;
 use crate::policy::forwarding::ForwardTo;
 use crate::policy::shutdown::{Shutdown, ShutdownAction, ShutdownConfig, ShutdownInput, StopStep};
@@ -21,8 +21,10 @@ use crate::report::Report;
 use crate::signal::Signal;
 use crate::signal::received::ReceivedSignal;
 use crate::signal::set::SignalSet;
+use crate::survivor::REPORTED;
 use crate::sys;
-use rustix::process::{PidfdFlags, pidfd_open};
+use rustix::io::Errno;
+use rustix::process::{PidfdFlags, WaitId, pidfd_open};
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -566,7 +568,7 @@ impl Supervisor {
                 let what = format!("pid {pid} is still running; /proc does not show it to this user (hidepid)");
                 self.observers.emit(Event::Error { what });
             }
-            self.descendants.remaining(descendants::REPORTED)
+            self.descendants.remaining(REPORTED)
         } else {
             Vec::new()
         };
@@ -591,11 +593,8 @@ impl Supervisor {
 
 /// True if children remain. It reaps none, because this process may live on.
 fn has_children() -> bool {
-    let options = rustix::process::WaitIdOptions::EXITED
-        | rustix::process::WaitIdOptions::NOHANG
-        | rustix::process::WaitIdOptions::NOWAIT;
     // A call that is refused says nothing: /proc then shows what remains.
-    !matches!(rustix::process::waitid(rustix::process::WaitId::All, options), Err(rustix::io::Errno::CHILD))
+    has_exited_once(WaitId::All) != Err(Errno::CHILD)
 }
 
 /// Takes pending signals in rounds, each kind once in a round.

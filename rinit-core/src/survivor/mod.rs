@@ -26,6 +26,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+/// The number of survivors that an event or a report describes in full. An event counts the rest: no reader needs 20,000 lines.
+pub(crate) const DESCRIBED: usize = 20;
+/// Survivors that a report holds.
+pub(crate) const REPORTED: usize = 1000;
+
 /// A process that has not exited, and why, as one line for people.
 ///
 /// ```
@@ -118,6 +123,21 @@ pub(crate) fn examine_with(gatherer: &mut Gatherer, process: &Process, asked: Op
     Some(Survivor::new(process, &facts, judge(&facts).reason))
 }
 
+/// The same for a process that is about to be killed, if a report that has `listed` others has room. Only the first are examined,
+/// since a storm of forks does not wait.
+pub(crate) fn examine_briefly(
+    gatherer: &mut Gatherer,
+    process: &Process,
+    asked: Option<Signal>,
+    listed: usize,
+) -> Option<Survivor> {
+    match listed {
+        0..DESCRIBED => examine_with(gatherer, process, asked),
+        DESCRIBED..REPORTED => Some(named_only(process)),
+        _ => None,
+    }
+}
+
 /// What the facts say, as a survivor.
 pub(crate) fn describe(process: &Process, facts: &Facts, reason: Reason) -> Survivor {
     Survivor::new(process, facts, reason)
@@ -129,7 +149,7 @@ pub(crate) fn remedy_of(survivor: &Survivor) -> Option<Cow<'static, str>> {
 }
 
 /// What is known of a process without reading anything more.
-pub(crate) fn named_only(process: &Process) -> Survivor {
+fn named_only(process: &Process) -> Survivor {
     Survivor {
         pid: process.pid,
         ppid: process.ppid,

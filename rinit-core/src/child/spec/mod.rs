@@ -44,8 +44,8 @@ pub enum ProcessGroup {
 /// A program to start: arguments, environment, directory, user, process group and signal state.
 ///
 /// Unlike `std::process::Command` it sets the whole signal state: by default the child starts with an empty signal mask
-/// and SIGPIPE at its default action, whatever this process has blocked; [`ChildSpec::inherit_signals`] passes on what this
-/// process has inherited itself. Descriptors that are not close-on-exec are inherited, standard ones included, unless
+/// and SIGPIPE at its default action, even if this process blocks signals. [`ChildSpec::inherit_signals`] gives the child the state
+/// that this process inherited. Descriptors that are not close-on-exec are inherited, standard ones included, unless
 /// [`ChildSpec::stdin`] and the like or [`ChildSpec::pass_fd`] say otherwise.
 ///
 /// A program without a slash is searched for in PATH, of the child's environment, as `execvp(3)` does.
