@@ -6,6 +6,8 @@ use support::{in_repository, static_build, target_directory};
 
 /// The reference of all ratios.
 pub(crate) const REFERENCE: &str = "tini-static";
+/// `cargo install pid1-exe`. Elsewhere than at PID 1 it executes its program in its own place, and it handles TERM and INT alone.
+const PID1: &str = "pid1";
 /// rinit as a static glibc program.
 pub(crate) const GNU: &str = "rinit";
 /// rinit as plain cargo builds it for musl, which is what a release has.
@@ -27,8 +29,10 @@ pub(crate) struct Contender {
     pub(crate) path: Option<PathBuf>,
     /// The options that it always gets.
     flags: &'static [&'static str],
-    /// The options that it needs outside a PID namespace of its own to do the same job.
-    outside: &'static [&'static str],
+    /// The options that it needs outside a PID namespace of its own to do the same job. `None`: it does it only as PID 1.
+    outside: Option<&'static [&'static str]>,
+    /// It forwards every signal to main, not only those that end it.
+    pub(crate) forwards: bool,
     /// Colour in the plots.
     pub(crate) colour: (u8, u8, u8),
 }
@@ -49,8 +53,8 @@ impl Contender {
     }
 
     /// The command that runs a program under it as an ordinary process.
-    pub(crate) fn command_outside(&self, program: &Path) -> Command {
-        self.with(self.outside, program)
+    pub(crate) fn command_outside(&self, program: &Path) -> Option<Command> {
+        Some(self.with(self.outside?, program))
     }
 
     fn with(&self, flags: &[&str], program: &Path) -> Command {
@@ -62,10 +66,13 @@ impl Contender {
         command
     }
 
-    /// The first line that `--version` prints.
+    /// The first line that `--version` prints, if it knows that option.
     pub(crate) fn version(&self) -> String {
         let Some(path) = &self.path else { return "–".to_owned() };
         let Ok(output) = Command::new(path).arg("--version").output() else { return "?".to_owned() };
+        if !output.status.success() {
+            return "–".to_owned();
+        }
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         said.lines().next().unwrap_or("?").trim().to_owned()
     }
@@ -104,20 +111,24 @@ pub(crate) fn all(gnu: Option<&Path>, musl: Option<&Path>, small: Option<&Path>)
         std::env::split_paths(&path).map(|directory| directory.join(name)).find(|path| path.is_file())
     };
     let mut all = Vec::new();
-    let mut add = |name, path: Option<PathBuf>, outside, colour| match path {
+    let mut add = |name, path: Option<PathBuf>, outside: Option<&'static [&'static str]>, colour| match path {
         Some(path) => {
-            all.push(Contender { name, path: Some(installed_copy(name, &path)), flags: &[], outside, colour })
+            let path = Some(installed_copy(name, &path));
+            all.push(Contender { name, path, flags: &[], outside, forwards: name != PID1, colour });
         }
         None => eprintln!("not measured, because it is not here: {name}"),
     };
-    add(REFERENCE, found("tini-static"), &["-s"], (0, 121, 140));
-    add("tini", found("tini"), &["-s"], (102, 161, 130));
-    add("dumb-init", found("dumb-init"), &[], (46, 64, 87));
-    add("catatonit", found("catatonit"), &[], (141, 150, 163));
-    add(GNU, Some(gnu.map_or_else(|| static_build::programs().rinit.clone(), Path::to_owned)), &[], (209, 73, 91));
-    add(MUSL, musl.map(Path::to_owned).or_else(musl_build), &[], (237, 174, 73));
-    add(SMALL, small.map(Path::to_owned).or_else(small_build), &[], (176, 116, 24));
-    all.push(Contender { name: NONE, path: None, flags: &[], outside: &[], colour: (190, 190, 190) });
+    add(REFERENCE, found("tini-static"), Some(&["-s"]), (0, 121, 140));
+    add("tini", found("tini"), Some(&["-s"]), (102, 161, 130));
+    add("dumb-init", found("dumb-init"), Some(&[]), (46, 64, 87));
+    add("catatonit", found("catatonit"), Some(&[]), (141, 150, 163));
+    add(PID1, found(PID1), None, (120, 94, 160));
+    let gnu = gnu.map_or_else(|| static_build::programs().rinit.clone(), Path::to_owned);
+    add(GNU, Some(gnu), Some(&[]), (209, 73, 91));
+    add(MUSL, musl.map(Path::to_owned).or_else(musl_build), Some(&[]), (237, 174, 73));
+    add(SMALL, small.map(Path::to_owned).or_else(small_build), Some(&[]), (176, 116, 24));
+    let colour = (190, 190, 190);
+    all.push(Contender { name: NONE, path: None, flags: &[], outside: Some(&[]), forwards: true, colour });
     all
 }
 

@@ -103,9 +103,12 @@ pub(crate) fn put(to: Stream, bytes: &[u8]) {
     }
 }
 
+/// `AT_STATX_DONT_SYNC` (`statx(2)`). rustix has no name for it where it calls the kernel through musl, as on s390x.
+const DONT_SYNC: AtFlags = AtFlags::from_bits_retain(0x4000);
+
 /// Returns the kind of file, without asking a server that may not answer.
 fn file_type(fd: BorrowedFd<'_>) -> Result<FileType, Errno> {
-    match statx(fd, c"", AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC, StatxFlags::TYPE) {
+    match statx(fd, c"", AtFlags::EMPTY_PATH | DONT_SYNC, StatxFlags::TYPE) {
         Ok(stat) => Ok(FileType::from_raw_mode(stat.stx_mode.into())),
         // Kernels before 4.11, and seccomp filters.
         Err(_) => fstat(fd).map(|stat| FileType::from_raw_mode(stat.st_mode)),

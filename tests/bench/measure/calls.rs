@@ -20,22 +20,25 @@ pub(crate) fn measure(contenders: &[Contender], extent: &Extent, results: &mut R
     let directory = tempfile::tempdir().expect("a temporary directory");
     let file = directory.path().join("calls");
     for contender in contenders {
-        let traced = contender.command_outside(&empty_program());
-        let mut strace = strace(&file);
-        strace.arg("-f").arg("--").arg(traced.get_program()).args(traced.get_args());
-        assert!(strace.status().is_ok_and(|status| status.success()), "strace of {}", contender.name);
-        results.push(contender, Figure::Calls(Phase::StartAndEnd), total(&file));
+        if let Some(traced) = contender.command_outside(&empty_program()) {
+            let mut strace = strace(&file);
+            strace.arg("-f").arg("--").arg(traced.get_program()).args(traced.get_args());
+            assert!(strace.status().is_ok_and(|status| status.success()), "strace of {}", contender.name);
+            results.push(contender, Figure::Calls(Phase::StartAndEnd), total(&file));
+        }
         if contender.path.is_none() {
             continue;
         }
         let mut session = Session::start(contender, 0, ORPHANS);
-        let signals = extent.signals.min(100);
-        let forwarding = attached(session.init, &file, || {
-            for _ in 0..signals {
-                session.signal_takes();
-            }
-        });
-        results.push(contender, Figure::Calls(Phase::Forward), forwarding / signals as f64);
+        if contender.forwards {
+            let signals = extent.signals.min(100);
+            let forwarding = attached(session.init, &file, || {
+                for _ in 0..signals {
+                    session.signal_takes();
+                }
+            });
+            results.push(contender, Figure::Calls(Phase::Forward), forwarding / signals as f64);
+        }
         let reaping = attached(session.init, &file, || {
             kill(session.main, USR2);
             session.line();

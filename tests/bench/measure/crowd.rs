@@ -10,7 +10,7 @@ use support::{procfs, wait_until};
 /// Zombies that wait for an init that was stopped meanwhile: then nothing is measured but the reaping.
 pub(crate) fn reaping(contenders: &[Contender], extent: &Extent, results: &mut Results) {
     for crowd in extent.crowds() {
-        in_turn(contenders, extent.repetitions, |_, contender| {
+        in_turn(contenders, extent.repetitions_of(crowd), |_, contender| {
             if contender.path.is_some() {
                 reap(contender, crowd, results);
             }
@@ -44,6 +44,8 @@ fn reap(contender: &Contender, crowd: Crowd, results: &mut Results) {
         }
     }
     results.push(contender, Figure::Reaping(crowd), from.elapsed().as_secs_f64() * 1e3);
+    // The kernel adds the time that a process has run when it sleeps, or at a tick: while it runs, up to 4 ms are missing.
+    wait_until("the init to sleep", || procfs::read(init).is_some_and(|init| init.state == 'S'));
     let each = (processor_ns(init) - processor) / crowd.zombies as f64;
     results.push(contender, Figure::ReapingProcessor(crowd), each / 1e3);
 }

@@ -6,9 +6,11 @@ use crate::session::Session;
 
 pub(crate) fn measure(contenders: &[Contender], extent: &Extent, results: &mut Results) {
     let with_session = contenders.iter().find(|contender| contender.name == GNU).map(Contender::with_session);
-    let alone: Vec<Contender> = contenders.iter().cloned().chain(with_session).collect();
+    let forwarding = contenders.iter().filter(|contender| contender.forwards).cloned();
+    let alone: Vec<Contender> = forwarding.chain(with_session).collect();
     beside_each_other(&alone, 0, extent.signals, results);
-    let inits: Vec<Contender> = contenders.iter().filter(|contender| contender.path.is_some()).cloned().collect();
+    let inits = contenders.iter().filter(|contender| contender.path.is_some() && contender.forwards);
+    let inits: Vec<Contender> = inits.cloned().collect();
     if extent.live * inits.len() + 1_000 < most_pids() {
         beside_each_other(&inits, extent.live, extent.signals / 2, results);
     } else {

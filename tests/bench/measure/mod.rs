@@ -121,6 +121,17 @@ impl Extent {
         }
     }
 
+    /// How often the reaping of a crowd is measured: the fewer processes, the shorter it is, and the more a single round says
+    /// of chance.
+    pub(crate) fn repetitions_of(&self, crowd: Crowd) -> usize {
+        match crowd.live + crowd.zombies {
+            _ if self.quick => self.repetitions,
+            ..=2_000 => self.repetitions * 10,
+            2_001..=20_000 => self.repetitions * 2,
+            _ => self.repetitions,
+        }
+    }
+
     /// The crowds that this machine has pids for.
     pub(crate) fn crowds(&self) -> Vec<Crowd> {
         self.all_crowds().into_iter().filter(|crowd| crowd.live + crowd.zombies + 1_000 < most_pids()).collect()

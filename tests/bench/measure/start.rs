@@ -10,10 +10,10 @@ pub(crate) fn measure(contenders: &[Contender], extent: &Extent, results: &mut R
     let program = empty_program();
     // The first start of each reads its file; not counted.
     in_turn(contenders, 1, |_, contender| {
-        run(contender.command_outside(&program));
+        contender.command_outside(&program).map(run);
     });
     in_turn(contenders, extent.starts, |_, contender| {
-        let (wall, processor, faults) = run(contender.command_outside(&program));
+        let Some((wall, processor, faults)) = contender.command_outside(&program).map(run) else { return };
         results.push(contender, Figure::Start, wall.as_secs_f64() * 1e6);
         results.push(contender, Figure::StartProcessor, processor.as_secs_f64() * 1e6);
         results.push(contender, Figure::StartFaults, faults);
@@ -23,7 +23,8 @@ pub(crate) fn measure(contenders: &[Contender], extent: &Extent, results: &mut R
         return;
     }
     for contender in contenders.iter().filter(|contender| contender.path.is_some()) {
-        if let Some(count) = instructions(&contender.command_outside(&program)) {
+        let command = contender.command_outside(&program);
+        if let Some(count) = command.and_then(|command| instructions(&command)) {
             results.push(contender, Figure::StartInstructions, count / 1e3);
         }
     }
