@@ -315,6 +315,9 @@ impl<'a> Page<'a> {
         self.row(&mut table, "private dirty, KiB", Figure::PrivateDirty(When::Idle));
         self.row(&mut table, "start of an empty program, µs", Figure::Start);
         self.row(&mut table, "a signal's way through it, µs", Figure::Latency(0));
+        let crowd = Crowd { live: self.extent.live, zombies: self.extent.zombies[0] };
+        let title = format!("reaping one of {} orphans, beside {} that live, µs", crowd.zombies, crowd.live);
+        self.row(&mut table, &title, Figure::ReapingProcessor(crowd));
         self.row(&mut table, "wake-ups a second, idle", Figure::WakeUps);
         table.text
     }
