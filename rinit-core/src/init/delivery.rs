@@ -1,6 +1,7 @@
 //! Delivers a signal that arrived: rewrites it, chooses the target, sends it.
 
-use super::descendants::{self, Hearing, signal_blindly};
+use super::descendants::hearing::{Hearing, hearing};
+use super::descendants::signal_blindly;
 use super::event::{Event, WithheldReason};
 use super::supervisor::Supervisor;
 use crate::error::Error;
@@ -135,7 +136,7 @@ impl Supervisor {
         }
         let main = self.main.pid;
         let asks_main = stop && self.main.is_alive();
-        let before = if asks_main { descendants::hearing(main, signal) } else { Hearing::Acts };
+        let before = if asks_main { hearing(main, signal) } else { Hearing::Acts };
         let (target, result) = match target {
             // Main is this process's own unreaped child, so that its pid cannot be another process's.
             ForwardTo::Main if self.main.is_alive() => (target, send(main, signal, value)),

@@ -3,7 +3,10 @@
 use super::clock::{Clock, HEARTBEAT};
 use super::contained::Contained;
 use super::delivery::{PendingStop, Routing};
-use super::descendants::{self, Descendants, Hearing, Stage, signal_blindly};
+use super::descendants::hearing::Hearing;
+use super::descendants::held::{is_held, status_of_held};
+use super::descendants::report::Stage;
+use super::descendants::{Descendants, signal_blindly};
 use super::error_log::ErrorLog;
 use super::event::{Event, NextStep, WithheldReason};
 use super::job_control::Foreground;
@@ -472,7 +475,7 @@ impl Supervisor {
 
     /// Checks whether nothing is left but zombies that a tracer holds.
     fn check_tracers(&mut self) {
-        let main_lives = self.main.living().is_some_and(|main| !descendants::is_held(main));
+        let main_lives = self.main.living().is_some_and(|main| !is_held(main));
         let held = !main_lives && self.descendants.only_tracers_hold();
         self.held_since = if held { self.held_since.or(Some(self.now())) } else { None };
     }
@@ -499,7 +502,7 @@ impl Supervisor {
         if draining {
             self.descendants.ask_what_was_executed_since(&mut self.observers);
         }
-        let main_is_held = main.is_some_and(descendants::is_held);
+        let main_is_held = main.is_some_and(is_held);
         if draining || main_is_held {
             self.check_tracers();
         }
@@ -575,7 +578,7 @@ impl Supervisor {
         let stop_took = self.shutdown.stop_requested().map(|at| self.now().saturating_sub(at));
         let report = Report {
             main_pid: self.main.pid,
-            main: self.main.status.or_else(|| self.main.living().and_then(descendants::status_of_held)),
+            main: self.main.status.or_else(|| self.main.living().and_then(status_of_held)),
             reaped: self.reaped,
             asked: self.descendants.terminated(),
             killed: self.descendants.take_killed(),
