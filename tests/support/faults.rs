@@ -94,7 +94,9 @@ fn receive_descriptor(from: &UnixStream) -> OwnedFd {
     // SAFETY: all zeros is a valid msghdr.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     (message.msg_iov, message.msg_iovlen) = (&raw mut part, 1);
-    (message.msg_control, message.msg_controllen) = (control.as_mut_ptr().cast(), size_of_val(&control));
+    message.msg_control = control.as_mut_ptr().cast();
+    // The field's type depends on the C library.
+    message.msg_controllen = size_of_val(&control) as _;
     // SAFETY: the message and all that it points to live during the call.
     let received = unsafe { libc::recvmsg(from.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC) };
     assert_eq!(received, 1, "no descriptor: {}", std::io::Error::last_os_error());
