@@ -108,6 +108,8 @@ pub(super) struct Descendants {
     search_until: Instant,
     /// A search took too long. A fork bomb leaves this process little of the processor.
     overloaded: Cell<bool>,
+    /// How long files that may not answer can be waited for: the time until KILL, none once it was sent, `None` if it is not due.
+    kill_in: Option<Duration>,
 }
 
 impl Descendants {
@@ -126,6 +128,7 @@ impl Descendants {
             seen: None,
             search_until: Instant::now() + SEARCH_WITHIN,
             overloaded: Cell::new(false),
+            kill_in: None,
         }
     }
 
@@ -134,11 +137,13 @@ impl Descendants {
         self.seen = None;
     }
 
-    /// Begins a step of the stop, and sets how long it may search for processes. `kill_in` is the time until KILL is due.
+    /// Begins a step of the stop, and sets how long it may search for processes, and wait for files that do not answer. `kill_in` is
+    /// the time until KILL is due.
     ///
     /// In a fork bomb a search takes half a minute, because this process waits for the processor among a thousand others. The
     /// steps before KILL must leave time for it.
-    pub(super) fn begin_step(&mut self, kill_in: Option<Duration>) {
+    pub(super) fn begin_step(&mut self, kill_in: Option<Duration>, has_killed: bool) {
+        self.kill_in = if has_killed { Some(Duration::ZERO) } else { kill_in };
         let time = match kill_in {
             _ if self.overloaded.get() => SEARCH_AT_LEAST,
             Some(kill_in) => (kill_in / 4).clamp(SEARCH_AT_LEAST, SEARCH_WITHIN),
@@ -154,6 +159,11 @@ impl Descendants {
 
     fn reader(&self) -> Reader {
         Reader::until(self.search_until, if self.overloaded.get() { 0 } else { FEW_FILES })
+    }
+
+    /// One for what is done in this step. It does not wait so long for files that may not answer that the kill would be late.
+    fn gatherer(&self) -> Gatherer {
+        Gatherer::before_kill(self.kill_in)
     }
 
     /// Notes a search that took too long.
@@ -374,7 +384,7 @@ impl Descendants {
     /// The processes that remain, for a report.
     pub(super) fn remaining(&self, most: usize) -> Vec<Survivor> {
         let living = self.find_living().unwrap_or_default();
-        let mut gatherer = Gatherer::new();
+        let mut gatherer = self.gatherer();
         let describe = |process| self.describe(&mut gatherer, process);
         let mut remaining: Vec<_> = living.iter().take(most).filter_map(describe).collect();
         // A process that exited while it was described does not remain.
@@ -399,7 +409,7 @@ impl Descendants {
 
     /// The same, if `/proc` hides any process from this user: otherwise thousands of children need not be read once more.
     fn hidden(&mut self) -> Vec<Pid> {
-        if *self.proc_hides.get_or_insert_with(|| hides_processes(&mut self.hasty)) {
+        if *self.proc_hides.get_or_insert_with(|| hides_processes(&mut Gatherer::hasty())) {
             self.hidden_children()
         } else {
             Vec::new()
@@ -443,20 +453,26 @@ impl Descendants {
             _ => Vec::new(),
         };
         if let Ok(list) = self.living() {
-            self.report_list(stage, &list, &held, observers);
+            self.report_list(stage, &list, &held, &mut self.gatherer(), observers);
         }
     }
 
-    fn report_list(&self, stage: Stage, list: &[Process], held: &[Process], observers: &mut Observers) {
+    fn report_list(
+        &self,
+        stage: Stage,
+        list: &[Process],
+        held: &[Process],
+        gatherer: &mut Gatherer,
+        observers: &mut Observers,
+    ) {
         let Stage { next, main, kill_in, limit, main_refused } = stage;
-        let mut gatherer = Gatherer::new();
-        let describe = |process| self.describe(&mut gatherer, process);
+        let describe = |process| self.describe(gatherer, process);
         let mut survivors: Vec<_> = list.iter().take(DESCRIBED).filter_map(describe).collect();
         // A process that started since the stop began is not why it takes so long, and a zombie among them is just being reaped.
         let stop_age = self.first_asked_at.map_or(Duration::ZERO, survivor::age);
         survivors.retain(|one| one.age >= stop_age || !matches!(one.reason, Reason::Zombie { .. }));
         let room = DESCRIBED.saturating_sub(survivors.len());
-        survivors.extend(held.iter().take(room).filter_map(|zombie| describe_held(&mut gatherer, zombie)));
+        survivors.extend(held.iter().take(room).filter_map(|zombie| describe_held(gatherer, zombie)));
         survivor::culprits_first(&mut survivors, stop_age);
         let more = (list.len() + held.len()).saturating_sub(DESCRIBED);
         // Those that were listed may have exited before they could be described.
@@ -489,8 +505,9 @@ impl Descendants {
     pub(super) fn terminate_next(&mut self, now: Duration, observers: &mut Observers) -> Result<bool, Error> {
         self.terminate_hidden(None, observers);
         let mut reader = self.reader();
+        let mut gatherer = self.gatherer();
         for pass in 0..PASSES {
-            let candidates = self.candidates(now, &mut reader);
+            let candidates = self.candidates(now, &mut reader, &mut gatherer);
             let (list, facts) = match self.searched(candidates) {
                 // Those that were found were asked. The others are asked when their turn comes.
                 Err(_) if pass > 0 => break,
@@ -527,7 +544,12 @@ impl Descendants {
 
     /// The processes that may have their turn, with their facts: the children of this process, what is below those that are
     /// no masters, and all if one of them reads what another one writes.
-    fn candidates(&mut self, now: Duration, reader: &mut Reader) -> Result<(PidMap<Process>, Vec<Facts>), Error> {
+    fn candidates(
+        &mut self,
+        now: Duration,
+        reader: &mut Reader,
+        gatherer: &mut Gatherer,
+    ) -> Result<(PidMap<Process>, Vec<Facts>), Error> {
         let mut found = PidMap::default();
         let mut facts = Vec::new();
         let mut waiting = self.undecided_children(reader)?;
@@ -540,7 +562,7 @@ impl Descendants {
             let below =
                 if handles || !known.can_act() { Self::living_children(process.pid, reader)? } else { Vec::new() };
             let foreground_child =
-                if handles && !below.is_empty() { foreground_child_of_shell(&process) } else { None };
+                if handles && !below.is_empty() { foreground_child_of_shell(&process, gatherer) } else { None };
             // A child that is not older than the asking runs in the shell's trap: it is part of its clean exit.
             let foreground_child = foreground_child.filter(|child| {
                 let started = below.iter().find(|process| process.pid == *child).map(|process| process.start_ticks);
@@ -730,9 +752,12 @@ impl Descendants {
     pub(super) fn kill(&mut self, stage: Stage, observers: &mut Observers) -> Result<(), Error> {
         let (asked, others): (Vec<_>, Vec<_>) =
             self.find_living()?.into_iter().partition(|process| self.was_sent_term(process));
-        self.report_list(stage, &asked, &[], observers);
+        // A file that does not answer is waited for once: the same gatherer describes the processes before their KILL.
+        let mut hasty = std::mem::replace(&mut self.hasty, Gatherer::hasty());
+        self.report_list(stage, &asked, &[], &mut hasty, observers);
         let later = Stage { next: NextStep::TerminateThenKill, kill_in: Some(KILL_AGAIN_AFTER), ..stage };
-        self.report_list(later, &others, &[], observers);
+        self.report_list(later, &others, &[], &mut hasty, observers);
+        self.hasty = hasty;
         for process in &asked {
             self.kill_one(process, observers);
         }
@@ -944,8 +969,8 @@ fn name_of(process: &Process) -> Name {
     name
 }
 
-fn foreground_child_of_shell(process: &Process) -> Option<Pid> {
-    match survivor::examine(process, Some(Signal::TERM))?.reason {
+fn foreground_child_of_shell(process: &Process, gatherer: &mut Gatherer) -> Option<Pid> {
+    match survivor::examine_with(gatherer, process, Some(Signal::TERM))?.reason {
         Reason::ShellWaits { child, .. } | Reason::ShellMayWait { child, .. } => Some(child),
         _ => None,
     }

@@ -352,7 +352,8 @@ impl Supervisor {
     }
 
     fn carry_out(&mut self, action: ShutdownAction) {
-        self.descendants.begin_step(self.shutdown.kill_at().map(|at| at.saturating_sub(self.now())));
+        let kill_in = self.shutdown.kill_at().map(|at| at.saturating_sub(self.now()));
+        self.descendants.begin_step(kill_in, self.shutdown.has_killed());
         match action {
             // These only inform, or help a process that is stopped. They must not delay the deadline.
             ShutdownAction::ReportStep(_) | ShutdownAction::Examine
