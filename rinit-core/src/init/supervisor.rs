@@ -573,10 +573,18 @@ impl Supervisor {
         } else {
             Vec::new()
         };
+        let main = self.main.status.or_else(|| self.main.living().and_then(descendants::status_of_held));
+        if main.is_none() && self.main.living().is_some_and(descendants::is_held) {
+            let pid = self.main.pid;
+            let what = format!(
+                "main (pid {pid}) has exited, and its exit status is not known: reading it takes CAP_SYS_PTRACE"
+            );
+            self.observers.emit(Event::Error { what });
+        }
         let stop_took = self.shutdown.stop_requested().map(|at| self.now().saturating_sub(at));
         let report = Report {
             main_pid: self.main.pid,
-            main: self.main.status.or_else(|| self.main.living().and_then(descendants::status_of_held)),
+            main,
             reaped: self.reaped,
             asked: self.descendants.terminated(),
             killed: self.descendants.take_killed(),
