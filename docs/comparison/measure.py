@@ -6,6 +6,9 @@ It needs Linux, Python 3.9, util-linux (unshare, setpriv) and the inits to compa
     apt-get install tini dumb-init catatonit && cargo build --release
     docs/comparison/measure.py --write docs/comparison.md
 
+rinit prints at most 80 characters of a command, so that a python3 or a checkout with a long path cuts the players' names off: run it
+as `PATH=/usr/bin:/bin docs/comparison/measure.py ...` if the first python3 in PATH is one of pyenv's.
+
 Every run has its own PID namespace, so that no process outlives it. The programs under the inits are this script as well
 (`measure.py play ROLE`). Each connects to a socket of the observer. What it writes there is an event, and the end of the
 connection is its death, whatever the cause. No result is assumed: a cell says what was observed.

@@ -24,7 +24,7 @@ pub struct Report {
     /// Main's pid. The kernel may have reused it.
     pub main_pid: Pid,
     /// How main exited. `None` if even KILL did not terminate it in time: it is stuck in the kernel, or belongs to a user that
-    /// this process may not signal.
+    /// this process may not signal. Also `None` if a debugger holds main as a zombie, and this process may not read its status.
     pub main: Option<ExitStatus>,
     /// Children reaped, main included.
     pub reaped: u64,
@@ -43,7 +43,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// The exit code for this process: main's code, 128 + n after signal n, and 137 for a main that could not be killed.
+    /// The exit code for this process: main's code, 128 + n after signal n, and 137 if that is not known: for a main that
+    /// could not be killed, or that a debugger holds.
     ///
     /// ```no_run
     /// use rinit_core::{ChildSpec, Inherited, Init};

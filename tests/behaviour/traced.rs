@@ -1,8 +1,9 @@
 //! Debuggers: what a process that traces others does to a stop.
 
+use std::process::Command;
 use support::rinit::Rinit;
 use support::running::{Finished, Running, kill, number_in};
-use support::{namespace, needs, probe, procfs, require, test, wait_until};
+use support::{namespace, needs, probe, procfs, require, rinit_path, test, wait_until};
 
 /// A debugger outside of the tree that attaches to this process, and waits for nothing that happens to it.
 fn traced(pid: i32) -> Running {
@@ -60,6 +61,26 @@ fn a_tracer_outside_of_the_namespace_is_blamed_by_pid_1() {
     running.err.wait("a process outside of the PID namespace, which traces it, has not waited for it");
     drop(tracer);
     assert_eq!(running.wait(), 3);
+}
+
+/// `/proc` shows the status only to a process that may trace main. Exit status 137 then says nothing of main, and rinit says so.
+#[test]
+fn the_status_of_a_held_main_that_may_not_be_read_is_said_to_be_unknown() {
+    require(needs::root());
+    require(needs::programs(&["setpriv"]));
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace", "--"]).arg(rinit_path());
+    command.args(["--user", "65534:65534", "--", "sh", "-c", "echo ready; read line; exit 3"]);
+    let mut running = Running::start(command);
+    running.out.wait("ready");
+    let main = main_of(&running);
+    let tracer = traced(main);
+    running.type_in("go on\n");
+    wait_for_zombie(main);
+    running.signal(15);
+    let said = blames(&running.finished(), 137, &tracer);
+    let unknown = format!("main (pid {main}) has exited, and its exit status is not known");
+    assert!(said.contains(&unknown) && said.contains("CAP_SYS_PTRACE"), "{said}");
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod constrained;
 mod fault_injection;
 // What hostile processes and directories cannot do: docs/threat-model.md.
 mod security;
+// Files of /proc whose read does not return.
+mod stalled_proc;
 // System calls that an old kernel or a filter does not have.
 mod syscall_fallbacks;
 

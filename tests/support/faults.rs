@@ -29,6 +29,8 @@ pub struct Seen {
     pub calls: BTreeMap<i64, u64>,
     /// How many of them were refused.
     pub refused: u64,
+    /// How many calls got no answer.
+    pub stalled: u64,
 }
 
 /// Answers for one rinit, until it and all its descendants have exited.
@@ -44,6 +46,20 @@ impl Supervisor {
         calls: &str,
         decide: impl FnMut(&Ask) -> Option<i32> + Send + 'static,
     ) -> (Command, Self) {
+        Self::start(inner, calls, decide, None)
+    }
+
+    /// The same, where the calls of threads with this name never return. All others are made.
+    pub fn that_stalls(inner: &Command, calls: &str, thread: &'static str) -> (Command, Self) {
+        Self::start(inner, calls, |_| None, Some(thread))
+    }
+
+    fn start(
+        inner: &Command,
+        calls: &str,
+        decide: impl FnMut(&Ask) -> Option<i32> + Send + 'static,
+        stalled: Option<&'static str>,
+    ) -> (Command, Self) {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("socket");
         let socket = UnixListener::bind(&path).expect("a socket");
@@ -52,7 +68,7 @@ impl Supervisor {
         let thread = std::thread::spawn(move || {
             let seen = accept(&socket).map(|stream| {
                 let listener = receive_descriptor(&stream);
-                serve(listener.as_fd(), peer(&stream), decide)
+                serve(listener.as_fd(), peer(&stream), decide, stalled)
             });
             drop(directory);
             seen.unwrap_or_default()
@@ -109,7 +125,12 @@ fn receive_descriptor(from: &UnixStream) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
-fn serve(listener: BorrowedFd<'_>, rinit: u32, mut decide: impl FnMut(&Ask) -> Option<i32>) -> Seen {
+fn serve(
+    listener: BorrowedFd<'_>,
+    rinit: u32,
+    mut decide: impl FnMut(&Ask) -> Option<i32>,
+    stalled: Option<&str>,
+) -> Seen {
     let mut seen = Seen::default();
     // The loader's own calls, before rinit's first instruction, are not rinit's to survive.
     let mut started = false;
@@ -124,6 +145,10 @@ fn serve(listener: BorrowedFd<'_>, rinit: u32, mut decide: impl FnMut(&Ask) -> O
             _ => break,
         }
         let Some(notice) = notice(listener) else { continue };
+        if stalled.is_some_and(|thread| name_of(notice.pid) == thread) {
+            seen.stalled += 1;
+            continue;
+        }
         let call = i64::from(notice.data.nr);
         let by_rinit = notice.pid == rinit;
         started |= by_rinit && call == libc::SYS_rt_sigprocmask;
@@ -140,6 +165,12 @@ fn serve(listener: BorrowedFd<'_>, rinit: u32, mut decide: impl FnMut(&Ask) -> O
         unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw const answer) };
     }
     seen
+}
+
+/// A thread's name (`proc_pid_comm(5)`); empty if it has exited.
+fn name_of(thread: u32) -> String {
+    let name = std::fs::read_to_string(format!("/proc/{thread}/comm")).unwrap_or_default();
+    name.trim_end().to_owned()
 }
 
 /// The next question; `None` where the asking process has been killed meanwhile.

@@ -355,7 +355,8 @@ impl Supervisor {
     }
 
     fn carry_out(&mut self, action: ShutdownAction) {
-        self.descendants.begin_step(self.shutdown.kill_at().map(|at| at.saturating_sub(self.now())));
+        let kill_in = self.shutdown.kill_at().map(|at| at.saturating_sub(self.now()));
+        self.descendants.begin_step(kill_in, self.shutdown.has_killed());
         match action {
             // These only inform, or help a process that is stopped. They must not delay the deadline.
             ShutdownAction::ReportStep(_) | ShutdownAction::Examine
@@ -575,10 +576,18 @@ impl Supervisor {
         } else {
             Vec::new()
         };
+        let main = self.main.status.or_else(|| self.main.living().and_then(status_of_held));
+        if main.is_none() && self.main.living().is_some_and(is_held) {
+            let pid = self.main.pid;
+            let what = format!(
+                "main (pid {pid}) has exited, and its exit status is not known: reading it takes CAP_SYS_PTRACE"
+            );
+            self.observers.emit(Event::Error { what });
+        }
         let stop_took = self.shutdown.stop_requested().map(|at| self.now().saturating_sub(at));
         let report = Report {
             main_pid: self.main.pid,
-            main: self.main.status.or_else(|| self.main.living().and_then(status_of_held)),
+            main,
             reaped: self.reaped,
             asked: self.descendants.terminated(),
             killed: self.descendants.take_killed(),

@@ -8,7 +8,7 @@
 use super::fact::Fact;
 use super::reader::Reader;
 use crate::worker::Worker;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 /// How long one file may take: long enough for a busy machine.
@@ -30,11 +30,13 @@ pub(crate) struct BoundedReader {
     patience: Duration,
     /// Files that may still be abandoned.
     tries: usize,
+    /// Files that were abandoned, and what each read holds until it returns: until then another one would not return either.
+    abandoned: Vec<(String, Weak<()>)>,
 }
 
 impl Default for BoundedReader {
     fn default() -> Self {
-        Self { worker: None, patience: PATIENCE, tries: MOST_ABANDONED }
+        Self { worker: None, patience: PATIENCE, tries: MOST_ABANDONED, abandoned: Vec::new() }
     }
 }
 
@@ -43,17 +45,32 @@ impl BoundedReader {
         Self::default()
     }
 
-    /// One that waits for a single file, and not for long.
+    /// One that does not wait long.
     pub(crate) fn hasty() -> Self {
-        Self { worker: None, patience: HASTE, tries: 1 }
+        Self { patience: HASTE, ..Self::default() }
+    }
+
+    /// One that waits for at most half of this time in all, if that is longer than a hasty one waits.
+    pub(crate) fn within(time: Duration) -> Self {
+        Self { patience: (time / 4).clamp(HASTE, PATIENCE), ..Self::default() }
     }
 
     /// The file's bytes, at most `limit` or a buffer more.
     pub(crate) fn read(&mut self, path: String, limit: usize) -> Fact<Vec<u8>> {
-        self.run(move || {
+        if self.abandoned.iter().any(|(name, held)| *name == path && held.strong_count() > 0) {
+            return Fact::NotThere;
+        }
+        let holds = Arc::new(());
+        let (tries, name, held) = (self.tries, path.clone(), Arc::downgrade(&holds));
+        let bytes = self.run(move || {
+            let _holds = holds;
             let mut reader = Reader::new();
             reader.read(format_args!("{path}"), limit).map(|bytes| bytes.map(<[u8]>::to_vec))
-        })
+        });
+        if self.tries < tries {
+            self.abandoned.push((name, held));
+        }
+        bytes
     }
 
     /// Any other work on such a file.
@@ -97,6 +114,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_due_soon_is_not_delayed() {
+        let most = |reader: BoundedReader| reader.patience * 2;
+        assert_eq!(MOST_ABANDONED, 2);
+        for time in [400, 401, 1000, 1999, 2000].map(Duration::from_millis) {
+            assert!(most(BoundedReader::within(time)) <= time / 2, "{time:?}");
+        }
+        assert_eq!(most(BoundedReader::within(Duration::from_secs(3))), most(BoundedReader::new()));
+        assert_eq!(most(BoundedReader::within(Duration::MAX)), most(BoundedReader::new()));
+        assert_eq!(most(BoundedReader::within(Duration::ZERO)), most(BoundedReader::hasty()));
+    }
+
+    #[test]
     fn a_read_that_does_not_return_is_abandoned() {
         let directory = tempfile::tempdir().unwrap();
         let fifo = directory.path().join("fifo");
@@ -104,11 +133,28 @@ mod tests {
         let path = fifo.display().to_string();
         let start = Instant::now();
         let mut reader = BoundedReader::new();
+        let other = || "/proc/self/stat".to_owned();
         for _ in 0..10 {
             assert_eq!(reader.read(path.clone(), 4096), Fact::NotThere);
+            assert!(
+                matches!(reader.read(other(), 4096), Fact::Known(_)),
+                "one file that does not answer hides another"
+            );
         }
+        // It may be read once its read has returned.
+        let end = || drop(std::fs::OpenOptions::new().read(true).write(true).open(&fifo).unwrap());
+        end();
+        crate::test_support::eventually("the read returns", || {
+            reader.abandoned.iter().all(|(_, held)| held.strong_count() == 0)
+        });
+        assert_eq!(reader.tries, MOST_ABANDONED - 1);
+        for name in ["/./fifo", "/.//fifo", "/././fifo"] {
+            let path = format!("{}{name}", directory.path().display());
+            assert_eq!(reader.read(path, 4096), Fact::NotThere);
+        }
+        assert_eq!(reader.read(other(), 4096), Fact::NotThere, "more files than may be abandoned");
         assert!(start.elapsed() < PATIENCE * 10, "each one was waited for: {:?}", start.elapsed());
         // Lets the abandoned threads go.
-        drop(std::fs::OpenOptions::new().read(true).write(true).open(fifo).unwrap());
+        end();
     }
 }

@@ -41,10 +41,16 @@ impl Gatherer {
         Self::default()
     }
 
-    /// One for processes that are about to be killed. After one read has timed out, it reads no other file that may block. Those
+    /// One for processes that are about to be killed. After two reads have timed out, it reads no other file that may block. The
     /// processes are then named by their short names.
     pub(crate) fn hasty() -> Self {
         Self { bounded: BoundedReader::hasty(), ..Self::default() }
+    }
+
+    /// One for processes of which some are killed after this time. `None`: none is.
+    pub(crate) fn before_kill(kill_in: Option<Duration>) -> Self {
+        let bounded = kill_in.map_or_else(BoundedReader::new, BoundedReader::within);
+        Self { bounded, ..Self::default() }
     }
 
     /// The credentials of a process as a sender of signals.

@@ -9,7 +9,7 @@ use crate::process::signal::signal_child;
 use crate::process::{Process, walk};
 use crate::procfs::reader::Reader;
 use crate::signal::Signal;
-use crate::survivor::gather::hides_processes;
+use crate::survivor::gather::{Gatherer, hides_processes};
 
 impl Descendants {
     /// The children that have not exited and that /proc does not show to this user (`hidepid`, `proc(5)`).
@@ -26,7 +26,7 @@ impl Descendants {
 
     /// The same, if `/proc` hides any process from this user: otherwise thousands of children need not be read once more.
     fn hidden(&mut self) -> Vec<Pid> {
-        if *self.proc_hides.get_or_insert_with(|| hides_processes(&mut self.hasty)) {
+        if *self.proc_hides.get_or_insert_with(|| hides_processes(&mut Gatherer::hasty())) {
             self.hidden_children()
         } else {
             Vec::new()

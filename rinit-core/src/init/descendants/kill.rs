@@ -14,6 +14,7 @@ use crate::procfs::reader::Reader;
 use crate::signal::Signal;
 use crate::survivor;
 use crate::survivor::Survivor;
+use crate::survivor::gather::Gatherer;
 
 impl Descendants {
     /// Names the processes that remain, then kills each that was sent TERM. One that was not, because it was born since, is
@@ -21,9 +22,12 @@ impl Descendants {
     pub(in crate::init) fn kill(&mut self, stage: Stage, observers: &mut Observers) -> Result<(), Error> {
         let (asked, others): (Vec<_>, Vec<_>) =
             self.find_living()?.into_iter().partition(|process| self.asked.was_sent_term(process));
-        self.report_list(stage, &asked, &[], observers);
+        // A file that does not answer is waited for once: the same gatherer describes the processes before their KILL.
+        let mut hasty = std::mem::replace(&mut self.hasty, Gatherer::hasty());
+        self.report_list(stage, &asked, &[], &mut hasty, observers);
         let later = Stage { next: NextStep::TerminateThenKill, kill_in: Some(KILL_AGAIN_AFTER), ..stage };
-        self.report_list(later, &others, &[], observers);
+        self.report_list(later, &others, &[], &mut hasty, observers);
+        self.hasty = hasty;
         for process in &asked {
             self.kill_one(process, observers);
         }

@@ -26,9 +26,12 @@ impl Descendants {
         let is_due =
             |process: &&Process| !self.asked.has_heard(main, process) || self.has_lost_term(process, &mut reader);
         let mut list: Vec<_> = living.iter().filter(is_due).cloned().collect();
+        self.terminate_hidden(Some(main), observers);
+        if list.is_empty() {
+            return Ok(());
+        }
         let kept = readers_of_work(main, &living, &mut reader);
         list.retain(|process| !kept.contains(&process.pid));
-        self.terminate_hidden(Some(main), observers);
         for _ in 0..PASSES {
             for process in &list {
                 self.terminate_one(process, How::Heard, &mut reader, observers);

@@ -69,6 +69,8 @@ pub(super) struct Descendants {
     search_until: Instant,
     /// A search took too long. A fork bomb leaves this process little of the processor.
     overloaded: Cell<bool>,
+    /// How long files that may not answer can be waited for: the time until KILL, none once it was sent, `None` if it is not due.
+    kill_in: Option<Duration>,
 }
 
 impl Descendants {
@@ -86,6 +88,7 @@ impl Descendants {
             seen: None,
             search_until: Instant::now() + SEARCH_WITHIN,
             overloaded: Cell::new(false),
+            kill_in: None,
         }
     }
 
@@ -94,11 +97,13 @@ impl Descendants {
         self.seen = None;
     }
 
-    /// Begins a step of the stop, and sets how long it may search for processes. `kill_in` is the time until KILL is due.
+    /// Begins a step of the stop, and sets how long it may search for processes, and wait for files that do not answer. `kill_in` is
+    /// the time until KILL is due.
     ///
     /// In a fork bomb a search takes half a minute, because this process waits for the processor among a thousand others. The
     /// steps before KILL must leave time for it.
-    pub(super) fn begin_step(&mut self, kill_in: Option<Duration>) {
+    pub(super) fn begin_step(&mut self, kill_in: Option<Duration>, has_killed: bool) {
+        self.kill_in = if has_killed { Some(Duration::ZERO) } else { kill_in };
         let time = match kill_in {
             _ if self.overloaded.get() => SEARCH_AT_LEAST,
             Some(kill_in) => (kill_in / 4).clamp(SEARCH_AT_LEAST, SEARCH_WITHIN),
@@ -114,6 +119,11 @@ impl Descendants {
 
     fn reader(&self) -> Reader {
         Reader::until(self.search_until, if self.overloaded.get() { 0 } else { FEW_FILES })
+    }
+
+    /// One for what is done in this step. It does not wait so long for files that may not answer that the kill would be late.
+    fn gatherer(&self) -> Gatherer {
+        Gatherer::before_kill(self.kill_in)
     }
 
     /// Notes a search that took too long.

@@ -33,20 +33,26 @@ impl Descendants {
             _ => Vec::new(),
         };
         if let Ok(list) = self.living() {
-            self.report_list(stage, &list, &held, observers);
+            self.report_list(stage, &list, &held, &mut self.gatherer(), observers);
         }
     }
 
-    pub(super) fn report_list(&self, stage: Stage, list: &[Process], held: &[Process], observers: &mut Observers) {
+    pub(super) fn report_list(
+        &self,
+        stage: Stage,
+        list: &[Process],
+        held: &[Process],
+        gatherer: &mut Gatherer,
+        observers: &mut Observers,
+    ) {
         let Stage { next, main, kill_in, limit, main_refused } = stage;
-        let mut gatherer = Gatherer::new();
-        let describe = |process| self.describe(&mut gatherer, process);
+        let describe = |process| self.describe(gatherer, process);
         let mut survivors: Vec<_> = list.iter().take(DESCRIBED).filter_map(describe).collect();
         // A process that started since the stop began is not why it takes so long, and a zombie among them is just being reaped.
         let stop_age = self.asked.first_at().map_or(Duration::ZERO, survivor::age);
         survivors.retain(|one| one.age >= stop_age || !matches!(one.reason, Reason::Zombie { .. }));
         let room = DESCRIBED.saturating_sub(survivors.len());
-        survivors.extend(held.iter().take(room).filter_map(|zombie| describe_held(&mut gatherer, zombie)));
+        survivors.extend(held.iter().take(room).filter_map(|zombie| describe_held(gatherer, zombie)));
         survivor::culprits_first(&mut survivors, stop_age);
         let more = (list.len() + held.len()).saturating_sub(DESCRIBED);
         // Those that were listed may have exited before they could be described.
@@ -58,7 +64,7 @@ impl Descendants {
     /// The processes that remain, for a report.
     pub(in crate::init) fn remaining(&self, most: usize) -> Vec<Survivor> {
         let living = self.find_living().unwrap_or_default();
-        let mut gatherer = Gatherer::new();
+        let mut gatherer = self.gatherer();
         let describe = |process| self.describe(&mut gatherer, process);
         let mut remaining: Vec<_> = living.iter().take(most).filter_map(describe).collect();
         // A process that exited while it was described does not remain.

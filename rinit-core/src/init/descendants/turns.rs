@@ -15,6 +15,7 @@ use crate::process::{Process, walk};
 use crate::procfs::reader::Reader;
 use crate::signal::Signal;
 use crate::survivor;
+use crate::survivor::gather::Gatherer;
 use crate::survivor::reason::Reason;
 use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
@@ -29,8 +30,9 @@ impl Descendants {
     pub(in crate::init) fn terminate_next(&mut self, now: Duration, observers: &mut Observers) -> Result<bool, Error> {
         self.terminate_hidden(None, observers);
         let mut reader = self.reader();
+        let mut gatherer = self.gatherer();
         for pass in 0..PASSES {
-            let candidates = self.candidates(now, &mut reader);
+            let candidates = self.candidates(now, &mut reader, &mut gatherer);
             let (list, facts) = match self.searched(candidates) {
                 // Those that were found were asked. The others are asked when their turn comes.
                 Err(_) if pass > 0 => break,
@@ -67,7 +69,12 @@ impl Descendants {
 
     /// The processes that may have their turn, with their facts: the children of this process, what is below those that are
     /// no masters, and all if one of them reads what another one writes.
-    fn candidates(&mut self, now: Duration, reader: &mut Reader) -> Result<(PidMap<Process>, Vec<Facts>), Error> {
+    fn candidates(
+        &mut self,
+        now: Duration,
+        reader: &mut Reader,
+        gatherer: &mut Gatherer,
+    ) -> Result<(PidMap<Process>, Vec<Facts>), Error> {
         let mut found = PidMap::default();
         let mut facts = Vec::new();
         let mut waiting = self.undecided_children(reader)?;
@@ -80,7 +87,7 @@ impl Descendants {
             let below =
                 if handles || !known.can_act() { Self::living_children(process.pid, reader)? } else { Vec::new() };
             let foreground_child =
-                if handles && !below.is_empty() { foreground_child_of_shell(&process) } else { None };
+                if handles && !below.is_empty() { foreground_child_of_shell(&process, gatherer) } else { None };
             // A child that is not older than the asking runs in the shell's trap: it is part of its clean exit.
             let foreground_child = foreground_child.filter(|child| {
                 let started = below.iter().find(|process| process.pid == *child).map(|process| process.start_ticks);
@@ -182,8 +189,8 @@ impl Descendants {
     }
 }
 
-fn foreground_child_of_shell(process: &Process) -> Option<Pid> {
-    match survivor::examine(process, Some(Signal::TERM))?.reason {
+fn foreground_child_of_shell(process: &Process, gatherer: &mut Gatherer) -> Option<Pid> {
+    match survivor::examine_with(gatherer, process, Some(Signal::TERM))?.reason {
         Reason::ShellWaits { child, .. } | Reason::ShellMayWait { child, .. } => Some(child),
         _ => None,
     }
