@@ -5,6 +5,8 @@
 mod constrained;
 // System calls that fail now and then.
 mod fault_injection;
+// No memory left.
+mod memory;
 // What hostile processes and directories cannot do: docs/threat-model.md.
 mod security;
 // Files of /proc whose read does not return.

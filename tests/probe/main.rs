@@ -26,6 +26,7 @@
 //! | `orphan COMMAND…` | makes `probe COMMAND…` an orphan, and ends |
 //! | `fill [PROGRAM ARGS]` | starts processes until there can be no more, says `full N`, and runs the program or sleeps |
 //! | `eat MEGABYTES` | takes so much memory, and says `ate` |
+//! | `gulp MEGABYTES` | takes it with one call, within milliseconds of its start |
 //! | `trace PID` | attaches to a process as a debugger, says `ready`, and waits for nothing that happens to it |
 //! | `exit CODE`, `die SIG` | ends so |
 //! | `refuse CALLS[:ERRNO] -- PROGRAM ARGS` | runs the program without these system calls; see [`seccomp`] |
@@ -99,6 +100,10 @@ fn run(command: &str, rest: &[String]) -> i32 {
         }
         "fill" => orphans::fill(rest),
         "eat" => eat(number(rest, 0)),
+        "gulp" => {
+            sys::take_memory(usize::try_from(number(rest, 0)).unwrap_or(0) << 20);
+            0
+        }
         "refuse" => seccomp::refuse(rest),
         "supervise" => seccomp::supervise(rest),
         "storm" => storm::storm(rest),

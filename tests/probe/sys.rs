@@ -398,3 +398,11 @@ pub(crate) fn trace(pid: i32) {
     };
     check(result, "ptrace");
 }
+
+/// Takes so many bytes of memory with one call.
+pub(crate) fn take_memory(bytes: usize) {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE;
+    // SAFETY: a new mapping; nothing refers to it.
+    let at = unsafe { libc::mmap(ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+    assert!(at != libc::MAP_FAILED, "mmap: {}", std::io::Error::last_os_error());
+}

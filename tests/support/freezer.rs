@@ -1,16 +1,12 @@
 //! Control groups that can be frozen.
 
+use crate::control_group::enter;
 use crate::wait_until;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
-
-/// A line for a shell: it enters the control group and becomes the program that its arguments name.
-pub(crate) fn enter(directory: &Path) -> String {
-    format!("echo 0 >{}/cgroup.procs && exec \"$@\"", directory.display())
-}
 
 /// A control group that can be frozen, removed with its guard.
 pub struct Freezer {

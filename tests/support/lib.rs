@@ -5,10 +5,12 @@
 
 pub mod budget;
 pub mod build;
+mod control_group;
 pub mod docker;
 pub mod faults;
 pub mod freezer;
 pub mod harness;
+pub mod memory;
 pub mod namespace;
 pub mod needs;
 pub mod pids;

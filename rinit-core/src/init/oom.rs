@@ -3,6 +3,10 @@
 use super::event::Event;
 use super::observer::Observers;
 use crate::pid::Pid;
+use crate::procfs::reader::Reader;
+use crate::procfs::stat::State;
+use crate::procfs::status::Signals;
+use crate::signal::Signal;
 use crate::sys::retry::read_text;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -48,9 +52,17 @@ pub(super) struct OomWatch {
 impl OomWatch {
     /// Reads the kernel's count: kills from before main ran explain nothing.
     ///
-    /// It takes as long as a tenth of a start, so that it is put off a little: see [`SETTLING`].
-    pub(super) fn begin(&mut self) {
-        self.kills.get_or_insert_with(|| kills().unwrap_or(0));
+    /// It takes as long as a tenth of a start, so that it is put off a little: see [`SETTLING`]. Main may have used up the memory by
+    /// then. The kernel counts a kill before it sends the signal (`__oom_kill_process` in its `mm/oom_kill.c`), so if main is dying,
+    /// its own kill may be in the count, and the watch does not begin.
+    pub(super) fn begin(&mut self, main: Option<Pid>) {
+        if self.kills.is_some() {
+            return;
+        }
+        let kills = kills().unwrap_or(0);
+        if kills == 0 || !main.is_some_and(is_dying) {
+            self.kills = Some(kills);
+        }
     }
 
     pub(super) const fn has_begun(&self) -> bool {
@@ -91,6 +103,14 @@ fn kills() -> Option<u64> {
     // In a cgroup namespace of its own, or where only the container's cgroup is mounted, the mount's root is the cgroup.
     let places = own_cgroups(&own).chain([(Version::Two, "/"), (Version::One, "/")]);
     places.filter_map(|(version, cgroup)| parse(&read(&version.file(cgroup))?)).next()
+}
+
+/// True if the process has exited, is exiting, or has a KILL pending.
+fn is_dying(pid: Pid) -> bool {
+    let mut reader = Reader::new();
+    let is_killed = |signals: Signals| signals.pending.contains(Signal::KILL);
+    let has_kill = reader.status(pid).ok().flatten().and_then(|status| status.signals).is_some_and(is_killed);
+    has_kill || reader.stat(pid).ok().flatten().is_none_or(|stat| stat.exiting || stat.state == State::Zombie)
 }
 
 fn read(path: &Path) -> Option<String> {

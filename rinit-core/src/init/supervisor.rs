@@ -197,7 +197,7 @@ impl Supervisor {
         self.main.hold_group(self.me);
         if self.starting.is_none() {
             // Main runs already: nothing waits for this.
-            self.oom.begin();
+            self.oom.begin(self.main.living());
             self.main_runs();
         }
         while !self.shutdown.is_done() {
@@ -295,7 +295,7 @@ impl Supervisor {
             return idle;
         }
         if std::mem::replace(&mut self.has_slept, true) {
-            self.oom.begin();
+            self.oom.begin(self.main.living());
             return idle;
         }
         Some(idle.map_or(oom::SETTLING, |idle| idle.min(oom::SETTLING)))
