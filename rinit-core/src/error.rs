@@ -59,7 +59,7 @@ pub enum Error {
         what: &'static str,
     },
     /// `fork(2)` failed: no memory, or a limit on processes (RLIMIT_NPROC, the pids cgroup) is reached.
-    #[error("cannot start a process: fork: {0}")]
+    #[error("cannot start a process: fork: {_0}{hint}", hint = fork_hint(_0))]
     Fork(#[source] io::Error),
     /// Other threads run already, so this process cannot be split: `fork(2)` copies only the calling thread, and what the
     /// others have locked would stay locked in the copy for ever.
@@ -320,6 +320,15 @@ fn nice_hint(error: &io::Error) -> &'static str {
 }
 
 /// What the kernel's answer to a change of user means, where that is one thing.
+fn fork_hint(error: &io::Error) -> &'static str {
+    match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+        Some(rustix::io::Errno::AGAIN) => {
+            ": a limit of processes is reached (the container's pids limit, RLIMIT_NPROC, kernel.pid_max)"
+        }
+        _ => "",
+    }
+}
+
 fn user_hint(error: &io::Error) -> &'static str {
     match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
         Some(rustix::io::Errno::PERM) => ": it needs CAP_SETUID and CAP_SETGID",

@@ -75,6 +75,7 @@ fn no_process_is_left_to_the_container() {
     assert_eq!(container.wait(), 125, "{}", container.logs());
     let logs = container.logs();
     assert!(logs.contains("rinit: cannot start a process: fork: "), "{logs}");
+    assert!(logs.contains(": a limit of processes is reached (the container's pids limit"), "{logs}");
     // The orphans that could not all be started are reaped, and main's status is its own.
     let container = Container::run(&image, &limit, &["orphans", "500", "--live", "50", "--exit", "6"]);
     assert_eq!(container.wait(), 6, "{}", container.logs());
