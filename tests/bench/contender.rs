@@ -9,7 +9,7 @@ pub(crate) const REFERENCE: &str = "tini-static";
 /// `cargo install pid1-exe`. Elsewhere than at PID 1 it executes its program in its own place, and it handles TERM and INT alone.
 const PID1: &str = "pid1";
 /// rinit as a static glibc program.
-pub(crate) const GNU: &str = "rinit";
+pub(crate) const GNU: &str = "rinit, glibc";
 /// rinit as plain cargo builds it for musl, which is what a release has.
 pub(crate) const MUSL: &str = "rinit, musl";
 /// rinit as small as it gets.

@@ -74,6 +74,16 @@ impl Session {
         }
     }
 
+    /// Waits until the init does nothing for some milliseconds.
+    pub(crate) fn settle(&self) {
+        let mut before = f64::NAN;
+        wait_until("the init to come to rest", || {
+            std::thread::sleep(Duration::from_millis(10));
+            let now = processor_ns(self.init);
+            std::mem::replace(&mut before, now) == now
+        });
+    }
+
     /// The time in nanoseconds from a signal to the init until main has it.
     pub(crate) fn signal_takes(&mut self) -> f64 {
         let sent = now_ns();

@@ -23,6 +23,8 @@ fn reap(contender: &Contender, crowd: Crowd, results: &mut Results) {
     let init = session.init;
     // Those that live came before the zombies, as in a container that has run for long.
     wait_until("the crowd", || children(init).len() == crowd.live + 1);
+    // What it does once, in its first moments, is no part of the reaping.
+    session.settle();
     kill(init, STOP);
     wait_until("the stop", || procfs::read(init).is_some_and(|init| init.state == 'T'));
     kill(session.main, USR2);
