@@ -68,6 +68,9 @@ pub(crate) use watcher::Watcher;
 
 use rustix::io::Errno;
 
+/// `__WALL` of `wait(2)`, which rustix does not name: also children whose exit raises another signal than SIGCHLD, or none.
+pub(crate) const ANY_EXIT_SIGNAL: u32 = libc::__WALL as u32;
+
 /// The result of a system call made through libc: -1 means that `errno` has the reason.
 fn check(result: libc::c_long) -> Result<libc::c_long, Errno> {
     if result == -1 { Err(last_errno()) } else { Ok(result) }

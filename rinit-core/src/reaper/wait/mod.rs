@@ -12,6 +12,7 @@ use crate::pid::Pid;
 use crate::process::walk;
 use crate::procfs::reader::Reader;
 use crate::signal::Signal;
+use crate::sys;
 use crate::sys::retry::retry_transient;
 use rule::{Outcome, Rule, Step};
 use rustix::io::Errno;
@@ -48,11 +49,16 @@ pub(crate) struct Waiter {
 
 impl Waiter {
     /// A waiter that checks all children at its first call.
+    ///
+    /// A child that a wrapper started by `clone(2)` with another exit signal, before it executed this program, is waited for too: the
+    /// kernel sends SIGCHLD for it since (`execve(2)` changes what the parent is), but keeps its status from a plain wait.
     pub(crate) fn new() -> Self {
-        Self { options: WaitOptions::NOHANG | WaitOptions::UNTRACED, ..Self::of_exits() }
+        let any = WaitOptions::from_bits_retain(sys::ANY_EXIT_SIGNAL);
+        Self { options: WaitOptions::NOHANG | WaitOptions::UNTRACED | any, ..Self::of_exits() }
     }
 
-    /// A waiter that leaves the reports of stops to others.
+    /// A waiter that leaves the reports of stops to others, and children with another exit signal to the code that has started them
+    /// in this process.
     pub(crate) fn of_exits() -> Self {
         let (rule, epoch) = (Rule::new(), Instant::now());
         Self { rule, numbers: Vec::new(), list: Vec::new(), last_tried: None, epoch, options: WaitOptions::NOHANG }
