@@ -44,6 +44,33 @@ fn main_s_status_among_thousands_in_the_same_batch() {
     }
 }
 
+/// What a wrapper started by `clone(2)` before it executed rinit. Such a child's status needs `__WALL` (`wait(2)`).
+#[test]
+fn a_child_with_another_exit_signal_is_reaped() {
+    for signal in ["0", "USR1", "CHLD"] {
+        Rinit::new().probe(&["signals"]).in_state(&["--helper", signal]).everywhere(|running| {
+            running.out.wait("ready");
+            let init = running.pid();
+            // Main leads a group of its own.
+            let helper = procfs::children(init).into_iter().find(|child| child.group != child.pid);
+            running.kill_one(helper.expect("the helper").pid);
+            wait_until_only_main(&running);
+        });
+    }
+}
+
+#[test]
+fn a_child_with_another_exit_signal_is_asked_to_stop_after_main() {
+    for signal in ["0", "USR1", "CHLD"] {
+        Rinit::with(&["-w"]).probe(&["exit", "7"]).in_state(&["--helper", signal]).everywhere(|mut running| {
+            let finished = running.finished();
+            assert_eq!(finished.code, 7);
+            assert!(finished.err.iter().any(|line| line.contains("killed by SIGTERM")), "{signal}: {:?}", finished.err);
+            assert!(running.left().is_empty());
+        });
+    }
+}
+
 #[test]
 fn orphans_come_to_a_subreaper_without_a_flag() {
     for options in [&[][..], &["-s"]] {

@@ -250,7 +250,7 @@ fn abandon(words: &[String]) -> i32 {
 
 /// Enters a state and execs: `--ignore SIG`, `--default SIG`, `--block SIG|all`, `--close FD`, `--open FIRST-LAST`,
 /// `--listen-pid`, `--ctty` (a new session with standard input as its terminal), `--pgrp` (a background group of its own),
-/// `--chdir DIR`.
+/// `--chdir DIR`, `--helper SIG|0` (a child that sleeps, whose exit raises another signal than SIGCHLD or none: `clone(2)`).
 fn launch(words: &[String]) -> i32 {
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -277,6 +277,10 @@ fn launch(words: &[String]) -> i32 {
             }
             "--ctty" => sys::take_terminal(),
             "--pgrp" => sys::own_group(),
+            "--helper" => {
+                let signal = value();
+                sys::start_helper(if signal == "0" { 0 } else { signal_number(signal) });
+            }
             "--chdir" => {
                 let directory = value();
                 std::env::set_current_dir(directory).unwrap_or_else(|error| fail(&format!("{directory}: {error}")));

@@ -188,6 +188,21 @@ pub(crate) fn try_fork() -> Option<i32> {
     (pid >= 0).then_some(pid)
 }
 
+/// Starts a child that sleeps, and whose exit raises this signal, or none where it is 0.
+pub(crate) fn start_helper(exit_signal: i32) {
+    let signal = libc::c_long::from(exit_signal);
+    // s390x takes the stack first.
+    let (first, second) = if cfg!(target_arch = "s390x") { (0, signal) } else { (signal, 0) };
+    // SAFETY: without CLONE_VM the child has a copy of the memory, as after a fork, and this process has one thread.
+    let child = unsafe { libc::syscall(libc::SYS_clone, first, second, 0_usize, 0_usize, 0_usize) };
+    assert!(child >= 0, "clone");
+    if child == 0 {
+        loop {
+            pause();
+        }
+    }
+}
+
 /// Waits for one child and forgets it.
 pub(crate) fn wait_for(pid: i32) {
     // SAFETY: no status is asked for.

@@ -35,7 +35,7 @@ mod watcher;
 
 #[doc(hidden)]
 pub use arena::Arena;
-pub(crate) use clock::{since_boot, ticks_per_second};
+pub(crate) use clock::{monotonic, since_boot, ticks_per_second};
 pub(crate) use command::{set_mask_before_exec, unblock_before_exec};
 #[doc(hidden)]
 pub use entry::arguments;
@@ -67,6 +67,9 @@ pub(crate) use usage::children_usage;
 pub(crate) use watcher::Watcher;
 
 use rustix::io::Errno;
+
+/// `__WALL` of `wait(2)`, which rustix does not name: also children whose exit raises another signal than SIGCHLD, or none.
+pub(crate) const ANY_EXIT_SIGNAL: u32 = libc::__WALL as u32;
 
 /// The result of a system call made through libc: -1 means that `errno` has the reason.
 fn check(result: libc::c_long) -> Result<libc::c_long, Errno> {

@@ -12,11 +12,12 @@ use crate::pid::Pid;
 use crate::process::walk;
 use crate::procfs::reader::Reader;
 use crate::signal::Signal;
+use crate::sys;
 use crate::sys::retry::retry_transient;
 use rule::{Outcome, Rule, Step};
 use rustix::io::Errno;
 use rustix::process::WaitOptions;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What one call found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,21 +42,32 @@ pub(crate) struct Waiter {
     list: Vec<Pid>,
     /// The child that the last walk found, or the number behind it that was tried last.
     last_tried: Option<Pid>,
-    /// The time of the rule is counted from here.
-    epoch: Instant,
+    /// When the last step was over, if it has found a child: the next one begins when that child has been dealt with.
+    from: Option<Duration>,
     options: WaitOptions,
 }
 
 impl Waiter {
     /// A waiter that checks all children at its first call.
+    ///
+    /// A child that a wrapper started by `clone(2)` with another exit signal, before it executed this program, is waited for too: the
+    /// kernel sends SIGCHLD for it since (`execve(2)` changes what the parent is), but keeps its status from a plain wait.
     pub(crate) fn new() -> Self {
-        Self { options: WaitOptions::NOHANG | WaitOptions::UNTRACED, ..Self::of_exits() }
+        let any = WaitOptions::from_bits_retain(sys::ANY_EXIT_SIGNAL);
+        Self { options: WaitOptions::NOHANG | WaitOptions::UNTRACED | any, ..Self::of_exits() }
     }
 
-    /// A waiter that leaves the reports of stops to others.
+    /// A waiter that leaves the reports of stops to others, and children with another exit signal to the code that has started them
+    /// in this process.
     pub(crate) fn of_exits() -> Self {
-        let (rule, epoch) = (Rule::new(), Instant::now());
-        Self { rule, numbers: Vec::new(), list: Vec::new(), last_tried: None, epoch, options: WaitOptions::NOHANG }
+        Self {
+            rule: Rule::new(),
+            numbers: Vec::new(),
+            list: Vec::new(),
+            last_tried: None,
+            from: None,
+            options: WaitOptions::NOHANG,
+        }
     }
 
     /// Takes note of a SIGCHLD. `exited` is the child that it names, if it reports an exit.
@@ -64,12 +76,14 @@ impl Waiter {
     /// "Queueing and delivery semantics"). So other children may have exited as well.
     pub(crate) fn child_changed(&mut self, exited: Option<Pid>) {
         self.rule.child_changed();
+        // The caller has done something else, or slept.
+        self.from = None;
         self.numbers.extend(exited);
     }
 
     /// How long the caller may sleep until it must call [`Waiter::next`] again, if a walk was put off.
     pub(crate) fn walk_due_in(&self) -> Option<Duration> {
-        self.rule.due().map(|due| due.saturating_sub(self.epoch.elapsed()))
+        self.rule.due().map(|due| due.saturating_sub(sys::monotonic()))
     }
 
     /// Reaps one child. Call it until it returns [`Reaped::Nothing`] or [`Reaped::NoChildren`].
@@ -78,14 +92,17 @@ impl Waiter {
     /// exit is never noticed late: while a walk is put off, main is waited for by number.
     pub(crate) fn next(&mut self, main: Option<Pid>) -> rustix::io::Result<Reaped> {
         loop {
-            let from = self.epoch.elapsed();
+            // A second reading of the clock for each child would cost as much as the rule. The caller's work on the child before
+            // counts as a part of the wait then, of every kind of wait alike.
+            let from = self.from.take().unwrap_or_else(sys::monotonic);
             match self.rule.next(from, main.is_some(), !self.numbers.is_empty(), !self.list.is_empty()) {
                 Step::Number => {
                     let Some(pid) = self.numbers.pop() else { continue };
                     let reaped = wait(Some(pid), self.options)?;
-                    let took = self.epoch.elapsed().saturating_sub(from);
-                    self.rule.number_waited(matches!(reaped, Reaped::Exited(..)), took);
+                    let to = sys::monotonic();
+                    self.rule.number_waited(matches!(reaped, Reaped::Exited(..)), to.saturating_sub(from));
                     if let Reaped::Exited(..) | Reaped::Stopped(..) = reaped {
+                        self.from = Some(to);
                         return Ok(reaped);
                     }
                     // It lives, or it was reaped and the number is that of an unrelated process.
@@ -96,8 +113,10 @@ impl Waiter {
                     let reaped = pid.map_or(Ok(Reaped::Nothing), |pid| wait(Some(pid), self.options))?;
                     self.last_tried = pid;
                     let found = matches!(reaped, Reaped::Exited(..) | Reaped::Stopped(..));
-                    self.rule.guess_waited(found, self.epoch.elapsed().saturating_sub(from));
+                    let to = sys::monotonic();
+                    self.rule.guess_waited(found, to.saturating_sub(from));
                     if found {
+                        self.from = Some(to);
                         return Ok(reaped);
                     }
                 }
@@ -111,8 +130,11 @@ impl Waiter {
                         Reaped::Nothing => Outcome::Nothing,
                         Reaped::NoChildren => Outcome::NoChildren,
                     };
-                    self.rule.walked(outcome, from, self.epoch.elapsed());
-                    if outcome != Outcome::Found {
+                    let to = sys::monotonic();
+                    self.rule.walked(outcome, from, to);
+                    if outcome == Outcome::Found {
+                        self.from = Some(to);
+                    } else {
                         self.list = Vec::new();
                     }
                     return Ok(reaped);
