@@ -81,8 +81,8 @@ mod tests {
 
     fn process(pid: i32, ppid: i32, start_ticks: u64) -> (Pid, Process) {
         let pid = Pid::new(pid).unwrap();
-        let ppid = Pid::new(ppid);
-        (pid, Process { pid, ppid, group: 1, start_ticks, state: State::Sleeping, threads: 1, comm: b"x".to_vec() })
+        let (ppid, state) = (Pid::new(ppid), State::Sleeping);
+        (pid, Process { pid, ppid, group: 1, session: 1, start_ticks, state, threads: 1, comm: b"x".to_vec() })
     }
 
     fn identity(mounts: Option<&str>, cgroup: &[u8]) -> Identity {

@@ -32,7 +32,7 @@ use crate::survivor::{age, describe, remedy_of};
 use container::Identity;
 use init_program::InitProgram;
 use std::time::Duration;
-use verdict::{Member, Outcome};
+use verdict::{InitAndMain, Member, Outcome};
 
 /// The time between the two scans. A state that only one of them sees is temporary: a child between fork and exec blocks signals, a process that
 /// reads from a disk is in state D for a moment, every child is a zombie before its parent waits for it, and a loop that polls
@@ -193,7 +193,8 @@ struct Scan {
     tracers: PidMap<Pid>,
     commands: PidMap<String>,
     hidden: bool,
-    main: Option<Pid>,
+    /// What the first process does as an init, where it is one that is known and takes SIGTERM.
+    init: Option<InitAndMain>,
     role: Option<String>,
 }
 
@@ -204,7 +205,7 @@ impl Scan {
         let hidden = hidden > 0 || hides_processes(gatherer);
         let processes: PidMap<Process> = list.into_iter().map(|process| (process.pid, process)).collect();
         let first = find_first(gatherer, &processes, of, hidden)?;
-        let main_process = processes.get(&first).ok_or_else(gone)?;
+        let first_process = processes.get(&first).ok_or_else(gone)?;
         let mut scan = Self {
             first,
             first_inside: None,
@@ -216,28 +217,21 @@ impl Scan {
             tracers: PidMap::default(),
             commands: PidMap::default(),
             hidden,
-            main: None,
+            init: None,
             role: None,
         };
         // The container engine sends this signal from outside, and may signal every process.
-        scan.add(gatherer, main_process, Signal::TERM, None);
+        scan.add(gatherer, first_process, Signal::TERM, None);
         let status = gatherer.reader.status(first)?.ok_or_else(gone)?;
         let inside = status.namespace_pids.last().copied().unwrap_or(first);
         scan.first_inside = Some(inside).filter(|inside| *inside != first);
         scan.shared = inside != Pid::INIT;
         let sender = gatherer.credentials(first);
         let tree = descendants(&processes, first);
-        let init = scan.init_program(gatherer, main_process);
+        let init = scan.init_program(gatherer, first_process);
         // Main, which may get another signal than SIGTERM from the init.
-        let mut session_of = |pid| gatherer.reader.stat(pid).ok().flatten().map_or(0, |stat| stat.session);
-        let init_session = session_of(first);
-        let children = tree.iter().filter(|process| process.ppid == Some(first)).map(|process| verdict::Child {
-            pid: process.pid,
-            start_ticks: process.start_ticks,
-            group: process.group,
-            session: session_of(process.pid),
-        });
-        let main = init.as_ref().and_then(|init| verdict::main_of(children, init, main_process.group, init_session));
+        let children = tree.iter().copied().filter(|process| process.ppid == Some(first));
+        let main = init.as_ref().and_then(|init| verdict::main_of(children, init, first_process));
         for process in tree.iter().filter(|process| process.pid != me) {
             let signal = init.as_ref().filter(|_| main == Some(process.pid)).and_then(|init| init.signal);
             scan.add(gatherer, process, signal.unwrap_or(Signal::TERM), sender);
@@ -248,8 +242,9 @@ impl Scan {
                 finding.remedy = remedy_of(&finding.process).map(std::borrow::Cow::into_owned);
             }
         }
+        // It may have exited, or be this process.
+        let main = main.filter(|main| scan.members.get(main).is_some_and(|member| !member.has_exited));
         if let Some(init) = &init {
-            scan.main = main;
             scan.role = init.role(main.and_then(|main| scan.findings.get(&main)));
             // Those that rinit asks at the last call alone: the first of their writers may leave something for them to read.
             if init.is_rinit && !init.asks_all_within(STOP_LIMIT) {
@@ -264,10 +259,8 @@ impl Scan {
                 }
             }
         }
-        if let Some(member) = scan.members.get_mut(&first) {
-            member.init = init;
-        }
-        scan.outcome = verdict::of_container(&scan.members, first);
+        scan.init = init.map(|program| InitAndMain { program, main });
+        scan.outcome = verdict::of_container(&scan.members, first, scan.init.as_ref());
         // This /proc may show other processes as well: those of a shared PID namespace, or of the host that asks about a
         // container.
         let all_are_here = first == Pid::INIT && !scan.shared;
@@ -310,10 +303,8 @@ impl Scan {
             ppid: facts.stat.ppid,
             start_ticks: process.start_ticks,
             group: process.group,
-            session: facts.stat.session,
             has_exited: facts.stat.has_ended(),
             judgement,
-            init: None,
             may_read: false,
         };
         self.members.insert(process.pid, member);
@@ -355,8 +346,8 @@ impl Scan {
         if outcome.stops.is_some() && !outcome.culprits.iter().all(|pid| steady(*pid)) {
             outcome = Outcome { stops: None, undecided: outcome.culprits, culprits: Vec::new() };
         }
-        let waits_for_others = self.members.get(&self.first).and_then(|member| member.init.as_ref());
-        if self.hidden && outcome.stops == Some(true) && waits_for_others.is_some_and(|init| init.is_rinit) {
+        let is_rinit = self.init.as_ref().is_some_and(|init| init.program.is_rinit);
+        if self.hidden && outcome.stops == Some(true) && is_rinit {
             outcome = Outcome { stops: None, undecided: vec![self.first], ..outcome };
         }
         let below = verdict::below(&self.members, self.first);
@@ -372,7 +363,7 @@ impl Scan {
         });
         let mut zombies = group(zombies.collect(), &self.tracers, &self.commands);
         for group in &mut zombies {
-            let init = Some(self.first).filter(|_| waits_for_others.is_some());
+            let init = Some(self.first).filter(|_| self.init.is_some());
             group.parent_is_init = init.is_some() && group.parent.as_ref().map(|parent| parent.pid) == init;
         }
         let pick = |pids: &[Pid]| pids.iter().filter_map(|pid| self.findings.get(pid).cloned()).collect::<Vec<_>>();
@@ -385,7 +376,7 @@ impl Scan {
             first_inside: self.first_inside,
             shared: self.shared,
             zombies,
-            main: self.main,
+            main: self.init.and_then(|init| init.main),
             hidden: self.hidden,
             role: self.role,
         })
