@@ -2,8 +2,10 @@
 
 use std::process::Command;
 use support::docker::{self, Container, Image};
-use support::running::{Finished, run};
-use support::{namespace, needs, probe_path, require, require_for_part, rinit_path, static_build, test};
+use support::freezer::Freezer;
+use support::rinit::Rinit;
+use support::running::{Finished, Running, child_of, run};
+use support::{namespace, needs, probe, probe_path, require, require_for_part, rinit_path, static_build, test};
 
 fn rinit() -> String {
     rinit_path().display().to_string()
@@ -210,6 +212,83 @@ sys.exit(subprocess.run(['{}', '--diagnose']).returncode)",
     assert_eq!(zombies.len(), 1, "{finished:?}");
     assert!(zombies[0].contains("30 zombies '[python3]'") && zombies[0].contains("parent 1"), "{finished:?}");
     assert!(finished.out[0].ends_with("; 30 zombies"), "{finished:?}");
+}
+
+/// A program whose first thread has exited: `/proc/PID` shows a zombie without arguments, descriptors and namespaces. It runs the
+/// diagnosis itself, in another thread.
+fn without_first_thread() -> Vec<String> {
+    [probe_path(), "leader-gone", "--run", &rinit(), "--diagnose"].map(str::to_owned).to_vec()
+}
+
+#[test]
+fn a_first_process_whose_first_thread_has_exited_is_diagnosed() {
+    require(namespace::available());
+    let words = without_first_thread();
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    let finished = run(namespace::as_pid_1(&command));
+    let said = finished.out.join("\n");
+    assert_eq!(finished.code, 1, "{finished:?}");
+    assert!(said.contains("leader-gone --run") && said.contains("loses SIGTERM"), "{said}");
+}
+
+#[test]
+fn a_first_process_whose_first_thread_has_exited_is_diagnosed_from_outside() {
+    require(namespace::available());
+    let running = Running::start(namespace::as_pid_1(&probe(["leader-gone", "--run", probe_path(), "sleep"])));
+    running.out.wait("ready");
+    let first = child_of(running.pid(), "PID 1");
+    let finished = run(support::rinit(["--diagnose", "--pid", &first.to_string()]));
+    let said = finished.out.join("\n");
+    assert_eq!(finished.code, 1, "{finished:?}");
+    assert!(said.contains(&format!("PID 1 (pid {first} here)")) && said.contains("leader-gone --run"), "{said}");
+}
+
+#[test]
+fn main_and_a_helper_whose_first_threads_have_exited_are_named_by_their_arguments() {
+    require(namespace::available());
+    for init in [&*rinit(), "tini"] {
+        if init == "tini" && require_for_part(needs::programs(&[init])).is_none() {
+            continue;
+        }
+        let mut command = Command::new(init);
+        command.arg("--").args(without_first_thread());
+        let finished = run(namespace::as_pid_1(&command));
+        assert_eq!(finished.code, 0, "{init}: {finished:?}");
+        let main = format!("main (pid 2 '{} leader-gone --run", probe_path());
+        assert!(finished.out.iter().any(|line| line.contains(&main)), "{init}: {finished:?}");
+    }
+    // The helper takes TERM by sigwait: only a stop shows what it does.
+    let (probe, diagnose) = (probe_path(), rinit());
+    let script = format!(
+        "{probe} leader-gone 0 & until grep -qs '^State:.Z' /proc/$!/status; do :; done; {diagnose} --diagnose"
+    );
+    let finished = Rinit::new().shell(&script).as_pid_1().run();
+    let helper = format!("'{probe} leader-gone 0' state Z");
+    assert_eq!(finished.code, 2, "{finished:?}");
+    assert!(finished.out.iter().any(|line| line.contains(&helper) && line.contains("by sigwait")), "{finished:?}");
+}
+
+/// Version 1 shows the root group for a thread that has exited. Version 2 lets a signal terminate a frozen process.
+#[test]
+fn a_frozen_main_whose_first_thread_has_exited_is_frozen() {
+    require(namespace::available());
+    require(needs::root());
+    let freezers = Freezer::all();
+    assert!(!freezers.is_empty(), "no control group can be made");
+    for freezer in freezers {
+        let enter = freezer.enter();
+        let main = ["sh", "-c", &enter, "sh", probe_path(), "leader-gone", "--run", probe_path(), "sleep"];
+        let running = Rinit::new().program(&main).as_pid_1().start();
+        running.out.wait("ready");
+        freezer.set(true);
+        let finished = run(support::rinit(["--diagnose", "--pid", &running.pid().to_string()]));
+        // Before an assertion: KILL has to act on it.
+        freezer.set(false);
+        let (is_first, said) = (freezer.version() == 1, finished.out.join("\n"));
+        assert_eq!(finished.code, i32::from(is_first), "version {}: {finished:?}", freezer.version());
+        assert_eq!(said.contains("frozen with its control group"), is_first, "{said}");
+    }
 }
 
 #[test]

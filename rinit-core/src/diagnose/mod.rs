@@ -248,11 +248,14 @@ impl Scan {
             scan.role = init.role(main.and_then(|main| scan.findings.get(&main)));
             // Those that rinit asks at the last call alone: the first of their writers may leave something for them to read.
             if init.is_rinit && !init.asks_all_within(STOP_LIMIT) {
-                let own = partners::input_pipe(first);
+                let mut input_pipe = |process: &Process| {
+                    partners::input_pipe(gatherer.reader.living_thread(process.pid, process.state, process.threads))
+                };
+                let own = input_pipe(first_process);
                 for process in &tree {
                     let Some(member) = scan.members.get_mut(&process.pid) else { continue };
-                    member.may_read = partners::input_pipe(process.pid)
-                        .is_none_or(|pipe| pipe.is_some() && Some(&pipe) != own.as_ref());
+                    member.may_read =
+                        input_pipe(process).is_none_or(|pipe| pipe.is_some() && Some(&pipe) != own.as_ref());
                     if let Some(finding) = scan.findings.get_mut(&process.pid).filter(|_| member.may_read) {
                         finding.remedy.get_or_insert_with(|| READS.to_owned());
                     }
@@ -275,8 +278,7 @@ impl Scan {
             scan.tracers.extend(tracer.map(|tracer| (process.pid, tracer)));
             for pid in [process.ppid, tracer].into_iter().flatten() {
                 if let Some(parent) = processes.get(&pid) {
-                    let arguments = gatherer.arguments(pid, parent.state == procfs::stat::State::DiskSleep);
-                    scan.commands.insert(pid, command(&arguments, &parent.comm));
+                    scan.commands.insert(pid, command(&gatherer.arguments_of(parent), &parent.comm));
                 }
             }
         }
@@ -314,8 +316,9 @@ impl Scan {
     fn init_program(&self, gatherer: &mut Gatherer, first: &Process) -> Option<InitProgram> {
         let takes = |reason: &Reason| matches!(reason, Reason::Handles(_) | Reason::Waits(_));
         self.members.get(&first.pid).filter(|member| takes(&member.judgement.reason))?;
-        let arguments = gatherer.arguments(first.pid, false);
-        let environment = gatherer.bounded.read(format!("/proc/{}/environ", first.pid), ENVIRONMENT);
+        let arguments = gatherer.arguments_of(first);
+        let thread = gatherer.reader.living_thread(first.pid, first.state, first.threads);
+        let environment = gatherer.bounded.read(format!("/proc/{thread}/environ"), ENVIRONMENT);
         // What was not read to its end may hold the variable that counts.
         let environment = match environment {
             Fact::Known(entries) if entries.len() >= ENVIRONMENT => Fact::NotThere,
@@ -323,7 +326,7 @@ impl Scan {
         };
         let signals = gatherer.reader.status(first.pid).ok().flatten().and_then(|status| status.signals)?;
         // A reader of its own: on a slow file system it must not use up the time that the facts need.
-        let file = init_program::program_of(first.pid, &first.comm, &mut BoundedReader::new());
+        let file = init_program::program_of(thread, &first.comm, &mut BoundedReader::new());
         InitProgram::of(&first.comm, &file, signals, &arguments, &environment)
     }
 
@@ -392,15 +395,14 @@ fn find_first(
 ) -> Result<Pid, Error> {
     let me = Pid::from(rustix::process::getpid());
     let anchor = of.unwrap_or(me);
-    if !processes.contains_key(&anchor) {
-        return Err(cannot(format!("there is no process {anchor} here, or this user may not see it")));
-    }
-    let mut identity = |pid: Pid| Identity::read(pid, &mut gatherer.reader, &mut gatherer.bounded);
-    let own = identity(anchor);
+    let missing = || cannot(format!("there is no process {anchor} here, or this user may not see it"));
+    let anchor_process = processes.get(&anchor).ok_or_else(missing)?;
+    let mut identity = |process: &Process| Identity::read(process, &mut gatherer.reader, &mut gatherer.bounded);
+    let own = identity(anchor_process);
     let identities: PidMap<Identity> = processes
         .values()
         .filter(|process| !process.has_ended())
-        .map(|process| (process.pid, identity(process.pid)))
+        .map(|process| (process.pid, identity(process)))
         .collect();
     let mut members: PidMap<Option<bool>> =
         identities.iter().map(|(pid, identity)| (*pid, own.is_same_container(identity))).collect();

@@ -36,7 +36,7 @@ pub(crate) struct Facts {
     pub(crate) is_traced: bool,
     /// Time until it exits by itself, where that can be known: a `sleep`.
     pub(crate) exits_after: Option<Duration>,
-    /// Where the first thread sleeps, or the one in state D.
+    /// Where the first living thread sleeps, or the one in state D.
     pub(crate) wait_channel: Fact<String>,
     /// Its control group is frozen, itself or by one above it.
     pub(crate) frozen: Fact<Frozen>,

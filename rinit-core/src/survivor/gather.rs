@@ -64,6 +64,7 @@ impl Gatherer {
         let stat = self.reader.stat(pid).ok()?.filter(same)?;
         let status = self.reader.status(pid).ok().flatten();
         let threads = self.threads(&stat, status.as_ref());
+        let living = self.reader.living_thread(pid, stat.state, stat.threads);
         let signals = status.as_ref().and_then(|status| status.signals).unwrap_or_default();
         let signal = asked.unwrap_or(Signal::TERM);
         let is = |set: SignalSet| set.contains(signal);
@@ -72,13 +73,14 @@ impl Gatherer {
         } else {
             self.reader.in_sigwait(&mut self.bounded, pid)
         };
-        let signalfds = if is(threads.blocked | signals.blocked) { self.reader.signalfds(pid) } else { Fact::NotThere };
-        let wait_channel = self.reader.wait_channel(pid, threads.in_kernel.unwrap_or(pid));
-        let arguments = self.arguments(pid, stat.has_ended() || threads.in_kernel.is_some());
+        let signalfds =
+            if is(threads.blocked | signals.blocked) { self.reader.signalfds(living) } else { Fact::NotThere };
+        let wait_channel = self.reader.wait_channel(pid, threads.in_kernel.unwrap_or(living));
+        let arguments = self.arguments(living, stat.has_ended() || threads.in_kernel.is_some());
         let exits_after = arguments.as_known().and_then(|words| shell::exits_after(words, age(stat.start_ticks)));
         let is_shell = is(signals.caught) && is_shell(&stat, &arguments);
         let shell = if is_shell { Some(self.shell(&stat)) } else { None };
-        let frozen = self.frozen(pid);
+        let frozen = self.frozen(living);
         // Everything above was read by PID. If the start time is still the same, all of it was read from the same process.
         self.reader.stat(pid).ok()?.filter(same)?;
         Some(Facts {
@@ -101,8 +103,14 @@ impl Gatherer {
         })
     }
 
+    /// The arguments of a process.
+    pub(crate) fn arguments_of(&mut self, process: &Process) -> Fact<Vec<u8>> {
+        let thread = self.reader.living_thread(process.pid, process.state, process.threads);
+        self.arguments(thread, process.state == State::DiskSleep)
+    }
+
     /// The arguments. They are not read if a thread is in state D: it may hold the lock that the read needs for ever.
-    pub(crate) fn arguments(&mut self, pid: Pid, out_of_reach: bool) -> Fact<Vec<u8>> {
+    fn arguments(&mut self, pid: Pid, out_of_reach: bool) -> Fact<Vec<u8>> {
         if out_of_reach { Fact::NotThere } else { arguments(&mut self.bounded, pid) }
     }
 
@@ -198,7 +206,7 @@ impl Gatherer {
             let status = self.reader.status(child.pid).ok().flatten();
             let ignored =
                 status.and_then(|status| status.signals).map_or(SignalSet::empty(), |signals| signals.ignored);
-            let arguments = self.arguments(child.pid, child.state == State::DiskSleep);
+            let arguments = self.arguments_of(&child);
             let command = command(&arguments, &child.comm);
             living.push(ShellChild { pid: child.pid, command, start_ticks: child.start_ticks, ignored });
         }
