@@ -173,6 +173,62 @@ fn a_trap_behind_a_command_in_the_foreground_is_found_in_dash() {
     assert!(said.starts_with("cannot be told: ") && said.contains("only a stop shows"), "{said}");
 }
 
+/// dash as PID 1 of a namespace, with a trap and a sleep in the foreground: what root outside is told of it.
+fn asked_of_dash(sleep: &str, meanwhile: impl FnOnce(i32)) -> Finished {
+    let script = format!("trap 'exit 0' TERM; echo ready; {sleep} 1000; :");
+    let mut command = Command::new("dash");
+    command.args(["-c", &script]);
+    let running = namespace::start(&command);
+    running.out.wait("ready");
+    child_of(running.pid(), "sleep");
+    meanwhile(running.pid());
+    run(support::rinit(["--diagnose", "--pid", &running.pid().to_string()]))
+}
+
+#[test]
+fn a_trap_behind_a_long_sleep_does_not_run() {
+    require(namespace::available());
+    require(needs::root());
+    require(needs::programs(&["dash"]));
+    let finished = asked_of_dash("sleep", |_| ());
+    let said = finished.out.join("\n");
+    assert_eq!(finished.code, 1, "{finished:?}");
+    assert!(said.contains("runs its trap only after its foreground child"), "{said}");
+}
+
+/// A process of `docker exec` may terminate the sleep.
+#[test]
+fn a_process_beside_the_first_one_may_let_the_trap_run() {
+    require(namespace::available());
+    require(needs::root());
+    require(needs::programs(&["dash", "nsenter"]));
+    let mut beside = None;
+    let finished = asked_of_dash("sleep", |first| {
+        let mut nsenter = Command::new("nsenter");
+        nsenter.args(["-t", &first.to_string(), "--pid", "--mount", "--", probe_path(), "sleep"]);
+        let running = Running::start(nsenter);
+        running.out.wait("ready");
+        beside = Some(running);
+    });
+    assert_eq!(finished.code, 2, "{finished:?}");
+    drop(beside);
+}
+
+/// Another program than coreutils' may have the name, and exit when it likes.
+#[test]
+fn a_program_with_the_name_of_sleep_may_exit_at_any_time() {
+    require(namespace::available());
+    require(needs::root());
+    require(needs::programs(&["dash", "perl"]));
+    let directory = tempfile::tempdir().expect("a directory");
+    let sleep = directory.path().join("sleep");
+    std::fs::copy("/usr/bin/perl", &sleep).expect("a copy");
+    let script = directory.path().join("1000");
+    std::fs::write(&script, "sleep 1 while 1").expect("a script");
+    let finished = asked_of_dash(&format!("cd {}; ./sleep", directory.path().display()), |_| ());
+    assert_eq!(finished.code, 2, "{finished:?}");
+}
+
 #[test]
 fn facts_that_may_not_be_read_are_unknown_and_the_remedy_is_named() {
     require(namespace::available());

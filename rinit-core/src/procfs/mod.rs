@@ -9,6 +9,7 @@ pub(crate) mod children;
 pub(crate) mod cmdline;
 pub(crate) mod fact;
 pub(crate) mod fdinfo;
+pub(crate) mod program;
 pub(crate) mod reader;
 pub(crate) mod stat;
 pub(crate) mod status;

@@ -3,13 +3,16 @@
 use super::age;
 use super::facts::{Credentials, Facts};
 use super::shell::{self, Kind, Shell, ShellChild};
-use crate::pid::Pid;
+use crate::pid::{Pid, PidMap, PidSet};
+use crate::process::scan::all_and_hidden;
 use crate::process::{Process, walk};
 use crate::procfs;
 use crate::procfs::bounded::BoundedReader;
 use crate::procfs::cgroup::{Frozen, Hierarchy};
 use crate::procfs::cmdline;
 use crate::procfs::fact::Fact;
+use crate::procfs::namespace;
+use crate::procfs::program;
 use crate::procfs::reader::{Reader, arguments};
 use crate::procfs::stat::{Stat, State};
 use crate::procfs::status::{Signals, Status};
@@ -158,7 +161,10 @@ impl Gatherer {
         // The link needs the right to trace the process. Without it, the name that the process gives itself counts.
         let program = std::fs::read_link(format!("/proc/{}/exe", stat.pid)).ok();
         let name = program.as_ref().and_then(|path| path.file_name()).map(|name| name.as_bytes());
-        let kind = Kind::of(name, &stat.comm);
+        let kind = match Kind::of(name, &stat.comm) {
+            Kind::WaitIsVisible if !self.has_text(stat.pid, [shell::DASH, shell::BUSYBOX]) => Kind::WaitIsAmbiguous,
+            kind => kind,
+        };
         let read = self.bounded.read(format!("/proc/{}/syscall", stat.pid), 256);
         let children = self.shell_children(stat.pid);
         let exits_after = match &children[..] {
@@ -170,11 +176,44 @@ impl Gatherer {
 
     fn exits_after(&mut self, child: &ShellChild) -> Option<Duration> {
         let arguments = arguments(&mut self.bounded, child.pid);
-        shell::exits_after(arguments.as_known()?, age(child.start_ticks))
+        let left = shell::exits_after(arguments.as_known()?, age(child.start_ticks))?;
+        Some(left).filter(|_| self.has_text(child.pid, [shell::COREUTILS, shell::BUSYBOX]))
+    }
+
+    /// True if the file of the process's program has one of the texts.
+    fn has_text(&mut self, pid: Pid, texts: [&'static str; 2]) -> bool {
+        texts.into_iter().any(|text| program::contains(&mut self.bounded, pid, text))
+    }
+
+    /// True if no other process is in the PID namespace of a process than those above it. The diagnosis and the processes above that
+    /// do not count.
+    fn is_alone(&mut self, pid: Pid) -> bool {
+        if !self.is_alone_below_its_ancestors(pid) || hides_processes(self) {
+            return false;
+        }
+        let Ok((processes, 0)) = all_and_hidden(&mut self.reader) else { return false };
+        let parents: PidMap<Pid> = processes.iter().filter_map(|one| Some((one.pid, one.ppid?))).collect();
+        // At most as many steps as there are processes: reused pids may form a ring.
+        let line = |pid: Pid| std::iter::successors(Some(pid), |pid| parents.get(pid).copied()).take(processes.len());
+        let expected: PidSet = line(pid).chain(line(rustix::process::getpid().into())).collect();
+        let namespaces = |gatherer: &mut Self, pid| {
+            let status = gatherer.reader.status(pid).ok().flatten();
+            status.map_or(0, |status| status.namespace_pids.len())
+        };
+        let (own_depth, own) = (namespaces(self, pid), namespace(pid, "pid"));
+        let others = processes.iter().filter(|one| !one.has_ended() && !expected.contains(&one.pid));
+        others.into_iter().all(|one| {
+            let depth = namespaces(self, one.pid);
+            let is_elsewhere = || match (&own, namespace(one.pid, "pid")) {
+                (Fact::Known(own), Fact::Known(other)) => *own != other,
+                _ => false,
+            };
+            depth < own_depth || (depth == own_depth && is_elsewhere())
+        })
     }
 
     /// True if a process has no children, and the processes above it in its PID namespace have no other ones.
-    fn is_alone(&mut self, pid: Pid) -> bool {
+    fn is_alone_below_its_ancestors(&mut self, pid: Pid) -> bool {
         let me = Pid::from(rustix::process::getpid());
         let depth = |gatherer: &mut Self, pid| {
             let status = gatherer.reader.status(pid).ok().flatten();
