@@ -25,10 +25,11 @@ use crate::procfs;
 use crate::procfs::bounded::BoundedReader;
 use crate::procfs::cmdline;
 use crate::procfs::fact::Fact;
+use crate::procfs::namespace;
 use crate::signal::Signal;
 use crate::survivor::gather::{Gatherer, command, hides_processes};
 use crate::survivor::judge::{STOP_LIMIT, judge};
-use crate::survivor::{age, describe, remedy_of};
+use crate::survivor::{Facts, age, describe, remedy_of};
 use container::Identity;
 use init_program::InitProgram;
 use std::time::Duration;
@@ -237,10 +238,7 @@ impl Scan {
             scan.add(gatherer, process, signal.unwrap_or(Signal::TERM), sender);
         }
         if init.as_ref().is_some_and(|init| init.signal.is_none() && !init.pauses) {
-            if let Some(finding) = scan.findings.get_mut(&first) {
-                finding.process.reason = Reason::Dropped(Signal::TERM);
-                finding.remedy = remedy_of(&finding.process).map(std::borrow::Cow::into_owned);
-            }
+            scan.set_reason(first, Reason::Dropped(Signal::TERM));
         }
         // It may have exited, or be this process.
         let main = main.filter(|main| scan.members.get(main).is_some_and(|member| !member.has_exited));
@@ -264,6 +262,11 @@ impl Scan {
         }
         scan.init = init.map(|program| InitAndMain { program, main });
         scan.outcome = verdict::of_container(&scan.members, first, scan.init.as_ref());
+        for pid in scan.outcome.undecided.clone() {
+            if scan.members.get(&pid).is_some_and(|member| member.is_held_from_outside && !member.has_exited) {
+                scan.set_reason(pid, Reason::Traced(Signal::TERM));
+            }
+        }
         // This /proc may show other processes as well: those of a shared PID namespace, or of the host that asks about a
         // container.
         let all_are_here = first == Pid::INIT && !scan.shared;
@@ -306,10 +309,32 @@ impl Scan {
             start_ticks: process.start_ticks,
             group: process.group,
             has_exited: facts.stat.has_ended(),
+            is_held_from_outside: self.is_held_from_outside(&facts),
             judgement,
             may_read: false,
         };
         self.members.insert(process.pid, member);
+    }
+
+    /// Replaces the reason of a process by one that takes more than its own facts.
+    fn set_reason(&mut self, pid: Pid, reason: Reason) {
+        if let Some(finding) = self.findings.get_mut(&pid) {
+            finding.process.reason = reason;
+            finding.remedy = remedy_of(&finding.process).map(std::borrow::Cow::into_owned);
+        }
+    }
+
+    /// True if a debugger outside of the container's PID namespace holds the process. A debugger inside is killed with the namespace.
+    fn is_held_from_outside(&self, facts: &Facts) -> bool {
+        match facts.tracer {
+            // It has a debugger that this /proc does not show.
+            None => facts.is_held,
+            Some(tracer) if Some(tracer) == facts.stat.ppid || self.first == Pid::INIT => false,
+            Some(tracer) => match (namespace(self.first, "pid"), namespace(tracer, "pid")) {
+                (Fact::Known(inside), Fact::Known(of_tracer)) => inside != of_tracer,
+                _ => true,
+            },
+        }
     }
 
     /// What the first process does as an init. A process that neither handles nor waits for SIGTERM is not an init here.
@@ -353,12 +378,6 @@ impl Scan {
         if self.hidden && outcome.stops == Some(true) && is_rinit {
             outcome = Outcome { stops: None, undecided: vec![self.first], ..outcome };
         }
-        let below = verdict::below(&self.members, self.first);
-        let notes: Vec<Pid> = below
-            .into_iter()
-            .filter(|pid| !outcome.culprits.contains(pid) && !outcome.undecided.contains(pid) && steady(*pid))
-            .filter(|pid| self.findings.get(pid).is_some_and(|finding| finding.process.reason.weight() == 0))
-            .collect();
         let zombies = std::mem::take(&mut self.zombies);
         let zombies = zombies.into_iter().filter(|zombie| {
             let was = |earlier: &&Process| earlier.pid == zombie.pid && earlier.start_ticks == zombie.start_ticks;
@@ -368,6 +387,22 @@ impl Scan {
         for group in &mut zombies {
             let init = Some(self.first).filter(|_| self.init.is_some());
             group.parent_is_init = init.is_some() && group.parent.as_ref().map(|parent| parent.pid) == init;
+        }
+        // An init reaps: a debugger that is not visible here may hold its zombie, and with it the PID namespace.
+        let unreaped = zombies.iter().filter(|group| group.parent_is_init && group.tracer.is_none());
+        let unreaped: Vec<Pid> = unreaped.flat_map(|group| &group.zombies).map(|zombie| zombie.pid).collect();
+        let is_held = outcome.stops == Some(true) && !self.shared && !unreaped.is_empty();
+        if is_held {
+            outcome = Outcome { stops: None, undecided: unreaped, ..outcome };
+        }
+        let below = verdict::below(&self.members, self.first);
+        let notes: Vec<Pid> = below
+            .into_iter()
+            .filter(|pid| !outcome.culprits.contains(pid) && !outcome.undecided.contains(pid) && steady(*pid))
+            .filter(|pid| self.findings.get(pid).is_some_and(|finding| finding.process.reason.weight() == 0))
+            .collect();
+        for pid in outcome.undecided.iter().filter(|_| is_held) {
+            self.set_reason(*pid, Reason::TracedZombie { tracer: None });
         }
         let pick = |pids: &[Pid]| pids.iter().filter_map(|pid| self.findings.get(pid).cloned()).collect::<Vec<_>>();
         Some(Diagnosis {

@@ -194,6 +194,10 @@ fn conditional(reason: &Reason) -> String {
                 "has a handler for {signal}, but is blocked in a write to a full pipe, which its reader does not empty"
             )
         }
+        // Seen by its init, which does not reap it.
+        Reason::TracedZombie { tracer: None } => {
+            "a zombie that the init cannot reap yet; a debugger outside of the PID namespace may trace it".to_owned()
+        }
         Reason::Unknown => "what it does with the signal cannot be seen".to_owned(),
         other => other.to_string(),
     }

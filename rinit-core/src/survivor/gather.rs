@@ -97,7 +97,7 @@ impl Gatherer {
             in_kernel: threads.in_kernel.is_some(),
             is_stopped: threads.is_stopped,
             is_held: threads.is_held,
-            is_traced: threads.is_traced,
+            tracer: threads.tracer,
             exits_after,
             wait_channel,
             frozen,
@@ -125,7 +125,7 @@ impl Gatherer {
             in_kernel: (stat.state == State::DiskSleep).then_some(stat.pid),
             is_stopped: stat.state == State::Stopped,
             is_held: stat.state == State::Traced,
-            is_traced: status.is_some_and(|status| status.tracer.is_some()),
+            tracer: status.and_then(|status| status.tracer),
         };
         if stat.threads <= 1 {
             return found;
@@ -147,7 +147,7 @@ impl Gatherer {
                     Some(State::Stopped) => found.is_stopped |= stat.state == State::Zombie,
                     _ => {}
                 }
-                found.is_traced |= status.tracer.is_some();
+                found.tracer = found.tracer.or(status.tracer);
                 if let Some(signals) = status.signals {
                     blocked = Some(blocked.unwrap_or(SignalSet::all()) & signals.blocked);
                 }
@@ -305,7 +305,7 @@ struct Threads {
     in_kernel: Option<Pid>,
     is_stopped: bool,
     is_held: bool,
-    is_traced: bool,
+    tracer: Option<Pid>,
 }
 
 /// The command for people, escaped: the arguments, or the name in brackets where they are not there.

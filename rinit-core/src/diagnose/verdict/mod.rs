@@ -14,6 +14,8 @@ pub(super) struct Member {
     pub(super) start_ticks: u64,
     pub(super) group: i32,
     pub(super) has_exited: bool,
+    /// A debugger that the end of the PID namespace does not kill holds the process, or has not waited for it.
+    pub(super) is_held_from_outside: bool,
     pub(super) judgement: Judgement,
     /// It reads a pipe, or its input cannot be seen. Set only if rinit's last call is late: it counts only then.
     pub(super) may_read: bool,
@@ -102,7 +104,11 @@ fn frozen_first(members: &PidMap<Member>, pid: Pid) -> Vec<Pid> {
 
 fn under_init(members: &PidMap<Member>, first: Pid, init: &InitProgram, main: Option<Pid>) -> Outcome {
     let Some(main) = main else {
-        return if init.pauses && !init.is_unclear { Outcome::stops() } else { Outcome::unknown(vec![first]) };
+        return if init.pauses && !init.is_unclear {
+            stops_unless_held(members, first)
+        } else {
+            Outcome::unknown(vec![first])
+        };
     };
     if init.pauses {
         return Outcome::unknown(vec![main]);
@@ -137,20 +143,18 @@ fn under_init(members: &PidMap<Member>, first: Pid, init: &InitProgram, main: Op
         }
         Fate::Exits if !init.is_rinit => {
             // The init exits with main, and the kernel then kills the others, and waits for them.
-            let held = held_in_kernel(members, first);
-            if held.is_empty() { Outcome::stops() } else { Outcome::unknown(held) }
+            stops_unless_held(members, first)
         }
         Fate::Exits => {
             // rinit asks the others, and waits for them. It asks a reader after its writers, and if they have left something in the
             // pipe that it does not read, at the last call.
             let holds = |pid: &Pid| members[pid].judgement.fate != Fate::Exits || members[pid].may_read;
             let holding: Vec<Pid> = others().filter(holds).collect();
-            if holding.is_empty() { Outcome::stops() } else { Outcome::unknown(holding) }
+            if holding.is_empty() { stops_unless_held(members, first) } else { Outcome::unknown(holding) }
         }
         // KILL does not act on a process that version 1 of the freezer holds.
         Fate::Stays if init.kills_after.is_some_and(|time| time + MARGIN < STOP_LIMIT) => {
-            let held = held_in_kernel(members, first);
-            if held.is_empty() { Outcome::stops() } else { Outcome::unknown(held) }
+            stops_unless_held(members, first)
         }
         Fate::Stays if init.kills_after.is_some_and(|time| time < STOP_LIMIT + MARGIN) => Outcome::unknown(vec![main]),
         Fate::Stays => {
@@ -168,10 +172,16 @@ fn under_init(members: &PidMap<Member>, first: Pid, init: &InitProgram, main: Op
     }
 }
 
-/// The processes on which KILL may not act. The kernel waits for them before a PID namespace ends (`pid_namespaces(7)`).
-fn held_in_kernel(members: &PidMap<Member>, first: Pid) -> Vec<Pid> {
-    let is_held = |pid: &Pid| matches!(members[pid].judgement.reason, Reason::Frozen | Reason::StuckInKernel { .. });
-    below(members, first).into_iter().filter(|pid| !members[pid].has_exited).filter(is_held).collect()
+/// The verdict if the first process exits, or kills. The kernel waits for all processes before a PID namespace ends
+/// (`pid_namespaces(7)`): for those on which KILL may not act, and for zombies until their debugger has waited for them.
+fn stops_unless_held(members: &PidMap<Member>, first: Pid) -> Outcome {
+    let is_held = |pid: &Pid| {
+        let member = &members[pid];
+        let in_kernel = matches!(member.judgement.reason, Reason::Frozen | Reason::StuckInKernel { .. });
+        (in_kernel && !member.has_exited) || member.is_held_from_outside
+    };
+    let held: Vec<Pid> = below(members, first).into_iter().filter(is_held).collect();
+    if held.is_empty() { Outcome::stops() } else { Outcome::unknown(held) }
 }
 
 fn ignores(reason: &Reason) -> bool {

@@ -45,8 +45,9 @@ fn members(rows: &[(i32, i32, Fate)]) -> PidMap<Member> {
         };
         let judgement = Judgement { reason, fate: *fate };
         let start_ticks = (*number).try_into().unwrap();
-        let (ppid, group, has_exited, may_read) = (Pid::new(*parent), 0, false, false);
-        (pid(*number), Member { ppid, start_ticks, group, has_exited, judgement, may_read })
+        let (ppid, group, has_exited) = (Pid::new(*parent), 0, false);
+        let (is_held_from_outside, may_read) = (false, false);
+        (pid(*number), Member { ppid, start_ticks, group, has_exited, is_held_from_outside, judgement, may_read })
     };
     rows.iter().map(member).collect()
 }
@@ -149,6 +150,25 @@ fn kill_does_not_act_on_what_is_frozen() {
     is(&judged(&all, killing()), Some(true), &[]);
     all.get_mut(&pid(2)).unwrap().judgement.reason = Reason::Frozen;
     is(&judged(&all, killing()), None, &[2]);
+}
+
+/// KILL makes a zombie of it, for which the kernel waits.
+#[test]
+fn a_debugger_outside_keeps_the_namespace() {
+    let killing = InitProgram { kills_after: Some(Duration::from_secs(2)), ..init(true) };
+    let rows = |main| vec![(1, 0, Fate::Unknown), (2, 1, main), (3, 2, Fate::Exits)];
+    let zombie_alone = vec![(1, 0, Fate::Unknown), (3, 1, Fate::Exits)];
+    for (program, rows) in [
+        (init(false), rows(Fate::Exits)),
+        (init(true), rows(Fate::Exits)),
+        (killing, rows(Fate::Stays)),
+        (InitProgram { pauses: true, ..init(true) }, zombie_alone),
+    ] {
+        let mut all = members(&rows);
+        let held = all.get_mut(&pid(3)).unwrap();
+        (held.is_held_from_outside, held.has_exited) = (true, true);
+        is(&judged(&all, Some(program)), None, &[3]);
+    }
 }
 
 #[test]
