@@ -2,7 +2,7 @@
 
 use std::process::Command;
 use support::rinit::Rinit;
-use support::running::{Finished, Running, kill, number_in, run};
+use support::running::{Finished, Running, child_of, kill, number_in, run};
 use support::{
     namespace, needs, probe, probe_path, procfs, require, require_for_part, rinit_path, test, wait_for, wait_until,
 };
@@ -169,6 +169,15 @@ fn a_diagnosis_counts_what_a_debugger_outside_holds() {
     }
 }
 
+/// The probe as a process of `docker exec`.
+fn inside(running: &Running, words: &[&str]) -> Running {
+    let mut nsenter = Command::new("nsenter");
+    nsenter.args(["-t", &running.pid().to_string(), "--pid", "--mount", "--", probe_path()]).args(words);
+    let session = Running::start(nsenter);
+    session.out.wait("ready");
+    session
+}
+
 /// The end of the namespace kills such a debugger.
 #[test]
 fn a_diagnosis_does_not_count_what_a_debugger_inside_holds() {
@@ -176,16 +185,33 @@ fn a_diagnosis_does_not_count_what_a_debugger_inside_holds() {
     require(needs::root());
     require(needs::programs(&["tini", "nsenter"]));
     let (mut running, orphan) = with_orphan("tini");
-    let inside = procfs::field(orphan, "NSpid").expect("NSpid");
-    let inside = inside.split_whitespace().last().expect("a number").to_owned();
-    let mut nsenter = Command::new("nsenter");
-    nsenter.args(["-t", &running.pid().to_string(), "--pid", "--mount", "--", probe_path(), "trace", &inside]);
-    let tracer = Running::start(nsenter);
-    tracer.out.wait("ready");
+    let numbers = procfs::field(orphan, "NSpid").expect("NSpid");
+    let number = numbers.split_whitespace().last().expect("a number");
+    let _tracer = inside(&running, &["trace", number]);
     kill(orphan, 9);
     wait_for_zombie(orphan);
     let finished = asked_from_outside(&running);
     assert_eq!(finished.code, 0, "{finished:?}");
     running.signal(15);
+    running.wait();
+}
+
+/// No process waits for a process of `docker exec`, but the kernel does.
+#[test]
+fn a_diagnosis_counts_a_session_that_a_debugger_outside_holds() {
+    require(namespace::available());
+    require(needs::root());
+    require(needs::programs(&["tini", "nsenter"]));
+    let (mut running, _) = with_orphan("tini");
+    let session = inside(&running, &["sleep"]);
+    let pid = child_of(session.pid(), "the session");
+    assert_eq!(asked_from_outside(&running).code, 0);
+    let tracer = traced(pid);
+    let finished = asked_from_outside(&running);
+    assert_eq!(finished.code, 2, "{finished:?}");
+    assert!(finished.out.join("\n").contains(&format!("Depends on:\n  pid {pid} ")), "{finished:?}");
+    running.signal(15);
+    wait_for_held_end(&mut running);
+    drop(tracer);
     running.wait();
 }

@@ -185,7 +185,7 @@ struct Scan {
     first: Pid,
     first_inside: Option<Pid>,
     shared: bool,
-    /// The first process and all below it.
+    /// The first process and all below it, and the processes of `docker exec`.
     members: PidMap<Member>,
     findings: PidMap<Finding>,
     outcome: Outcome,
@@ -237,6 +237,10 @@ impl Scan {
             let signal = init.as_ref().filter(|_| main == Some(process.pid)).and_then(|init| init.signal);
             scan.add(gatherer, process, signal.unwrap_or(Signal::TERM), sender);
         }
+        let below: PidSet = tree.iter().map(|process| process.pid).collect();
+        if init.is_some() && !scan.shared {
+            scan.add_sessions(gatherer, &processes, &below, sender);
+        }
         if init.as_ref().is_some_and(|init| init.signal.is_none() && !init.pauses) {
             scan.set_reason(first, Reason::Dropped(Signal::TERM));
         }
@@ -270,7 +274,6 @@ impl Scan {
         // This /proc may show other processes as well: those of a shared PID namespace, or of the host that asks about a
         // container.
         let all_are_here = first == Pid::INIT && !scan.shared;
-        let below: PidSet = tree.iter().map(|process| process.pid).collect();
         let is_here = |process: &&Process| all_are_here || below.contains(&process.pid);
         let not_mine = |process: &&Process| process.ppid != Some(me);
         let zombies = processes.values().filter(|process| process.has_ended()).filter(is_here).filter(not_mine);
@@ -296,6 +299,10 @@ impl Scan {
         sender: Option<crate::survivor::Credentials>,
     ) {
         let Some(facts) = gatherer.gather(process, Some(signal), sender) else { return };
+        // In a virtual machine of its own the container sees the threads of the kernel.
+        if facts.stat.kernel_thread {
+            return;
+        }
         let judgement = judge(&facts);
         let survivor = describe(process, &facts, judgement.reason.clone());
         let remedy = remedy_of(&survivor).map(std::borrow::Cow::into_owned);
@@ -314,6 +321,27 @@ impl Scan {
             may_read: false,
         };
         self.members.insert(process.pid, member);
+    }
+
+    /// Adds the processes of `docker exec`. No process waits for them, but the kernel does when the PID namespace ends.
+    fn add_sessions(
+        &mut self,
+        gatherer: &mut Gatherer,
+        processes: &PidMap<Process>,
+        below: &PidSet,
+        sender: Option<crate::survivor::Credentials>,
+    ) {
+        let own_line = own_line(processes, rustix::process::getpid().into());
+        let inside = namespace(self.first, "pid");
+        let is_here = |pid: Pid| {
+            self.first == Pid::INIT
+                || matches!((&inside, namespace(pid, "pid")), (Fact::Known(one), Fact::Known(other)) if *one == other)
+        };
+        let known = |pid: &Pid| *pid == self.first || below.contains(pid) || own_line.contains(pid);
+        let sessions: Vec<Pid> = processes.keys().copied().filter(|pid| !known(pid) && is_here(*pid)).collect();
+        for process in sessions.iter().filter_map(|pid| processes.get(pid)) {
+            self.add(gatherer, process, Signal::TERM, sender);
+        }
     }
 
     /// Replaces the reason of a process by one that takes more than its own facts.

@@ -180,7 +180,8 @@ fn stops_unless_held(members: &PidMap<Member>, first: Pid) -> Outcome {
         let in_kernel = matches!(member.judgement.reason, Reason::Frozen | Reason::StuckInKernel { .. });
         (in_kernel && !member.has_exited) || member.is_held_from_outside
     };
-    let held: Vec<Pid> = below(members, first).into_iter().filter(is_held).collect();
+    let mut held: Vec<Pid> = members.keys().copied().filter(|pid| *pid != first).filter(is_held).collect();
+    held.sort_unstable();
     if held.is_empty() { Outcome::stops() } else { Outcome::unknown(held) }
 }
 
