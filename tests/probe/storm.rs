@@ -1,6 +1,7 @@
 //! Processes that come and go in every way there is.
 
 use crate::{fail, number, option, say, say_ready, sys};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -161,5 +162,8 @@ fn run_without_leader(mut command: Command) -> i32 {
     while !is_zombie() {
         sys::sleep_ms(1);
     }
+    // With it std forks. `posix_spawn(3)` would block all signals in this thread until the program has started, and a while longer.
+    // SAFETY: nothing is done between fork and exec.
+    unsafe { command.pre_exec(|| Ok(())) };
     command.status().ok().and_then(|status| status.code()).unwrap_or_else(|| fail("the program has no exit code"))
 }
