@@ -2,8 +2,10 @@
 
 use std::process::Command;
 use support::docker::{self, Container, Image};
-use support::running::{Finished, run};
-use support::{namespace, needs, probe_path, require, require_for_part, rinit_path, static_build, test};
+use support::freezer::Freezer;
+use support::rinit::Rinit;
+use support::running::{Finished, Running, child_of, run};
+use support::{namespace, needs, probe, probe_path, require, require_for_part, rinit_path, static_build, test};
 
 fn rinit() -> String {
     rinit_path().display().to_string()
@@ -171,6 +173,62 @@ fn a_trap_behind_a_command_in_the_foreground_is_found_in_dash() {
     assert!(said.starts_with("cannot be told: ") && said.contains("only a stop shows"), "{said}");
 }
 
+/// dash as PID 1 of a namespace, with a trap and a sleep in the foreground: what root outside is told of it.
+fn asked_of_dash(sleep: &str, meanwhile: impl FnOnce(i32)) -> Finished {
+    let script = format!("trap 'exit 0' TERM; echo ready; {sleep} 1000; :");
+    let mut command = Command::new("dash");
+    command.args(["-c", &script]);
+    let running = namespace::start(&command);
+    running.out.wait("ready");
+    child_of(running.pid(), "sleep");
+    meanwhile(running.pid());
+    run(support::rinit(["--diagnose", "--pid", &running.pid().to_string()]))
+}
+
+#[test]
+fn a_trap_behind_a_long_sleep_does_not_run() {
+    require(namespace::available());
+    require(needs::root());
+    require(needs::programs(&["dash"]));
+    let finished = asked_of_dash("sleep", |_| ());
+    let said = finished.out.join("\n");
+    assert_eq!(finished.code, 1, "{finished:?}");
+    assert!(said.contains("runs its trap only after its foreground child"), "{said}");
+}
+
+/// A process of `docker exec` may terminate the sleep.
+#[test]
+fn a_process_beside_the_first_one_may_let_the_trap_run() {
+    require(namespace::available());
+    require(needs::root());
+    require(needs::programs(&["dash", "nsenter"]));
+    let mut beside = None;
+    let finished = asked_of_dash("sleep", |first| {
+        let mut nsenter = Command::new("nsenter");
+        nsenter.args(["-t", &first.to_string(), "--pid", "--mount", "--", probe_path(), "sleep"]);
+        let running = Running::start(nsenter);
+        running.out.wait("ready");
+        beside = Some(running);
+    });
+    assert_eq!(finished.code, 2, "{finished:?}");
+    drop(beside);
+}
+
+/// Another program than coreutils' may have the name, and exit when it likes.
+#[test]
+fn a_program_with_the_name_of_sleep_may_exit_at_any_time() {
+    require(namespace::available());
+    require(needs::root());
+    require(needs::programs(&["dash", "perl"]));
+    let directory = tempfile::tempdir().expect("a directory");
+    let sleep = directory.path().join("sleep");
+    std::fs::copy("/usr/bin/perl", &sleep).expect("a copy");
+    let script = directory.path().join("1000");
+    std::fs::write(&script, "sleep 1 while 1").expect("a script");
+    let finished = asked_of_dash(&format!("cd {}; ./sleep", directory.path().display()), |_| ());
+    assert_eq!(finished.code, 2, "{finished:?}");
+}
+
 #[test]
 fn facts_that_may_not_be_read_are_unknown_and_the_remedy_is_named() {
     require(namespace::available());
@@ -210,6 +268,83 @@ sys.exit(subprocess.run(['{}', '--diagnose']).returncode)",
     assert_eq!(zombies.len(), 1, "{finished:?}");
     assert!(zombies[0].contains("30 zombies '[python3]'") && zombies[0].contains("parent 1"), "{finished:?}");
     assert!(finished.out[0].ends_with("; 30 zombies"), "{finished:?}");
+}
+
+/// A program whose first thread has exited: `/proc/PID` shows a zombie without arguments, descriptors and namespaces. It runs the
+/// diagnosis itself, in another thread.
+fn without_first_thread() -> Vec<String> {
+    [probe_path(), "leader-gone", "--run", &rinit(), "--diagnose"].map(str::to_owned).to_vec()
+}
+
+#[test]
+fn a_first_process_whose_first_thread_has_exited_is_diagnosed() {
+    require(namespace::available());
+    let words = without_first_thread();
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    let finished = run(namespace::as_pid_1(&command));
+    let said = finished.out.join("\n");
+    assert_eq!(finished.code, 1, "{finished:?}");
+    assert!(said.contains("leader-gone --run") && said.contains("loses SIGTERM"), "{said}");
+}
+
+#[test]
+fn a_first_process_whose_first_thread_has_exited_is_diagnosed_from_outside() {
+    require(namespace::available());
+    let running = Running::start(namespace::as_pid_1(&probe(["leader-gone", "--run", probe_path(), "sleep"])));
+    running.out.wait("ready");
+    let first = child_of(running.pid(), "PID 1");
+    let finished = run(support::rinit(["--diagnose", "--pid", &first.to_string()]));
+    let said = finished.out.join("\n");
+    assert_eq!(finished.code, 1, "{finished:?}");
+    assert!(said.contains(&format!("PID 1 (pid {first} here)")) && said.contains("leader-gone --run"), "{said}");
+}
+
+#[test]
+fn main_and_a_helper_whose_first_threads_have_exited_are_named_by_their_arguments() {
+    require(namespace::available());
+    for init in [&*rinit(), "tini"] {
+        if init == "tini" && require_for_part(needs::programs(&[init])).is_none() {
+            continue;
+        }
+        let mut command = Command::new(init);
+        command.arg("--").args(without_first_thread());
+        let finished = run(namespace::as_pid_1(&command));
+        assert_eq!(finished.code, 0, "{init}: {finished:?}");
+        let main = format!("main (pid 2 '{} leader-gone --run", probe_path());
+        assert!(finished.out.iter().any(|line| line.contains(&main)), "{init}: {finished:?}");
+    }
+    // The helper takes TERM by sigwait: only a stop shows what it does.
+    let (probe, diagnose) = (probe_path(), rinit());
+    let script = format!(
+        "{probe} leader-gone 0 & until grep -qs '^State:.Z' /proc/$!/status; do :; done; {diagnose} --diagnose"
+    );
+    let finished = Rinit::new().shell(&script).as_pid_1().run();
+    let helper = format!("'{probe} leader-gone 0' state Z");
+    assert_eq!(finished.code, 2, "{finished:?}");
+    assert!(finished.out.iter().any(|line| line.contains(&helper) && line.contains("by sigwait")), "{finished:?}");
+}
+
+/// Version 1 shows the root group for a thread that has exited. Version 2 lets a signal terminate a frozen process.
+#[test]
+fn a_frozen_main_whose_first_thread_has_exited_is_frozen() {
+    require(namespace::available());
+    require(needs::root());
+    let freezers = Freezer::all();
+    assert!(!freezers.is_empty(), "no control group can be made");
+    for freezer in freezers {
+        let enter = freezer.enter();
+        let main = ["sh", "-c", &enter, "sh", probe_path(), "leader-gone", "--run", probe_path(), "sleep"];
+        let running = Rinit::new().program(&main).as_pid_1().start();
+        running.out.wait("ready");
+        freezer.set(true);
+        let finished = run(support::rinit(["--diagnose", "--pid", &running.pid().to_string()]));
+        // Before an assertion: KILL has to act on it.
+        freezer.set(false);
+        let (is_first, said) = (freezer.version() == 1, finished.out.join("\n"));
+        assert_eq!(finished.code, i32::from(is_first), "version {}: {finished:?}", freezer.version());
+        assert_eq!(said.contains("frozen with its control group"), is_first, "{said}");
+    }
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use std::process::Command;
 use support::rinit::Rinit;
-use support::running::{Finished, Running, kill, number_in};
-use support::{namespace, needs, probe, procfs, require, rinit_path, test, wait_until};
+use support::running::{Finished, Running, child_of, kill, number_in, run};
+use support::{
+    namespace, needs, probe, probe_path, procfs, require, require_for_part, rinit_path, test, wait_for, wait_until,
+};
 
 /// A debugger outside of the tree that attaches to this process, and waits for nothing that happens to it.
 fn traced(pid: i32) -> Running {
@@ -120,4 +122,116 @@ fn a_main_that_was_killed_under_its_tracer_is_left() {
     running.signal(15);
     let said = blames(&running.finished(), 137, &tracer);
     assert!(said.contains("killing (SIGKILL) 1 process"), "{said}");
+}
+
+/// An init as PID 1, whose main has left it an orphan, and asks rinit for a diagnosis when it reads a line. Returns the orphan's
+/// number as well.
+fn with_orphan(init: &str) -> (Running, i32) {
+    let script = "(sleep 1000 &); echo ready; read line; $0 --diagnose; echo status $?; read line";
+    let rinit = rinit_path().display().to_string();
+    let mut command = Command::new(if init == "rinit" { &rinit } else { init });
+    command.args(["--", "sh", "-c", script, &rinit]);
+    let running = namespace::start(&command);
+    running.out.wait("ready");
+    let orphan = wait_for("the orphan", || {
+        let children = procfs::children(running.pid());
+        children.iter().map(|child| child.pid).find(|pid| procfs::command_line(*pid) == ["sleep", "1000"])
+    });
+    (running, orphan)
+}
+
+/// Waits until PID 1 has exited: it has no memory any more. The kernel keeps it while it waits for the namespace.
+fn wait_for_held_end(running: &mut Running) {
+    wait_until("PID 1 to exit", || procfs::command_line(running.pid()).is_empty());
+    wait_until("its children to exit", || procfs::children(running.pid()).iter().all(|child| child.state == 'Z'));
+    assert!(running.is_running(), "the namespace is gone");
+}
+
+fn asked_from_outside(running: &Running) -> Finished {
+    run(support::rinit(["--diagnose", "--pid", &running.pid().to_string()]))
+}
+
+/// `--diagnose` does not promise that such a container stops. Inside, only the init's zombie shows the debugger.
+#[test]
+fn a_diagnosis_counts_what_a_debugger_outside_holds() {
+    require(namespace::available());
+    require(needs::root());
+    for (init, is_zombie) in [("rinit", true), ("tini", true), ("tini", false)] {
+        if init != "rinit" && require_for_part(needs::programs(&[init])).is_none() {
+            continue;
+        }
+        let (mut running, orphan) = with_orphan(init);
+        assert_eq!(asked_from_outside(&running).code, 0, "{init}");
+        let tracer = traced(orphan);
+        if is_zombie {
+            kill(orphan, 9);
+            wait_for_zombie(orphan);
+        }
+        let finished = asked_from_outside(&running);
+        let said = finished.out.join("\n");
+        assert_eq!(finished.code, 2, "{init}: {finished:?}");
+        let (reason, remedy) = match is_zombie {
+            true => ("which traces it, has not waited for it", "let the debugger go on or exit"),
+            false => ("SIGTERM waits for the debugger", "detach the debugger"),
+        };
+        for part in ["Depends on:\n", reason, remedy] {
+            assert!(said.contains(part), "{init}: {part}: {said}");
+        }
+        if is_zombie {
+            running.type_in("ask\n");
+            running.out.wait("status 2");
+            running.out.wait("a debugger outside of the PID namespace may trace it");
+        }
+        running.signal(15);
+        wait_for_held_end(&mut running);
+        drop(tracer);
+        running.wait();
+    }
+}
+
+/// The probe as a process of `docker exec`.
+fn inside(running: &Running, words: &[&str]) -> Running {
+    let mut nsenter = Command::new("nsenter");
+    nsenter.args(["-t", &running.pid().to_string(), "--pid", "--mount", "--", probe_path()]).args(words);
+    let session = Running::start(nsenter);
+    session.out.wait("ready");
+    session
+}
+
+/// The end of the namespace kills such a debugger.
+#[test]
+fn a_diagnosis_does_not_count_what_a_debugger_inside_holds() {
+    require(namespace::available());
+    require(needs::root());
+    require(needs::programs(&["tini", "nsenter"]));
+    let (mut running, orphan) = with_orphan("tini");
+    let numbers = procfs::field(orphan, "NSpid").expect("NSpid");
+    let number = numbers.split_whitespace().last().expect("a number");
+    let _tracer = inside(&running, &["trace", number]);
+    kill(orphan, 9);
+    wait_for_zombie(orphan);
+    let finished = asked_from_outside(&running);
+    assert_eq!(finished.code, 0, "{finished:?}");
+    running.signal(15);
+    running.wait();
+}
+
+/// No process waits for a process of `docker exec`, but the kernel does.
+#[test]
+fn a_diagnosis_counts_a_session_that_a_debugger_outside_holds() {
+    require(namespace::available());
+    require(needs::root());
+    require(needs::programs(&["tini", "nsenter"]));
+    let (mut running, _) = with_orphan("tini");
+    let session = inside(&running, &["sleep"]);
+    let pid = child_of(session.pid(), "the session");
+    assert_eq!(asked_from_outside(&running).code, 0);
+    let tracer = traced(pid);
+    let finished = asked_from_outside(&running);
+    assert_eq!(finished.code, 2, "{finished:?}");
+    assert!(finished.out.join("\n").contains(&format!("Depends on:\n  pid {pid} ")), "{finished:?}");
+    running.signal(15);
+    wait_for_held_end(&mut running);
+    drop(tracer);
+    running.wait();
 }

@@ -1,6 +1,7 @@
 //! Processes that come and go in every way there is.
 
 use crate::{fail, number, option, say, say_ready, sys};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -129,8 +130,17 @@ pub(crate) fn thread_exec(words: &[String]) -> i32 {
 }
 
 /// `leader-gone CODE [--child]`: the first thread ends, and /proc shows the process as a zombie; another one waits for TERM
-/// and exits with CODE.
+/// and exits with CODE. `leader-gone --run PROGRAM ARGS` leaves TERM alone: the other thread runs the program once the first
+/// thread is a zombie, and exits with its status.
 pub(crate) fn leader_gone(words: &[String]) -> i32 {
+    if let [run, program, arguments @ ..] = words {
+        if run == "--run" {
+            let mut command = Command::new(program);
+            command.args(arguments);
+            std::thread::spawn(move || std::process::exit(run_without_leader(command)));
+            sys::end_this_thread()
+        }
+    }
     let code = number(words, 0);
     let term = sys::Mask::of([libc::SIGTERM]);
     term.block();
@@ -144,4 +154,16 @@ pub(crate) fn leader_gone(words: &[String]) -> i32 {
     });
     say_ready();
     sys::end_this_thread()
+}
+
+/// Waits until the first thread has exited, and then for the program.
+fn run_without_leader(mut command: Command) -> i32 {
+    let is_zombie = || std::fs::read_to_string("/proc/self/stat").is_ok_and(|stat| stat.contains(") Z "));
+    while !is_zombie() {
+        sys::sleep_ms(1);
+    }
+    // With it std forks. `posix_spawn(3)` would block all signals in this thread until the program has started, and a while longer.
+    // SAFETY: nothing is done between fork and exec.
+    unsafe { command.pre_exec(|| Ok(())) };
+    command.status().ok().and_then(|status| status.code()).unwrap_or_else(|| fail("the program has no exit code"))
 }

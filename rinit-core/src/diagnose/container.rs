@@ -9,6 +9,7 @@ use crate::process::Process;
 use crate::procfs::bounded::BoundedReader;
 use crate::procfs::cgroup::Cgroups;
 use crate::procfs::fact::Fact;
+use crate::procfs::namespace;
 use crate::procfs::reader::Reader;
 
 /// What tells the processes of one container from those of another.
@@ -25,17 +26,14 @@ pub(super) struct Identity {
 
 impl Identity {
     /// Reads the identity of a process.
-    pub(super) fn read(pid: Pid, reader: &mut Reader, bounded: &mut BoundedReader) -> Self {
-        let namespace = |name: &str| {
-            let link = std::fs::read_link(format!("/proc/{pid}/ns/{name}"));
-            Fact::from(link).map(|link| link.to_string_lossy().into_owned())
-        };
-        let mountinfo = bounded.read(format!("/proc/{pid}/mountinfo"), 4096);
+    pub(super) fn read(process: &Process, reader: &mut Reader, bounded: &mut BoundedReader) -> Self {
+        let thread = reader.living_thread(process.pid, process.state, process.threads);
+        let mountinfo = bounded.read(format!("/proc/{thread}/mountinfo"), 4096);
         Self {
-            pids: namespace("pid"),
-            mounts: namespace("mnt"),
+            pids: namespace(thread, "pid"),
+            mounts: namespace(thread, "mnt"),
             root_mount: mountinfo.and_then(|text| first_number(&text)),
-            cgroups: reader.cgroups(pid),
+            cgroups: reader.cgroups(thread),
         }
     }
 
@@ -81,8 +79,8 @@ mod tests {
 
     fn process(pid: i32, ppid: i32, start_ticks: u64) -> (Pid, Process) {
         let pid = Pid::new(pid).unwrap();
-        let ppid = Pid::new(ppid);
-        (pid, Process { pid, ppid, group: 1, start_ticks, state: State::Sleeping, threads: 1, comm: b"x".to_vec() })
+        let (ppid, state) = (Pid::new(ppid), State::Sleeping);
+        (pid, Process { pid, ppid, group: 1, session: 1, start_ticks, state, threads: 1, comm: b"x".to_vec() })
     }
 
     fn identity(mounts: Option<&str>, cgroup: &[u8]) -> Identity {

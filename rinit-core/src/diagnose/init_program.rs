@@ -7,11 +7,11 @@ use crate::printable::Quoted;
 use crate::procfs::bounded::BoundedReader;
 use crate::procfs::cmdline;
 use crate::procfs::fact::Fact;
+use crate::procfs::program;
 use crate::procfs::status::Signals;
 use crate::signal::Signal;
 use crate::signal::rewrite::Rewrite;
 use crate::signal::set::SignalSet;
-use crate::sys;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -88,7 +88,7 @@ impl KnownInit {
     /// Recognises a program by a text that every version of its file contains. No such text is known for pidunu.
     ///
     /// rinit comes first, because its file has the others' texts too.
-    fn of_file(mut file: impl Read) -> io::Result<Option<Self>> {
+    fn of_file(file: impl Read) -> io::Result<Option<Self>> {
         // Written backwards: a program that contains this library is not the command.
         let rinit: String = "LLAC_TSAL_TINIR".chars().rev().collect();
         let texts: [(&str, Self); 5] = [
@@ -98,25 +98,8 @@ impl KnownInit {
             ("TINI_SUBREAPER", Self::Tini),
             ("TINI_KILL_PROCESS_GROUP", Self::Tini),
         ];
-        let mut found = [false; 5];
-        let mut part = vec![0; PART];
-        let mut kept = 0;
         // Once rinit's text is found, the search ends: rinit's file contains the other texts too.
-        while !found[0] {
-            let count = match file.read(part.get_mut(kept..).unwrap_or_default()) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            let length = kept + count;
-            for ((marker, _), found) in texts.iter().zip(&mut found) {
-                *found |= sys::contains(part.get(..length).unwrap_or_default(), marker);
-            }
-            // A text may lie across two parts.
-            kept = length.min(OVERLAP);
-            part.copy_within(length - kept..length, 0);
-        }
+        let found = program::find(file, texts.map(|(text, _)| text))?;
         Ok(texts.iter().zip(found).find(|(_, found)| *found).map(|((_, program), _)| *program))
     }
 
@@ -169,10 +152,6 @@ impl KnownInit {
     }
 }
 
-/// What is read of a file at a time, and the longest text that may lie across two parts.
-const PART: usize = 256 << 10;
-const OVERLAP: usize = 64;
-
 type OwnProgram = ((u64, u64), Option<KnownInit>);
 
 /// Device and inode of this program's file, and which program it is.
@@ -185,7 +164,7 @@ static OWN_PROGRAM: LazyLock<Option<OwnProgram>> = LazyLock::new(|| {
 /// Which program a process runs, by its file; `Known(None)` for one that is not an init. A name proves nothing.
 pub(super) fn program_of(pid: Pid, comm: &[u8], bounded: &mut BoundedReader) -> Fact<Option<KnownInit>> {
     // rinit is large with its debugging information, but is not expected so under another name.
-    let most = if KnownInit::named(comm).is_some() { 64 << 20 } else { 8 << 20 };
+    let most = if KnownInit::named(comm).is_some() { 64 << 20 } else { program::LARGEST };
     let own_program = *OWN_PROGRAM;
     bounded.run(move || {
         let file = File::open(format!("/proc/{pid}/exe"))?;
@@ -457,6 +436,7 @@ mod tests {
 
     #[test]
     fn a_text_across_two_parts_is_found() {
+        use program::PART;
         for before in [0, 1, PART - 5, PART, 2 * PART - 70] {
             let text = "x".repeat(before) + "TINI_SUBREAPER" + &"x".repeat(PART);
             assert_eq!(file(&text), Fact::Known(Some(KnownInit::Tini)), "{before}");

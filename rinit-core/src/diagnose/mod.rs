@@ -25,14 +25,15 @@ use crate::procfs;
 use crate::procfs::bounded::BoundedReader;
 use crate::procfs::cmdline;
 use crate::procfs::fact::Fact;
+use crate::procfs::namespace;
 use crate::signal::Signal;
 use crate::survivor::gather::{Gatherer, command, hides_processes};
 use crate::survivor::judge::{STOP_LIMIT, judge};
-use crate::survivor::{age, describe, remedy_of};
+use crate::survivor::{Facts, age, describe, remedy_of};
 use container::Identity;
 use init_program::InitProgram;
 use std::time::Duration;
-use verdict::{Member, Outcome};
+use verdict::{InitAndMain, Member, Outcome};
 
 /// The time between the two scans. A state that only one of them sees is temporary: a child between fork and exec blocks signals, a process that
 /// reads from a disk is in state D for a moment, every child is a zombie before its parent waits for it, and a loop that polls
@@ -184,7 +185,7 @@ struct Scan {
     first: Pid,
     first_inside: Option<Pid>,
     shared: bool,
-    /// The first process and all below it.
+    /// The first process and all below it, and the processes of `docker exec`.
     members: PidMap<Member>,
     findings: PidMap<Finding>,
     outcome: Outcome,
@@ -193,7 +194,8 @@ struct Scan {
     tracers: PidMap<Pid>,
     commands: PidMap<String>,
     hidden: bool,
-    main: Option<Pid>,
+    /// What the first process does as an init, where it is one that is known and takes SIGTERM.
+    init: Option<InitAndMain>,
     role: Option<String>,
 }
 
@@ -204,7 +206,7 @@ impl Scan {
         let hidden = hidden > 0 || hides_processes(gatherer);
         let processes: PidMap<Process> = list.into_iter().map(|process| (process.pid, process)).collect();
         let first = find_first(gatherer, &processes, of, hidden)?;
-        let main_process = processes.get(&first).ok_or_else(gone)?;
+        let first_process = processes.get(&first).ok_or_else(gone)?;
         let mut scan = Self {
             first,
             first_inside: None,
@@ -216,62 +218,62 @@ impl Scan {
             tracers: PidMap::default(),
             commands: PidMap::default(),
             hidden,
-            main: None,
+            init: None,
             role: None,
         };
         // The container engine sends this signal from outside, and may signal every process.
-        scan.add(gatherer, main_process, Signal::TERM, None);
+        scan.add(gatherer, first_process, Signal::TERM, None);
         let status = gatherer.reader.status(first)?.ok_or_else(gone)?;
         let inside = status.namespace_pids.last().copied().unwrap_or(first);
         scan.first_inside = Some(inside).filter(|inside| *inside != first);
         scan.shared = inside != Pid::INIT;
         let sender = gatherer.credentials(first);
         let tree = descendants(&processes, first);
-        let init = scan.init_program(gatherer, main_process);
+        let init = scan.init_program(gatherer, first_process);
         // Main, which may get another signal than SIGTERM from the init.
-        let mut session_of = |pid| gatherer.reader.stat(pid).ok().flatten().map_or(0, |stat| stat.session);
-        let init_session = session_of(first);
-        let children = tree.iter().filter(|process| process.ppid == Some(first)).map(|process| verdict::Child {
-            pid: process.pid,
-            start_ticks: process.start_ticks,
-            group: process.group,
-            session: session_of(process.pid),
-        });
-        let main = init.as_ref().and_then(|init| verdict::main_of(children, init, main_process.group, init_session));
+        let children = tree.iter().copied().filter(|process| process.ppid == Some(first));
+        let main = init.as_ref().and_then(|init| verdict::main_of(children, init, first_process));
         for process in tree.iter().filter(|process| process.pid != me) {
             let signal = init.as_ref().filter(|_| main == Some(process.pid)).and_then(|init| init.signal);
             scan.add(gatherer, process, signal.unwrap_or(Signal::TERM), sender);
         }
-        if init.as_ref().is_some_and(|init| init.signal.is_none() && !init.pauses) {
-            if let Some(finding) = scan.findings.get_mut(&first) {
-                finding.process.reason = Reason::Dropped(Signal::TERM);
-                finding.remedy = remedy_of(&finding.process).map(std::borrow::Cow::into_owned);
-            }
+        let below: PidSet = tree.iter().map(|process| process.pid).collect();
+        if init.is_some() && !scan.shared {
+            scan.add_sessions(gatherer, &processes, &below, sender);
         }
+        if init.as_ref().is_some_and(|init| init.signal.is_none() && !init.pauses) {
+            scan.set_reason(first, Reason::Dropped(Signal::TERM));
+        }
+        // It may have exited, or be this process.
+        let main = main.filter(|main| scan.members.get(main).is_some_and(|member| !member.has_exited));
         if let Some(init) = &init {
-            scan.main = main;
             scan.role = init.role(main.and_then(|main| scan.findings.get(&main)));
             // Those that rinit asks at the last call alone: the first of their writers may leave something for them to read.
             if init.is_rinit && !init.asks_all_within(STOP_LIMIT) {
-                let own = partners::input_pipe(first);
+                let mut input_pipe = |process: &Process| {
+                    partners::input_pipe(gatherer.reader.living_thread(process.pid, process.state, process.threads))
+                };
+                let own = input_pipe(first_process);
                 for process in &tree {
                     let Some(member) = scan.members.get_mut(&process.pid) else { continue };
-                    member.may_read = partners::input_pipe(process.pid)
-                        .is_none_or(|pipe| pipe.is_some() && Some(&pipe) != own.as_ref());
+                    member.may_read =
+                        input_pipe(process).is_none_or(|pipe| pipe.is_some() && Some(&pipe) != own.as_ref());
                     if let Some(finding) = scan.findings.get_mut(&process.pid).filter(|_| member.may_read) {
                         finding.remedy.get_or_insert_with(|| READS.to_owned());
                     }
                 }
             }
         }
-        if let Some(member) = scan.members.get_mut(&first) {
-            member.init = init;
+        scan.init = init.map(|program| InitAndMain { program, main });
+        scan.outcome = verdict::of_container(&scan.members, first, scan.init.as_ref());
+        for pid in scan.outcome.undecided.clone() {
+            if scan.members.get(&pid).is_some_and(|member| member.is_held_from_outside && !member.has_exited) {
+                scan.set_reason(pid, Reason::Traced(Signal::TERM));
+            }
         }
-        scan.outcome = verdict::of_container(&scan.members, first);
         // This /proc may show other processes as well: those of a shared PID namespace, or of the host that asks about a
         // container.
         let all_are_here = first == Pid::INIT && !scan.shared;
-        let below: PidSet = tree.iter().map(|process| process.pid).collect();
         let is_here = |process: &&Process| all_are_here || below.contains(&process.pid);
         let not_mine = |process: &&Process| process.ppid != Some(me);
         let zombies = processes.values().filter(|process| process.has_ended()).filter(is_here).filter(not_mine);
@@ -282,8 +284,7 @@ impl Scan {
             scan.tracers.extend(tracer.map(|tracer| (process.pid, tracer)));
             for pid in [process.ppid, tracer].into_iter().flatten() {
                 if let Some(parent) = processes.get(&pid) {
-                    let arguments = gatherer.arguments(pid, parent.state == procfs::stat::State::DiskSleep);
-                    scan.commands.insert(pid, command(&arguments, &parent.comm));
+                    scan.commands.insert(pid, command(&gatherer.arguments_of(parent), &parent.comm));
                 }
             }
         }
@@ -298,6 +299,10 @@ impl Scan {
         sender: Option<crate::survivor::Credentials>,
     ) {
         let Some(facts) = gatherer.gather(process, Some(signal), sender) else { return };
+        // In a virtual machine of its own the container sees the threads of the kernel.
+        if facts.stat.kernel_thread {
+            return;
+        }
         let judgement = judge(&facts);
         let survivor = describe(process, &facts, judgement.reason.clone());
         let remedy = remedy_of(&survivor).map(std::borrow::Cow::into_owned);
@@ -310,21 +315,63 @@ impl Scan {
             ppid: facts.stat.ppid,
             start_ticks: process.start_ticks,
             group: process.group,
-            session: facts.stat.session,
             has_exited: facts.stat.has_ended(),
+            is_held_from_outside: self.is_held_from_outside(&facts),
             judgement,
-            init: None,
             may_read: false,
         };
         self.members.insert(process.pid, member);
+    }
+
+    /// Adds the processes of `docker exec`. No process waits for them, but the kernel does when the PID namespace ends.
+    fn add_sessions(
+        &mut self,
+        gatherer: &mut Gatherer,
+        processes: &PidMap<Process>,
+        below: &PidSet,
+        sender: Option<crate::survivor::Credentials>,
+    ) {
+        let own_line = own_line(processes, rustix::process::getpid().into());
+        let inside = namespace(self.first, "pid");
+        let is_here = |pid: Pid| {
+            self.first == Pid::INIT
+                || matches!((&inside, namespace(pid, "pid")), (Fact::Known(one), Fact::Known(other)) if *one == other)
+        };
+        let known = |pid: &Pid| *pid == self.first || below.contains(pid) || own_line.contains(pid);
+        let sessions: Vec<Pid> = processes.keys().copied().filter(|pid| !known(pid) && is_here(*pid)).collect();
+        for process in sessions.iter().filter_map(|pid| processes.get(pid)) {
+            self.add(gatherer, process, Signal::TERM, sender);
+        }
+    }
+
+    /// Replaces the reason of a process by one that takes more than its own facts.
+    fn set_reason(&mut self, pid: Pid, reason: Reason) {
+        if let Some(finding) = self.findings.get_mut(&pid) {
+            finding.process.reason = reason;
+            finding.remedy = remedy_of(&finding.process).map(std::borrow::Cow::into_owned);
+        }
+    }
+
+    /// True if a debugger outside of the container's PID namespace holds the process. A debugger inside is killed with the namespace.
+    fn is_held_from_outside(&self, facts: &Facts) -> bool {
+        match facts.tracer {
+            // It has a debugger that this /proc does not show.
+            None => facts.is_held,
+            Some(tracer) if Some(tracer) == facts.stat.ppid || self.first == Pid::INIT => false,
+            Some(tracer) => match (namespace(self.first, "pid"), namespace(tracer, "pid")) {
+                (Fact::Known(inside), Fact::Known(of_tracer)) => inside != of_tracer,
+                _ => true,
+            },
+        }
     }
 
     /// What the first process does as an init. A process that neither handles nor waits for SIGTERM is not an init here.
     fn init_program(&self, gatherer: &mut Gatherer, first: &Process) -> Option<InitProgram> {
         let takes = |reason: &Reason| matches!(reason, Reason::Handles(_) | Reason::Waits(_));
         self.members.get(&first.pid).filter(|member| takes(&member.judgement.reason))?;
-        let arguments = gatherer.arguments(first.pid, false);
-        let environment = gatherer.bounded.read(format!("/proc/{}/environ", first.pid), ENVIRONMENT);
+        let arguments = gatherer.arguments_of(first);
+        let thread = gatherer.reader.living_thread(first.pid, first.state, first.threads);
+        let environment = gatherer.bounded.read(format!("/proc/{thread}/environ"), ENVIRONMENT);
         // What was not read to its end may hold the variable that counts.
         let environment = match environment {
             Fact::Known(entries) if entries.len() >= ENVIRONMENT => Fact::NotThere,
@@ -332,7 +379,7 @@ impl Scan {
         };
         let signals = gatherer.reader.status(first.pid).ok().flatten().and_then(|status| status.signals)?;
         // A reader of its own: on a slow file system it must not use up the time that the facts need.
-        let file = init_program::program_of(first.pid, &first.comm, &mut BoundedReader::new());
+        let file = init_program::program_of(thread, &first.comm, &mut BoundedReader::new());
         InitProgram::of(&first.comm, &file, signals, &arguments, &environment)
     }
 
@@ -355,16 +402,10 @@ impl Scan {
         if outcome.stops.is_some() && !outcome.culprits.iter().all(|pid| steady(*pid)) {
             outcome = Outcome { stops: None, undecided: outcome.culprits, culprits: Vec::new() };
         }
-        let waits_for_others = self.members.get(&self.first).and_then(|member| member.init.as_ref());
-        if self.hidden && outcome.stops == Some(true) && waits_for_others.is_some_and(|init| init.is_rinit) {
+        let is_rinit = self.init.as_ref().is_some_and(|init| init.program.is_rinit);
+        if self.hidden && outcome.stops == Some(true) && is_rinit {
             outcome = Outcome { stops: None, undecided: vec![self.first], ..outcome };
         }
-        let below = verdict::below(&self.members, self.first);
-        let notes: Vec<Pid> = below
-            .into_iter()
-            .filter(|pid| !outcome.culprits.contains(pid) && !outcome.undecided.contains(pid) && steady(*pid))
-            .filter(|pid| self.findings.get(pid).is_some_and(|finding| finding.process.reason.weight() == 0))
-            .collect();
         let zombies = std::mem::take(&mut self.zombies);
         let zombies = zombies.into_iter().filter(|zombie| {
             let was = |earlier: &&Process| earlier.pid == zombie.pid && earlier.start_ticks == zombie.start_ticks;
@@ -372,8 +413,24 @@ impl Scan {
         });
         let mut zombies = group(zombies.collect(), &self.tracers, &self.commands);
         for group in &mut zombies {
-            let init = Some(self.first).filter(|_| waits_for_others.is_some());
+            let init = Some(self.first).filter(|_| self.init.is_some());
             group.parent_is_init = init.is_some() && group.parent.as_ref().map(|parent| parent.pid) == init;
+        }
+        // An init reaps: a debugger that is not visible here may hold its zombie, and with it the PID namespace.
+        let unreaped = zombies.iter().filter(|group| group.parent_is_init && group.tracer.is_none());
+        let unreaped: Vec<Pid> = unreaped.flat_map(|group| &group.zombies).map(|zombie| zombie.pid).collect();
+        let is_held = outcome.stops == Some(true) && !self.shared && !unreaped.is_empty();
+        if is_held {
+            outcome = Outcome { stops: None, undecided: unreaped, ..outcome };
+        }
+        let below = verdict::below(&self.members, self.first);
+        let notes: Vec<Pid> = below
+            .into_iter()
+            .filter(|pid| !outcome.culprits.contains(pid) && !outcome.undecided.contains(pid) && steady(*pid))
+            .filter(|pid| self.findings.get(pid).is_some_and(|finding| finding.process.reason.weight() == 0))
+            .collect();
+        for pid in outcome.undecided.iter().filter(|_| is_held) {
+            self.set_reason(*pid, Reason::TracedZombie { tracer: None });
         }
         let pick = |pids: &[Pid]| pids.iter().filter_map(|pid| self.findings.get(pid).cloned()).collect::<Vec<_>>();
         Some(Diagnosis {
@@ -385,7 +442,7 @@ impl Scan {
             first_inside: self.first_inside,
             shared: self.shared,
             zombies,
-            main: self.main,
+            main: self.init.and_then(|init| init.main),
             hidden: self.hidden,
             role: self.role,
         })
@@ -401,15 +458,14 @@ fn find_first(
 ) -> Result<Pid, Error> {
     let me = Pid::from(rustix::process::getpid());
     let anchor = of.unwrap_or(me);
-    if !processes.contains_key(&anchor) {
-        return Err(cannot(format!("there is no process {anchor} here, or this user may not see it")));
-    }
-    let mut identity = |pid: Pid| Identity::read(pid, &mut gatherer.reader, &mut gatherer.bounded);
-    let own = identity(anchor);
+    let missing = || cannot(format!("there is no process {anchor} here, or this user may not see it"));
+    let anchor_process = processes.get(&anchor).ok_or_else(missing)?;
+    let mut identity = |process: &Process| Identity::read(process, &mut gatherer.reader, &mut gatherer.bounded);
+    let own = identity(anchor_process);
     let identities: PidMap<Identity> = processes
         .values()
         .filter(|process| !process.has_ended())
-        .map(|process| (process.pid, identity(process.pid)))
+        .map(|process| (process.pid, identity(process)))
         .collect();
     let mut members: PidMap<Option<bool>> =
         identities.iter().map(|(pid, identity)| (*pid, own.is_same_container(identity))).collect();

@@ -5,6 +5,7 @@ use super::{Diagnosis, Finding, Zombies};
 use crate::pid::Pid;
 use crate::printable::Quoted;
 use crate::survivor::reason::Reason;
+use crate::survivor::remedy::LET_GO;
 use crate::survivor::{Age, Survivor};
 use std::fmt::{self, Write as _};
 
@@ -19,9 +20,6 @@ const NAMED_ZOMBIES: usize = 5;
 
 /// What helps against zombies.
 const REAP: &str = "run the container under an init (docker run --init, or rinit), or make the parent wait for them";
-
-/// What helps against zombies of a debugger.
-const LET_GO: &str = "let the debugger go on or exit";
 
 fn remedy(zombies: &Zombies) -> &'static str {
     if zombies.tracer.is_some() || zombies.parent_is_init { LET_GO } else { REAP }
@@ -195,6 +193,10 @@ fn conditional(reason: &Reason) -> String {
             format!(
                 "has a handler for {signal}, but is blocked in a write to a full pipe, which its reader does not empty"
             )
+        }
+        // Seen by its init, which does not reap it.
+        Reason::TracedZombie { tracer: None } => {
+            "a zombie that the init cannot reap yet; a debugger outside of the PID namespace may trace it".to_owned()
         }
         Reason::Unknown => "what it does with the signal cannot be seen".to_owned(),
         other => other.to_string(),

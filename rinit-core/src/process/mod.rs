@@ -45,6 +45,8 @@ pub struct Process {
     pub ppid: Option<Pid>,
     /// Its process group.
     pub group: i32,
+    /// Its session.
+    pub(crate) session: i32,
     /// When it started, in clock ticks since boot (`sysconf(3)`, `_SC_CLK_TCK`; 100 in a second).
     pub start_ticks: u64,
     /// What its first thread was doing.
@@ -119,8 +121,8 @@ impl Process {
 
 impl From<Stat> for Process {
     fn from(stat: Stat) -> Self {
-        let Stat { pid, ppid, pgrp, start_ticks, state, threads, comm, .. } = stat;
-        Self { pid, ppid, group: pgrp, start_ticks, state, threads, comm }
+        let Stat { pid, ppid, pgrp, session, start_ticks, state, threads, comm, .. } = stat;
+        Self { pid, ppid, group: pgrp, session, start_ticks, state, threads, comm }
     }
 }
 

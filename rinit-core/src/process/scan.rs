@@ -108,7 +108,8 @@ mod tests {
 
     fn process(pid: i32, ppid: i32, start_ticks: u64) -> Process {
         let pid = Pid::new(pid).unwrap();
-        Process { pid, ppid: Pid::new(ppid), group: 1, start_ticks, state: State::Sleeping, threads: 1, comm: vec![] }
+        let (ppid, state) = (Pid::new(ppid), State::Sleeping);
+        Process { pid, ppid, group: 1, session: 1, start_ticks, state, threads: 1, comm: vec![] }
     }
 
     fn pids(known: &PidMap<Process>) -> Vec<i32> {

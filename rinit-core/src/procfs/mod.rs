@@ -9,6 +9,7 @@ pub(crate) mod children;
 pub(crate) mod cmdline;
 pub(crate) mod fact;
 pub(crate) mod fdinfo;
+pub(crate) mod program;
 pub(crate) mod reader;
 pub(crate) mod stat;
 pub(crate) mod status;
@@ -16,6 +17,7 @@ pub(crate) mod syscall;
 
 use crate::error::Error;
 use crate::pid::Pid;
+use fact::Fact;
 use reader::Reader;
 use status::Status;
 use std::io;
@@ -40,4 +42,10 @@ pub(crate) fn verify(reader: &mut Reader) -> Result<(), Error> {
         own.namespace_pids == [me]
     };
     if same { Ok(()) } else { Err(failed(io::Error::other("shows another PID namespace than that of this process"))) }
+}
+
+/// The name of a process's namespace, such as `pid:[4026531836]`.
+pub(crate) fn namespace(pid: Pid, kind: &str) -> Fact<String> {
+    let link = std::fs::read_link(format!("/proc/{pid}/ns/{kind}"));
+    Fact::from(link).map(|link| link.to_string_lossy().into_owned())
 }

@@ -3,7 +3,7 @@
 use super::bounded::BoundedReader;
 use super::cgroup::Cgroups;
 use super::fact::Fact;
-use super::stat::Stat;
+use super::stat::{Stat, State};
 use super::status::Status;
 use super::{children, cmdline, fdinfo, syscall};
 use crate::error::Error;
@@ -104,6 +104,19 @@ impl Reader {
     /// `/proc/pid/task/tid/status`: the same for one thread, which has a mask and a state of its own.
     pub(crate) fn thread_status(&mut self, pid: Pid, thread: Pid) -> Result<Option<Status>, Error> {
         Ok(self.read(format_args!("/proc/{pid}/task/{thread}/status"), LARGEST)?.map(Status::parse))
+    }
+
+    /// The thread whose files show what the process has: the first one or, if that has exited before the others, one of those. A
+    /// thread that has exited has no arguments, descriptors, namespaces and control groups. `/proc/tid` is there for each thread
+    /// (`proc(5)`).
+    pub(crate) fn living_thread(&mut self, pid: Pid, state: State, threads: u32) -> Pid {
+        if state != State::Zombie || threads <= 1 {
+            return pid;
+        }
+        let mut numbers_of_threads = Vec::new();
+        let _ = numbers(&format!("/proc/{pid}/task"), &mut numbers_of_threads);
+        let lives = |thread: &Pid| self.thread_is_alive(pid, *thread).unwrap_or(false);
+        numbers_of_threads.into_iter().find(lives).unwrap_or(pid)
     }
 
     /// Adds the children that this thread has started or inherited; `false` when the thread is gone, or the kernel was

@@ -1,6 +1,7 @@
 //! The facts about one process from which the judge concludes. Each is known, not permitted or not there.
 
 use super::shell::Shell;
+use crate::pid::Pid;
 use crate::procfs::cgroup::Frozen;
 use crate::procfs::fact::Fact;
 use crate::procfs::stat::Stat;
@@ -32,11 +33,12 @@ pub(crate) struct Facts {
     pub(crate) is_stopped: bool,
     /// A debugger holds a thread, the first one or another.
     pub(crate) is_held: bool,
-    /// A debugger is attached to a thread, the first one or another, and sees each signal before the process does.
-    pub(crate) is_traced: bool,
+    /// The debugger that is attached to a thread, the first one or another. It sees each signal before the process does. `None` also
+    /// for one outside of the PID namespace.
+    pub(crate) tracer: Option<Pid>,
     /// Time until it exits by itself, where that can be known: a `sleep`.
     pub(crate) exits_after: Option<Duration>,
-    /// Where the first thread sleeps, or the one in state D.
+    /// Where the first living thread sleeps, or the one in state D.
     pub(crate) wait_channel: Fact<String>,
     /// Its control group is frozen, itself or by one above it.
     pub(crate) frozen: Fact<Frozen>,

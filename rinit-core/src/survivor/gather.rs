@@ -3,13 +3,16 @@
 use super::age;
 use super::facts::{Credentials, Facts};
 use super::shell::{self, Kind, Shell, ShellChild};
-use crate::pid::Pid;
+use crate::pid::{Pid, PidMap, PidSet};
+use crate::process::scan::all_and_hidden;
 use crate::process::{Process, walk};
 use crate::procfs;
 use crate::procfs::bounded::BoundedReader;
 use crate::procfs::cgroup::{Frozen, Hierarchy};
 use crate::procfs::cmdline;
 use crate::procfs::fact::Fact;
+use crate::procfs::namespace;
+use crate::procfs::program;
 use crate::procfs::reader::{Reader, arguments};
 use crate::procfs::stat::{Stat, State};
 use crate::procfs::status::{Signals, Status};
@@ -70,6 +73,7 @@ impl Gatherer {
         let stat = self.reader.stat(pid).ok()?.filter(same)?;
         let status = self.reader.status(pid).ok().flatten();
         let threads = self.threads(&stat, status.as_ref());
+        let living = self.reader.living_thread(pid, stat.state, stat.threads);
         let signals = status.as_ref().and_then(|status| status.signals).unwrap_or_default();
         let signal = asked.unwrap_or(Signal::TERM);
         let is = |set: SignalSet| set.contains(signal);
@@ -78,13 +82,14 @@ impl Gatherer {
         } else {
             self.reader.in_sigwait(&mut self.bounded, pid)
         };
-        let signalfds = if is(threads.blocked | signals.blocked) { self.reader.signalfds(pid) } else { Fact::NotThere };
-        let wait_channel = self.reader.wait_channel(pid, threads.in_kernel.unwrap_or(pid));
-        let arguments = self.arguments(pid, stat.has_ended() || threads.in_kernel.is_some());
+        let signalfds =
+            if is(threads.blocked | signals.blocked) { self.reader.signalfds(living) } else { Fact::NotThere };
+        let wait_channel = self.reader.wait_channel(pid, threads.in_kernel.unwrap_or(living));
+        let arguments = self.arguments(living, stat.has_ended() || threads.in_kernel.is_some());
         let exits_after = arguments.as_known().and_then(|words| shell::exits_after(words, age(stat.start_ticks)));
         let is_shell = is(signals.caught) && is_shell(&stat, &arguments);
         let shell = if is_shell { Some(self.shell(&stat)) } else { None };
-        let frozen = self.frozen(pid);
+        let frozen = self.frozen(living);
         // Everything above was read by PID. If the start time is still the same, all of it was read from the same process.
         self.reader.stat(pid).ok()?.filter(same)?;
         Some(Facts {
@@ -98,7 +103,7 @@ impl Gatherer {
             in_kernel: threads.in_kernel.is_some(),
             is_stopped: threads.is_stopped,
             is_held: threads.is_held,
-            is_traced: threads.is_traced,
+            tracer: threads.tracer,
             exits_after,
             wait_channel,
             frozen,
@@ -107,8 +112,14 @@ impl Gatherer {
         })
     }
 
+    /// The arguments of a process.
+    pub(crate) fn arguments_of(&mut self, process: &Process) -> Fact<Vec<u8>> {
+        let thread = self.reader.living_thread(process.pid, process.state, process.threads);
+        self.arguments(thread, process.state == State::DiskSleep)
+    }
+
     /// The arguments. They are not read if a thread is in state D: it may hold the lock that the read needs for ever.
-    pub(crate) fn arguments(&mut self, pid: Pid, out_of_reach: bool) -> Fact<Vec<u8>> {
+    fn arguments(&mut self, pid: Pid, out_of_reach: bool) -> Fact<Vec<u8>> {
         if out_of_reach { Fact::NotThere } else { arguments(&mut self.bounded, pid) }
     }
 
@@ -120,7 +131,7 @@ impl Gatherer {
             in_kernel: (stat.state == State::DiskSleep).then_some(stat.pid),
             is_stopped: stat.state == State::Stopped,
             is_held: stat.state == State::Traced,
-            is_traced: status.is_some_and(|status| status.tracer.is_some()),
+            tracer: status.and_then(|status| status.tracer),
         };
         if stat.threads <= 1 {
             return found;
@@ -142,7 +153,7 @@ impl Gatherer {
                     Some(State::Stopped) => found.is_stopped |= stat.state == State::Zombie,
                     _ => {}
                 }
-                found.is_traced |= status.tracer.is_some();
+                found.tracer = found.tracer.or(status.tracer);
                 if let Some(signals) = status.signals {
                     blocked = Some(blocked.unwrap_or(SignalSet::all()) & signals.blocked);
                 }
@@ -156,7 +167,10 @@ impl Gatherer {
         // The link needs the right to trace the process. Without it, the name that the process gives itself counts.
         let program = std::fs::read_link(format!("/proc/{}/exe", stat.pid)).ok();
         let name = program.as_ref().and_then(|path| path.file_name()).map(|name| name.as_bytes());
-        let kind = Kind::of(name, &stat.comm);
+        let kind = match Kind::of(name, &stat.comm) {
+            Kind::WaitIsVisible if !self.has_text(stat.pid, [shell::DASH, shell::BUSYBOX]) => Kind::WaitIsAmbiguous,
+            kind => kind,
+        };
         let read = self.bounded.read(format!("/proc/{}/syscall", stat.pid), 256);
         let children = self.shell_children(stat.pid);
         let exits_after = match &children[..] {
@@ -168,11 +182,44 @@ impl Gatherer {
 
     fn exits_after(&mut self, child: &ShellChild) -> Option<Duration> {
         let arguments = arguments(&mut self.bounded, child.pid);
-        shell::exits_after(arguments.as_known()?, age(child.start_ticks))
+        let left = shell::exits_after(arguments.as_known()?, age(child.start_ticks))?;
+        Some(left).filter(|_| self.has_text(child.pid, [shell::COREUTILS, shell::BUSYBOX]))
+    }
+
+    /// True if the file of the process's program has one of the texts.
+    fn has_text(&mut self, pid: Pid, texts: [&'static str; 2]) -> bool {
+        texts.into_iter().any(|text| program::contains(&mut self.bounded, pid, text))
+    }
+
+    /// True if no other process is in the PID namespace of a process than those above it. The diagnosis and the processes above that
+    /// do not count.
+    fn is_alone(&mut self, pid: Pid) -> bool {
+        if !self.is_alone_below_its_ancestors(pid) || hides_processes(self) {
+            return false;
+        }
+        let Ok((processes, 0)) = all_and_hidden(&mut self.reader) else { return false };
+        let parents: PidMap<Pid> = processes.iter().filter_map(|one| Some((one.pid, one.ppid?))).collect();
+        // At most as many steps as there are processes: reused pids may form a ring.
+        let line = |pid: Pid| std::iter::successors(Some(pid), |pid| parents.get(pid).copied()).take(processes.len());
+        let expected: PidSet = line(pid).chain(line(rustix::process::getpid().into())).collect();
+        let namespaces = |gatherer: &mut Self, pid| {
+            let status = gatherer.reader.status(pid).ok().flatten();
+            status.map_or(0, |status| status.namespace_pids.len())
+        };
+        let (own_depth, own) = (namespaces(self, pid), namespace(pid, "pid"));
+        let others = processes.iter().filter(|one| !one.has_ended() && !expected.contains(&one.pid));
+        others.into_iter().all(|one| {
+            let depth = namespaces(self, one.pid);
+            let is_elsewhere = || match (&own, namespace(one.pid, "pid")) {
+                (Fact::Known(own), Fact::Known(other)) => *own != other,
+                _ => false,
+            };
+            depth < own_depth || (depth == own_depth && is_elsewhere())
+        })
     }
 
     /// True if a process has no children, and the processes above it in its PID namespace have no other ones.
-    fn is_alone(&mut self, pid: Pid) -> bool {
+    fn is_alone_below_its_ancestors(&mut self, pid: Pid) -> bool {
         let me = Pid::from(rustix::process::getpid());
         let depth = |gatherer: &mut Self, pid| {
             let status = gatherer.reader.status(pid).ok().flatten();
@@ -204,7 +251,7 @@ impl Gatherer {
             let status = self.reader.status(child.pid).ok().flatten();
             let ignored =
                 status.and_then(|status| status.signals).map_or(SignalSet::empty(), |signals| signals.ignored);
-            let arguments = self.arguments(child.pid, child.state == State::DiskSleep);
+            let arguments = self.arguments_of(&child);
             let command = command(&arguments, &child.comm);
             living.push(ShellChild { pid: child.pid, command, start_ticks: child.start_ticks, ignored });
         }
@@ -264,7 +311,7 @@ struct Threads {
     in_kernel: Option<Pid>,
     is_stopped: bool,
     is_held: bool,
-    is_traced: bool,
+    tracer: Option<Pid>,
 }
 
 /// The command for people, escaped: the arguments, or the name in brackets where they are not there.

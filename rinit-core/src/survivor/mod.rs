@@ -6,7 +6,7 @@ mod facts;
 pub(crate) mod gather;
 pub(crate) mod judge;
 pub(crate) mod reason;
-mod remedy;
+pub(crate) mod remedy;
 mod shell;
 
 use reason::Reason;

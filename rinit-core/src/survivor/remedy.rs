@@ -53,6 +53,9 @@ const HANDLERS: &[Known] = &[
     known(&["npm", "yarn", "pnpm"], Signal::TERM, "run node itself instead of a package manager"),
 ];
 
+/// What helps against zombies that a debugger holds.
+pub(crate) const LET_GO: &str = "let the debugger go on or exit";
+
 /// What helps where the program is known.
 pub(super) fn of_program(survivor: &Survivor) -> Option<Cow<'static, str>> {
     let command = survivor.command.as_str();
@@ -78,10 +81,10 @@ pub(super) fn of_program(survivor: &Survivor) -> Option<Cow<'static, str>> {
         Reason::Ignores(signal) => by_program(*signal),
         // Nothing in the container can help: the line in the log has to say what does.
         Reason::TracedZombie { tracer: Some(tracer) } => {
-            Some(format!("let the debugger go on or exit (kill -CONT {tracer}, kill {tracer})").into())
+            Some(format!("{LET_GO} (kill -CONT {tracer}, kill {tracer})").into())
         }
         Reason::TracedZombie { tracer: None } => {
-            Some("let the debugger go on or exit (on the host, TracerPid in /proc/PID/status names it)".into())
+            Some(format!("{LET_GO} (on the host, TracerPid in /proc/PID/status names it)").into())
         }
         Reason::ShellWaits { .. } => {
             Some("start the command with exec, or in the background and wait for it (command & wait $!)".into())

@@ -21,7 +21,9 @@ pub(crate) struct Shell {
     /// Its living children.
     pub(crate) children: Vec<ShellChild>,
     /// Time until the command in the foreground exits by itself, where that can be known: a `sleep` that no other process of the
-    /// container is there to terminate. The watcher of `busybox timeout` would be one.
+    /// PID namespace is there to terminate. The watcher of `busybox timeout` would be one, and a process of `docker exec` another.
+    /// An alarm that was set before the execve (`setitimer(2)`) terminates it as well. `/proc` has not shown that since Linux 2.6.17:
+    /// `itrealvalue` is 0 (`proc_pid_stat(5)`).
     pub(crate) exits_after: Option<Duration>,
 }
 
@@ -55,6 +57,12 @@ pub(crate) enum Waiting<'a> {
     /// It can run its trap at once, or that cannot be known.
     Otherwise,
 }
+
+/// A text in the file of each dash, and of each busybox. A program of another author may have the same name.
+pub(crate) const DASH: &str = "sh: turning off NDELAY mode";
+pub(crate) const BUSYBOX: &str = "BusyBox v";
+/// A text in the file of coreutils' `sleep`.
+pub(crate) const COREUTILS: &str = "GNU coreutils";
 
 const SHELLS: [&[u8]; 8] = [b"sh", b"bash", b"dash", b"ash", b"busybox", b"zsh", b"ksh", b"mksh"];
 

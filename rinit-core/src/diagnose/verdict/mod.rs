@@ -2,6 +2,7 @@
 
 use super::init_program::{InitProgram, KnownInit};
 use crate::pid::{Pid, PidMap, PidSet};
+use crate::process::Process;
 use crate::signal::Signal;
 use crate::survivor::judge::{Fate, Judgement, MARGIN, STOP_LIMIT};
 use crate::survivor::reason::Reason;
@@ -12,13 +13,20 @@ pub(super) struct Member {
     pub(super) ppid: Option<Pid>,
     pub(super) start_ticks: u64,
     pub(super) group: i32,
-    pub(super) session: i32,
     pub(super) has_exited: bool,
+    /// A debugger that the end of the PID namespace does not kill holds the process, or has not waited for it.
+    pub(super) is_held_from_outside: bool,
     pub(super) judgement: Judgement,
-    /// What it does as an init, where it is one that is known and takes SIGTERM.
-    pub(super) init: Option<InitProgram>,
     /// It reads a pipe, or its input cannot be seen. Set only if rinit's last call is late: it counts only then.
     pub(super) may_read: bool,
+}
+
+/// An init, and the program that it has started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct InitAndMain {
+    pub(super) program: InitProgram,
+    /// A living member; `None` if main has exited or cannot be found.
+    pub(super) main: Option<Pid>,
 }
 
 /// Whether the container stops, and which processes are the reason.
@@ -70,10 +78,10 @@ impl Outcome {
 ///
 /// When the first process exits the container has stopped: the kernel kills the rest of a PID namespace with its PID 1, and
 /// an engine kills the rest of a control group. So the others count only where the first process waits for them.
-pub(super) fn of_container(members: &PidMap<Member>, first: Pid) -> Outcome {
+pub(super) fn of_container(members: &PidMap<Member>, first: Pid, init: Option<&InitAndMain>) -> Outcome {
     let Some(member) = members.get(&first) else { return Outcome::unknown(Vec::new()) };
-    match &member.init {
-        Some(init) => under_init(members, first, init),
+    match init {
+        Some(InitAndMain { program, main }) => under_init(members, first, program, *main),
         None => alone(members, first, member.judgement.fate),
     }
 }
@@ -94,9 +102,13 @@ fn frozen_first(members: &PidMap<Member>, pid: Pid) -> Vec<Pid> {
     named
 }
 
-fn under_init(members: &PidMap<Member>, first: Pid, init: &InitProgram) -> Outcome {
-    let Some(main) = main_below(members, first, init) else {
-        return if init.pauses && !init.is_unclear { Outcome::stops() } else { Outcome::unknown(vec![first]) };
+fn under_init(members: &PidMap<Member>, first: Pid, init: &InitProgram, main: Option<Pid>) -> Outcome {
+    let Some(main) = main else {
+        return if init.pauses && !init.is_unclear {
+            stops_unless_held(members, first)
+        } else {
+            Outcome::unknown(vec![first])
+        };
     };
     if init.pauses {
         return Outcome::unknown(vec![main]);
@@ -131,20 +143,18 @@ fn under_init(members: &PidMap<Member>, first: Pid, init: &InitProgram) -> Outco
         }
         Fate::Exits if !init.is_rinit => {
             // The init exits with main, and the kernel then kills the others, and waits for them.
-            let held = held_in_kernel(members, first);
-            if held.is_empty() { Outcome::stops() } else { Outcome::unknown(held) }
+            stops_unless_held(members, first)
         }
         Fate::Exits => {
             // rinit asks the others, and waits for them. It asks a reader after its writers, and if they have left something in the
             // pipe that it does not read, at the last call.
             let holds = |pid: &Pid| members[pid].judgement.fate != Fate::Exits || members[pid].may_read;
             let holding: Vec<Pid> = others().filter(holds).collect();
-            if holding.is_empty() { Outcome::stops() } else { Outcome::unknown(holding) }
+            if holding.is_empty() { stops_unless_held(members, first) } else { Outcome::unknown(holding) }
         }
         // KILL does not act on a process that version 1 of the freezer holds.
         Fate::Stays if init.kills_after.is_some_and(|time| time + MARGIN < STOP_LIMIT) => {
-            let held = held_in_kernel(members, first);
-            if held.is_empty() { Outcome::stops() } else { Outcome::unknown(held) }
+            stops_unless_held(members, first)
         }
         Fate::Stays if init.kills_after.is_some_and(|time| time < STOP_LIMIT + MARGIN) => Outcome::unknown(vec![main]),
         Fate::Stays => {
@@ -162,23 +172,21 @@ fn under_init(members: &PidMap<Member>, first: Pid, init: &InitProgram) -> Outco
     }
 }
 
-/// The processes on which KILL may not act. The kernel waits for them before a PID namespace ends (`pid_namespaces(7)`).
-fn held_in_kernel(members: &PidMap<Member>, first: Pid) -> Vec<Pid> {
-    let is_held = |pid: &Pid| matches!(members[pid].judgement.reason, Reason::Frozen | Reason::StuckInKernel { .. });
-    below(members, first).into_iter().filter(|pid| !members[pid].has_exited).filter(is_held).collect()
+/// The verdict if the first process exits, or kills. The kernel waits for all processes before a PID namespace ends
+/// (`pid_namespaces(7)`): for those on which KILL may not act, and for zombies until their debugger has waited for them.
+fn stops_unless_held(members: &PidMap<Member>, first: Pid) -> Outcome {
+    let is_held = |pid: &Pid| {
+        let member = &members[pid];
+        let in_kernel = matches!(member.judgement.reason, Reason::Frozen | Reason::StuckInKernel { .. });
+        (in_kernel && !member.has_exited) || member.is_held_from_outside
+    };
+    let mut held: Vec<Pid> = members.keys().copied().filter(|pid| *pid != first).filter(is_held).collect();
+    held.sort_unstable();
+    if held.is_empty() { Outcome::stops() } else { Outcome::unknown(held) }
 }
 
 fn ignores(reason: &Reason) -> bool {
     matches!(reason, Reason::Ignores(_) | Reason::IgnoredByDefault(_))
-}
-
-/// A child of an init.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Child {
-    pub(super) pid: Pid,
-    pub(super) start_ticks: u64,
-    pub(super) group: i32,
-    pub(super) session: i32,
 }
 
 /// The program that an init has started, among the init's children: the oldest one. All others are started by it, or by
@@ -190,23 +198,23 @@ pub(super) struct Child {
 ///
 /// The helper may lead a group as well (`setsid helper &`, `set -m`). A leader of a group cannot leave its session, so main is in
 /// the init's, or leads one if the init makes sessions. Of several such children none is taken.
-pub(super) fn main_of(
-    children: impl Iterator<Item = Child>,
+pub(super) fn main_of<'a>(
+    children: impl Iterator<Item = &'a Process>,
     init: &InitProgram,
-    init_group: i32,
-    init_session: i32,
+    first: &Process,
 ) -> Option<Pid> {
-    let has_own_group = |child: &Child| child.group == child.pid.get();
-    let in_order: Vec<Child> = {
-        let mut children: Vec<Child> = children.collect();
+    let init_group = first.group;
+    let has_own_group = |child: &Process| child.group == child.pid.get();
+    let in_order: Vec<&Process> = {
+        let mut children: Vec<&Process> = children.collect();
         children.sort_unstable_by_key(|child| (child.start_ticks, child.pid));
         children
     };
-    let oldest = in_order.first()?;
+    let oldest = *in_order.first()?;
     if init.makes_group && !init.is_rinit {
         let makes_session = init.name == KnownInit::DumbInit.name();
-        let session_of = |child: &Child| if makes_session { child.pid.get() } else { init_session };
-        let may_be_main = |child: &&Child| has_own_group(child) && child.session == session_of(child);
+        let session_of = |child: &Process| if makes_session { child.pid.get() } else { first.session };
+        let may_be_main = |child: &&&Process| has_own_group(child) && child.session == session_of(child);
         match in_order.iter().filter(may_be_main).collect::<Vec<_>>()[..] {
             [] => {}
             [only] => return Some(only.pid),
@@ -215,25 +223,11 @@ pub(super) fn main_of(
     }
     let makes_group = init.makes_group && !(init.is_rinit && init_group == 0);
     let is_helper = makes_group && oldest.group == init_group;
-    let main = if is_helper { in_order.iter().find(|child| has_own_group(child)) } else { None };
+    let main = if is_helper { in_order.iter().copied().find(|child| has_own_group(child)) } else { None };
     let main = main.unwrap_or(oldest);
     // An orphan in a group that main has left behind: main has exited, and the init drains.
     let is_orphan = makes_group && init_group != 0 && main.group != init_group && !has_own_group(main);
     Some(main.pid).filter(|_| !is_orphan)
-}
-
-/// Main, by [`main_of`], among the members. `None` if it has exited.
-fn main_below(members: &PidMap<Member>, first: Pid, init: &InitProgram) -> Option<Pid> {
-    let children = members.iter().filter(|(_, member)| member.ppid == Some(first));
-    let children = children.map(|(pid, Member { start_ticks, group, session, .. })| Child {
-        pid: *pid,
-        start_ticks: *start_ticks,
-        group: *group,
-        session: *session,
-    });
-    let (init_group, init_session) = members.get(&first).map_or((0, 0), |member| (member.group, member.session));
-    main_of(children, init, init_group, init_session)
-        .filter(|pid| members.get(pid).is_some_and(|member| !member.has_exited))
 }
 
 /// All descendants, each before its children.

@@ -1,6 +1,7 @@
 //! Verdicts over made-up trees.
 
 use super::*;
+use crate::procfs::stat::State;
 use std::time::Duration;
 
 const TERM: Signal = Signal::TERM;
@@ -25,21 +26,28 @@ fn init(is_rinit: bool) -> InitProgram {
 
 /// Processes as number, parent, and what SIGTERM does. The first one is an init, or not.
 fn tree(program: Option<InitProgram>, rows: &[(i32, i32, Fate)]) -> Outcome {
-    of_container(&members(program, rows), Pid::INIT)
+    judged(&members(rows), program)
 }
 
-fn members(program: Option<InitProgram>, rows: &[(i32, i32, Fate)]) -> PidMap<Member> {
+/// Main is the first child.
+fn judged(members: &PidMap<Member>, program: Option<InitProgram>) -> Outcome {
+    let living = members.iter().filter(|(_, member)| member.ppid == Some(Pid::INIT) && !member.has_exited);
+    let main = living.map(|(pid, _)| *pid).min();
+    of_container(members, Pid::INIT, program.map(|program| InitAndMain { program, main }).as_ref())
+}
+
+fn members(rows: &[(i32, i32, Fate)]) -> PidMap<Member> {
     let member = |(number, parent, fate): &(i32, i32, Fate)| {
         let reason = match fate {
             Fate::Exits => Reason::Ending(TERM),
             Fate::Stays => Reason::Ignores(TERM),
             Fate::Unknown => Reason::Handles(TERM),
         };
-        let init = program.clone().filter(|_| *number == 1);
         let judgement = Judgement { reason, fate: *fate };
         let start_ticks = (*number).try_into().unwrap();
-        let (ppid, group, session, has_exited, may_read) = (Pid::new(*parent), 0, 0, false, false);
-        (pid(*number), Member { ppid, start_ticks, group, session, has_exited, judgement, init, may_read })
+        let (ppid, group, has_exited) = (Pid::new(*parent), 0, false);
+        let (is_held_from_outside, may_read) = (false, false);
+        (pid(*number), Member { ppid, start_ticks, group, has_exited, is_held_from_outside, judgement, may_read })
     };
     rows.iter().map(member).collect()
 }
@@ -81,21 +89,21 @@ fn under_an_init_main_decides() {
     is(&tree(dropping, &[(1, 0, Unknown), (2, 1, Exits)]), Some(false), &[1]);
 }
 
+fn process(number: i32, group: i32, session: i32) -> Process {
+    let (ppid, state, comm) = (Some(Pid::INIT), State::Sleeping, Vec::new());
+    Process { pid: pid(number), ppid, group, session, start_ticks: 5, state, threads: 1, comm }
+}
+
 #[test]
 fn a_child_in_the_inits_own_group_was_there_before_the_init() {
     let children = |groups: &[i32]| {
         // A daemon has the number 5 or more, and a session of its own.
         let session = |number| if number >= 5 { number } else { 1 };
-        let child = |(number, group): (i32, &i32)| Child {
-            pid: pid(number),
-            start_ticks: 5,
-            group: *group,
-            session: session(number),
-        };
+        let child = |(number, group): (i32, &i32)| process(number, *group, session(number));
         (2..).zip(groups).map(child).collect::<Vec<_>>()
     };
     let main = |program: &InitProgram, init_group, groups: &[i32]| {
-        main_of(children(groups).into_iter(), program, init_group, 1).map(Pid::get)
+        main_of(children(groups).iter(), program, &process(1, init_group, 1)).map(Pid::get)
     };
     assert_eq!(main(&init(true), 1, &[2, 3]), Some(2));
     // `sh -c 'set -m; helper & exec tini main'`: either may be main.
@@ -127,21 +135,40 @@ fn two_children_in_the_inits_group_cannot_be_distinguished() {
 
 #[test]
 fn a_main_that_has_left_its_group_is_not_reached_by_it() {
-    let group = InitProgram { reaches_others: true, ..init(false) };
-    let mut all = members(Some(group), &[(1, 0, Fate::Unknown), (2, 1, Fate::Exits)]);
+    let program = InitProgram { reaches_others: true, ..init(false) };
+    let mut all = members(&[(1, 0, Fate::Unknown), (2, 1, Fate::Exits)]);
     for (group, stops, named) in [(2, Some(true), &[][..]), (3, None, &[2])] {
         all.get_mut(&pid(2)).unwrap().group = group;
-        is(&of_container(&all, pid(1)), stops, named);
+        is(&judged(&all, Some(program.clone())), stops, named);
     }
 }
 
 #[test]
 fn kill_does_not_act_on_what_is_frozen() {
-    let killing = InitProgram { kills_after: Some(Duration::from_secs(2)), ..init(true) };
-    let mut all = members(Some(killing), &[(1, 0, Fate::Unknown), (2, 1, Fate::Stays)]);
-    is(&of_container(&all, pid(1)), Some(true), &[]);
+    let killing = || Some(InitProgram { kills_after: Some(Duration::from_secs(2)), ..init(true) });
+    let mut all = members(&[(1, 0, Fate::Unknown), (2, 1, Fate::Stays)]);
+    is(&judged(&all, killing()), Some(true), &[]);
     all.get_mut(&pid(2)).unwrap().judgement.reason = Reason::Frozen;
-    is(&of_container(&all, pid(1)), None, &[2]);
+    is(&judged(&all, killing()), None, &[2]);
+}
+
+/// KILL makes a zombie of it, for which the kernel waits.
+#[test]
+fn a_debugger_outside_keeps_the_namespace() {
+    let killing = InitProgram { kills_after: Some(Duration::from_secs(2)), ..init(true) };
+    let rows = |main| vec![(1, 0, Fate::Unknown), (2, 1, main), (3, 2, Fate::Exits)];
+    let zombie_alone = vec![(1, 0, Fate::Unknown), (3, 1, Fate::Exits)];
+    for (program, rows) in [
+        (init(false), rows(Fate::Exits)),
+        (init(true), rows(Fate::Exits)),
+        (killing, rows(Fate::Stays)),
+        (InitProgram { pauses: true, ..init(true) }, zombie_alone),
+    ] {
+        let mut all = members(&rows);
+        let held = all.get_mut(&pid(3)).unwrap();
+        (held.is_held_from_outside, held.has_exited) = (true, true);
+        is(&judged(&all, Some(program)), None, &[3]);
+    }
 }
 
 #[test]
@@ -149,9 +176,9 @@ fn a_late_last_call_stops_no_shell_in_time() {
     use Fate::{Exits, Stays, Unknown};
     let with = |last_call: Option<u64>| {
         let program = InitProgram { last_call: last_call.map(std::time::Duration::from_secs), ..init(true) };
-        let mut members = members(Some(program), &[(1, 0, Unknown), (2, 1, Stays), (3, 2, Exits)]);
+        let mut members = members(&[(1, 0, Unknown), (2, 1, Stays), (3, 2, Exits)]);
         members.get_mut(&pid(2)).unwrap().judgement.reason = Reason::Blocks(TERM);
-        of_container(&members, Pid::INIT)
+        judged(&members, Some(program))
     };
     is(&with(None), None, &[2]);
     is(&with(Some(9)), None, &[2]);
@@ -173,9 +200,9 @@ fn under_rinit_the_last_call_may_stop_what_ignores_another_signal() {
 fn a_frozen_process_is_named_before_one_that_may_wait_for_it() {
     use Fate::{Stays, Unknown};
     for (program, waiting) in [(None, 1), (Some(init(false)), 2), (Some(init(true)), 2)] {
-        let mut members = members(program, &[(1, 0, Unknown), (2, 1, Unknown), (3, 2, Unknown), (4, 3, Stays)]);
+        let mut members = members(&[(1, 0, Unknown), (2, 1, Unknown), (3, 2, Unknown), (4, 3, Stays)]);
         members.get_mut(&pid(4)).unwrap().judgement.reason = Reason::Frozen;
-        is(&of_container(&members, Pid::INIT), None, &[4, waiting]);
+        is(&judged(&members, program), None, &[4, waiting]);
     }
 }
 
@@ -198,10 +225,10 @@ fn rinit_waits_for_the_others_too() {
 #[test]
 fn a_reader_may_be_asked_at_a_late_last_call() {
     use Fate::{Exits, Unknown};
-    let mut all = members(Some(init(true)), &[(1, 0, Unknown), (2, 1, Exits), (3, 2, Exits), (4, 2, Exits)]);
-    is(&of_container(&all, pid(1)), Some(true), &[]);
+    let mut all = members(&[(1, 0, Unknown), (2, 1, Exits), (3, 2, Exits), (4, 2, Exits)]);
+    is(&judged(&all, Some(init(true))), Some(true), &[]);
     all.get_mut(&pid(4)).unwrap().may_read = true;
-    is(&of_container(&all, pid(1)), None, &[4]);
+    is(&judged(&all, Some(init(true))), None, &[4]);
 }
 
 #[test]

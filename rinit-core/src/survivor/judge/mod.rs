@@ -135,7 +135,7 @@ fn held(facts: &Facts, signal: Signal, otherwise: &Judgement) -> Option<Judgemen
         return Some(in_kernel(facts));
     }
     // It runs, and the debugger decides which signals reach it.
-    facts.is_traced.then_some(Judgement { reason: Reason::Traced(signal), fate: Fate::Unknown })
+    facts.tracer.is_some().then_some(Judgement { reason: Reason::Traced(signal), fate: Fate::Unknown })
 }
 
 fn in_kernel(facts: &Facts) -> Judgement {

@@ -47,7 +47,7 @@ fn facts(change: impl FnOnce(&mut Facts, &mut Signals)) -> Facts {
         in_kernel: false,
         is_stopped: false,
         is_held: false,
-        is_traced: false,
+        tracer: None,
         exits_after: None,
         wait_channel: Fact::NotThere,
         frozen: Fact::Known(Frozen::No),
@@ -161,7 +161,7 @@ fn reasons_that_hold_for_any_process() {
     is(Reason::Ending(Signal::KILL), Fate::Exits, |f, _| (f.frozen, f.asked) = (v2(), Some(Signal::KILL)));
     is(Reason::DumpsCore, Fate::Unknown, |f, _| f.status.as_mut().unwrap().core_dumping = true);
     // It runs, and the debugger may keep the signal.
-    is(Reason::Traced(Signal::TERM), Fate::Unknown, |f, _| f.is_traced = true);
+    is(Reason::Traced(Signal::TERM), Fate::Unknown, |f, _| f.tracer = Some(pid(99)));
     let at = |name: &str| Fact::Known(name.to_owned());
     is(Reason::StuckInKernel { at: Some("nfs_wait".into()) }, Fate::Unknown, |f, _| {
         (f.in_kernel, f.wait_channel) = (true, at("nfs_wait"));
