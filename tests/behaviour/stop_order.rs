@@ -3,7 +3,7 @@
 use std::process::Command;
 use support::rinit::Rinit;
 use support::running::{Running, kill};
-use support::{namespace, needs, procfs, require, rinit_path, test, wait_until};
+use support::{namespace, needs, probe_path, procfs, require, rinit_path, test, wait_until};
 
 /// A program in `sh` that saves for a while when it gets TERM, and counts its starts on its standard output.
 const SAVER: &str = "trap 'echo saving; sleep 0.3; echo saved; exit 0' TERM; echo ready; while :; do sleep 0.05; done";
@@ -43,6 +43,19 @@ fn a_reader_of_a_pipe_is_asked_after_its_writer() {
         let finished = running.finished();
         assert_eq!(finished.code, 143);
         assert_eq!(finished.out, ["log: ready", "log: saving", "log: saved"]);
+    });
+}
+
+/// Its descriptors are not those of its first thread any more.
+#[test]
+fn a_writer_whose_first_thread_has_exited_is_a_writer() {
+    let script = format!("{} leader-gone 0 --after 1000 | sed -u 's/^/log: /' | cat", probe_path());
+    Rinit::new().shell(&script).everywhere(|mut running| {
+        running.out.wait("log: ready");
+        running.signal(15);
+        let finished = running.finished();
+        assert_eq!(finished.code, 143);
+        assert_eq!(finished.out.last().map(String::as_str), Some("log: done"), "{finished:?}");
     });
 }
 

@@ -20,7 +20,7 @@
 //! | `storm SEED MS CODE` | processes that come and go in every way; see [`storm`] |
 //! | `spawner COUNT CODE` | children by a vfork, every other one waited for |
 //! | `thread-exec CODE` | a thread that is not the first becomes `signals --exit-on TERM:CODE` |
-//! | `leader-gone CODE` | the first thread ends, another one exits with CODE on TERM |
+//! | `leader-gone CODE [--after MS]` | the first thread ends, another one says `done` and exits with CODE on TERM, so much later |
 //! | `leader-gone --run PROGRAM ARGS` | the same, and the other one runs the program and exits with its status |
 //! | `abandon MICROSECONDS PROGRAM ARGS` | starts it, waits until it has blocked TERM, ends so much later |
 //! | `load [--live N] [--batch N]` | for the benches; see [`load`] |

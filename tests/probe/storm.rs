@@ -147,8 +147,10 @@ pub(crate) fn leader_gone(words: &[String]) -> i32 {
     if option(words, "--child").is_some() {
         sys::start_ready(|| sys::exec_self("sleep", &[]));
     }
+    let milliseconds = option(words, "--after").and_then(|text| text.parse().ok()).unwrap_or(0);
     std::thread::spawn(move || {
         term.wait();
+        sys::sleep_ms(milliseconds);
         say("done");
         std::process::exit(code);
     });

@@ -4,7 +4,8 @@
 //! answer. A pipe without a name is the exception: it is in no file system that could keep a caller waiting.
 
 use super::Process;
-use crate::pid::Pid;
+use crate::pid::{Pid, PidMap};
+use crate::procfs::reader::Reader;
 use crate::sys::retry::read_text;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Mode, OFlags};
@@ -20,6 +21,8 @@ pub(crate) struct Partners {
     writers: Vec<(Pid, PathBuf)>,
     /// This process's own standard input. If it is a pipe, its writer is outside the tree.
     own_input: Option<PathBuf>,
+    /// The thread that has the descriptors of a process, where that is not the first one: it has exited before the others.
+    threads: PidMap<Pid>,
 }
 
 /// The standard input of a process for which no writer was found.
@@ -36,22 +39,33 @@ pub(crate) enum Input {
 }
 
 impl Partners {
-    pub(crate) fn among(processes: &[Process]) -> Self {
-        let is_shared = |name: &PathBuf| is_pipe(name) || is_terminal(name);
-        let outputs = |process: &Process| {
-            let pid = process.pid;
-            [1, 2].into_iter().filter_map(move |fd| descriptor(pid, fd)).filter(is_shared).map(move |name| (pid, name))
-        };
+    pub(crate) fn among(processes: &[Process], reader: &mut Reader) -> Self {
         let own_input = descriptor(rustix::process::getpid().into(), 0);
-        Self { writers: processes.iter().flat_map(outputs).collect(), own_input }
+        let mut this = Self { writers: Vec::new(), own_input, threads: PidMap::default() };
+        for process in processes {
+            let thread = reader.living_thread(process.pid, process.state, process.threads);
+            if thread != process.pid {
+                this.threads.insert(process.pid, thread);
+            }
+            let outputs = [1, 2].into_iter().filter_map(|fd| descriptor(thread, fd));
+            let shared = outputs.filter(|name| is_pipe(name) || is_terminal(name));
+            this.writers.extend(shared.map(|name| (process.pid, name)));
+        }
+        this
+    }
+
+    /// The number under which `/proc` shows the descriptors of the process.
+    fn thread_of(&self, process: Pid) -> Pid {
+        self.threads.get(&process).copied().unwrap_or(process)
     }
 
     /// Returns the processes whose output this one reads: through a pipe at its standard input, or through a terminal whose
     /// other end (`ptmx(4)`) it holds.
     pub(crate) fn writers_to(&self, reader: Pid) -> Vec<Pid> {
-        let mut sources: Vec<PathBuf> = descriptor(reader, 0).filter(|name| is_pipe(name)).into_iter().collect();
+        let thread = self.thread_of(reader);
+        let mut sources: Vec<PathBuf> = descriptor(thread, 0).filter(|name| is_pipe(name)).into_iter().collect();
         if self.writers.iter().any(|(pid, name)| *pid != reader && is_terminal(name)) {
-            sources.extend(held_terminals(reader));
+            sources.extend(held_terminals(thread));
         }
         let mut writers: Vec<Pid> = self
             .writers
@@ -66,9 +80,10 @@ impl Partners {
 
     /// Returns what is left to read for a process for which no writer was found.
     pub(crate) fn input_of(&self, reader: Pid) -> Input {
-        match descriptor(reader, 0).filter(|name| is_pipe(name)) {
+        let thread = self.thread_of(reader);
+        match descriptor(thread, 0).filter(|name| is_pipe(name)) {
             Some(name) if Some(&name) != self.own_input.as_ref() => {
-                left_in_pipe(reader, &name).unwrap_or(Input::Unknown)
+                left_in_pipe(thread, &name).unwrap_or(Input::Unknown)
             }
             _ => Input::Other,
         }
@@ -151,7 +166,7 @@ mod tests {
         let output = writer.stdout.take().unwrap();
         let mut reader = Command::new("sleep").arg("60").stdin(output).stdout(Stdio::null()).spawn().unwrap();
         let processes = [seen(&writer), seen(&reader)];
-        let partners = Partners::among(&processes);
+        let partners = Partners::among(&processes, &mut Reader::new());
         assert_eq!(partners.writers_to(processes[1].pid), [processes[0].pid]);
         assert_eq!(partners.writers_to(processes[0].pid), []);
         for child in [&mut writer, &mut reader] {
@@ -165,7 +180,7 @@ mod tests {
         let (output, mut input) = std::io::pipe().unwrap();
         let mut reader = Command::new("sleep").arg("60").stdin(output).spawn().unwrap();
         let process = seen(&reader);
-        let partners = Partners::among(std::slice::from_ref(&process));
+        let partners = Partners::among(std::slice::from_ref(&process), &mut Reader::new());
         std::io::Write::write_all(&mut input, b"four").unwrap();
         assert_eq!(partners.input_of(process.pid), Input::Open, "this test may write on");
         drop(input);

@@ -67,7 +67,7 @@ fn readers_of_work(main: Pid, living: &[Process], reader: &mut Reader) -> PidSet
     if living.len() > PARTNERS_AMONG {
         return kept;
     }
-    let partners = Partners::among(living);
+    let partners = Partners::among(living, reader);
     let is_terminated: PidMap<bool> =
         living.iter().map(|process| (process.pid, on_term(process.pid, reader) == OnTerm::Terminates)).collect();
     let readers: Vec<(Pid, Vec<Pid>)> = living

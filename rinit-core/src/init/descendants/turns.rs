@@ -132,7 +132,7 @@ impl Descendants {
         if living.len() > PARTNERS_AMONG {
             return;
         }
-        let partners = Partners::among(&living);
+        let partners = Partners::among(&living, reader);
         let mut any = false;
         for facts in facts.iter_mut().filter(|facts| facts.on_term.may_terminate()) {
             let Some(process) = found.get(&facts.pid) else { continue };
