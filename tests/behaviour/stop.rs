@@ -54,6 +54,20 @@ fn a_process_that_stands_for_main_is_asked_once_and_then_killed() {
     });
 }
 
+/// It works after that, and so it neither waits for the signal nor has it pending.
+#[test]
+fn a_process_that_has_taken_the_signal_is_not_said_to_block_it() {
+    let script = format!("{} leader-gone 0 --after 2500 & wait", probe_path());
+    Rinit::new().shell(&script).everywhere(|mut running| {
+        running.out.wait("ready");
+        running.signal(15);
+        let finished = running.finished();
+        assert_eq!(finished.code, 143);
+        let report = finished.err.join("\n");
+        assert!(report.contains("takes SIGTERM by sigwait or signalfd and is still running"), "{report}");
+    });
+}
+
 #[test]
 fn a_stop_is_held_back_until_a_second_one() {
     Rinit::with(&["--stop-delay", "1h"]).probe(&["signals", "--exit-on", "TERM:6"]).everywhere(|mut running| {

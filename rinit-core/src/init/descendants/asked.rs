@@ -13,7 +13,7 @@ pub(super) struct Asked {
     start_ticks: u64,
     pub(super) signal: Signal,
     pub(super) at: u64,
-    how: How,
+    pub(super) how: How,
 }
 
 /// The beginning of a process's name (`proc_pid_comm(5)`).

@@ -1,6 +1,7 @@
 //! Describes the processes that remain.
 
 use super::Descendants;
+use super::asked::{Asked, How};
 use super::held::describe_held;
 use crate::exit_status::ExitStatus;
 use crate::init::event::{Event, NextStep};
@@ -9,6 +10,7 @@ use crate::pid::Pid;
 use crate::policy::shutdown::KillLimit;
 use crate::process::{Process, walk};
 use crate::procfs::reader::Reader;
+use crate::signal::Signal;
 use crate::survivor;
 use crate::survivor::gather::Gatherer;
 use crate::survivor::reason::Reason;
@@ -84,6 +86,11 @@ impl Descendants {
                 survivor.reason = Reason::Handles(asked.signal);
             }
         }
+        if let Reason::Blocks(signal) = survivor.reason {
+            if self.has_taken(process, signal, &mut gatherer.reader) {
+                survivor.reason = Reason::Waits(signal);
+            }
+        }
         if survivor.reason == Reason::NotAsked {
             if let Some(parent) = survivor.ppid.filter(|parent| *parent != self.me && self.asked.has(*parent)) {
                 survivor.reason = match self.started_a_child_since(process.pid) {
@@ -93,6 +100,17 @@ impl Descendants {
             }
         }
         Some(survivor)
+    }
+
+    /// Returns true if a process that blocks the signal was asked by it, and has it pending no longer: it has taken it by sigwait or
+    /// from a signalfd. It stays blocked while the process does its work.
+    fn has_taken(&self, process: &Process, signal: Signal, reader: &mut Reader) -> bool {
+        let is_asked = |asked: Asked| asked.signal == signal && asked.how == How::Heard;
+        if !self.asked.of(process).is_some_and(is_asked) {
+            return false;
+        }
+        let signals = reader.status(process.pid).ok().flatten().and_then(|status| status.signals);
+        signals.is_some_and(|signals| !signals.pending.contains(signal))
     }
 
     /// Returns true if the process has started a child since the first process was asked: then its handler is running, because
