@@ -161,6 +161,8 @@ impl Reader {
             match in_sigwait {
                 Fact::Known(true) => return Fact::Known(true),
                 Fact::Known(false) => {}
+                // One that has exited belongs to root in /proc, and waits for nothing.
+                _ if !self.thread_is_alive(pid, thread).unwrap_or(true) => {}
                 refused => unknown = Some(refused),
             }
         }
