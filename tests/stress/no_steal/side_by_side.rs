@@ -177,8 +177,8 @@ fn with_waiting_threads(tally: &Tally) {
         let child = claim(|| load::shell("exit 17").spawn()).expect("spawn");
         let pid = Pid::from_child(&child);
         let leave = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        let waiting = std::thread::spawn(move || waitid(WaitId::Pid(pid), leave));
-        let waited = waiting.join().expect("no panic").ok().flatten().and_then(|status| status.exit_status());
+        let code = move || waitid(WaitId::Pid(pid), leave).ok().flatten()?.exit_status();
+        let waited = std::thread::spawn(code).join().expect("no panic");
         tally.note(waited == Some(17) && wait(child) == Some(17));
     }
 }
