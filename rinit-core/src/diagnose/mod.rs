@@ -35,10 +35,12 @@ use init_program::InitProgram;
 use std::time::Duration;
 use verdict::{InitAndMain, Member, Outcome};
 
-/// The time between the two scans. A state that only one of them sees is temporary: a child between fork and exec blocks signals, a process that
-/// reads from a disk is in state D for a moment, every child is a zombie before its parent waits for it, and a loop that polls
-/// has another child each time.
+/// The time between two scans. A state that only one of them sees is temporary: a process blocks signals while it forks and until
+/// its child executes a program, one that reads from a disk is in state D for a moment, every child is a zombie before its parent
+/// waits for it, and a loop that polls has another child each time.
 const SETTLE: Duration = Duration::from_millis(200);
+/// The most scans, if each sees something else than the one before.
+const SCANS: usize = 4;
 
 /// What [`diagnose`] found out about a container. Displayed as lines for people, the first of them the verdict.
 ///
@@ -159,10 +161,17 @@ pub fn diagnose_container_of(pid: Pid) -> Result<Diagnosis, Error> {
 fn run(of: Option<Pid>) -> Result<Diagnosis, Error> {
     let mut gatherer = Gatherer::new();
     procfs::verify(&mut gatherer.reader)?;
-    let earlier = Scan::take(&mut gatherer, of)?;
-    std::thread::sleep(SETTLE);
-    let later = Scan::take(&mut gatherer, of)?;
-    later.conclude(&earlier).ok_or_else(gone)
+    let mut earlier = Scan::take(&mut gatherer, of)?;
+    let mut scans = 1;
+    loop {
+        std::thread::sleep(SETTLE);
+        let later = Scan::take(&mut gatherer, of)?;
+        scans += 1;
+        if scans == SCANS || later.outcome.stops == earlier.outcome.stops {
+            return later.conclude(&earlier).ok_or_else(gone);
+        }
+        earlier = later;
+    }
 }
 
 fn gone() -> Error {
