@@ -45,7 +45,10 @@ pub(crate) fn rows() -> Vec<Row> {
         ),
         sshd("sshd"),
         sshd("sshd, a session").client(SSH),
-        row("rsyslog", "rsyslogd -n -f $D/rsyslog.conf -i $D/rsyslog.pid", "rsyslogd").setup(RSYSLOG),
+        // It installs its handlers before that, but loads its modules first.
+        row("rsyslog", "rsyslogd -n -f $D/rsyslog.conf -i $D/rsyslog.pid", "rsyslogd")
+            .setup(RSYSLOG)
+            .ready("[ -S $D/log.socket ]"),
         row("supervisord", "supervisord -c $D/supervisord.conf", "supervisord")
             .needs(&["perl"])
             .setup(SUPERVISOR)
