@@ -231,20 +231,38 @@ fn a_main_that_stops_itself_in_its_handler_is_continued() {
 }
 
 /// As a shell's child does between fork and execve: it has its parent's handler, and what that notes is gone with the execve.
+const FORGETS: &str = "perl -e '$SIG{TERM} = sub { $got = 1 }; $| = 1; print qq(up\n); select undef, undef, undef, 0.05 until $got; \
+                       exec qw(sleep 1000)'";
+
 #[test]
 fn a_program_that_term_did_not_reach_before_its_execve_is_asked_again() {
     require(namespace::available());
     require(needs::programs(&["perl"]));
-    let helper = "perl -e '$SIG{TERM} = sub { $got = 1 }; $| = 1; print qq(up\n); select undef, undef, undef, 0.05 until $got; \
-                  exec qw(sleep 1000)'";
     // Main exits when the helper has its handler.
-    let script = format!("mkfifo \"$0\"; {helper} >\"$0\" & read up <\"$0\"; exit 3");
+    let script = format!("mkfifo \"$0\"; {FORGETS} >\"$0\" & read up <\"$0\"; exit 3");
     let directory = tempfile::tempdir().expect("a directory");
     let fifo = directory.path().join("fifo").display().to_string();
     let mut running = namespace::rinit(&["--drain", "60", "--last-call", "50", "--", "sh", "-c", &script, &fifo]);
     let finished = running.finished();
     assert_eq!(finished.code, 3, "{:?}", finished.err);
     assert!(!finished.err.iter().any(|line| line.contains("after the last call")), "{:?}", finished.err);
+}
+
+/// The same at the last call, while main waits for it.
+#[test]
+fn a_program_that_lost_the_last_call_in_its_execve_is_asked_again() {
+    require(namespace::available());
+    require(needs::programs(&["perl"]));
+    let script = format!(
+        "mkfifo \"$0\"; trap 'wait; exit 4' TERM; {FORGETS} >\"$0\" & read up <\"$0\"; echo ready; wait; exit 5"
+    );
+    let directory = tempfile::tempdir().expect("a directory");
+    let fifo = directory.path().join("fifo").display().to_string();
+    let mut running = namespace::rinit(&["--grace", "60s", "--last-call", "300ms", "--", "sh", "-c", &script, &fifo]);
+    running.out.wait("ready");
+    running.signal(15);
+    let finished = running.finished();
+    assert_eq!(finished.code, 4, "{:?}", finished.err);
 }
 
 #[test]

@@ -609,12 +609,17 @@ impl Shutdown {
     fn ask_from_the_top(&mut self, now: Duration, actions: &mut Vec<ShutdownAction>) {
         let first = !self.draining;
         self.draining = true;
-        self.examine_after = EXAMINE_DRAIN_AFTER;
-        self.examine_at = now.checked_add(EXAMINE_DRAIN_AFTER);
+        self.examine_soon(now);
         actions.push(ShutdownAction::TerminateNext);
         if first || self.main_exited {
             self.report_step(StopStep::Drain, now, actions);
         }
+    }
+
+    /// What was asked now may have stopped itself, or lost the signal.
+    fn examine_soon(&mut self, now: Duration) {
+        self.examine_after = EXAMINE_DRAIN_AFTER;
+        self.examine_at = now.checked_add(EXAMINE_DRAIN_AFTER);
     }
 
     fn report_step(&mut self, step: StopStep, now: Duration, actions: &mut Vec<ShutdownAction>) {
@@ -639,6 +644,7 @@ impl Shutdown {
         if due(&mut self.last_call_at) {
             self.last_called = true;
             self.draining = true;
+            self.examine_soon(now);
             actions.push(ShutdownAction::TerminateAll);
             self.report_step(StopStep::LastCall, now, actions);
         }

@@ -3,6 +3,7 @@
 use super::Descendants;
 use super::hearing::{Hearing, hearing};
 use crate::pid::{Pid, PidMap};
+use crate::policy::order::OnTerm;
 use crate::process::Process;
 use crate::signal::Signal;
 use crate::sys;
@@ -35,6 +36,23 @@ pub(super) enum How {
     /// It is a child of this process, and the signal terminates it: nothing is left to find out. No other process gets its number
     /// before it is reaped here.
     Terminated,
+}
+
+impl How {
+    /// What a process does about TERM that is sent to it now.
+    pub(super) fn of(process: &Process, on_term: OnTerm) -> Self {
+        match on_term {
+            OnTerm::Ignores => Self::Ignored,
+            OnTerm::Handles => Self::Handled(name_of(process)),
+            // A shell that ignores it blocks it as well while it forks, and drops it then.
+            OnTerm::Blocks => match hearing(process.pid, Signal::TERM) {
+                Hearing::Acts => Self::Heard,
+                Hearing::Ignores => Self::Ignored,
+                Hearing::IgnoresAndBlocks => Self::Undecided,
+            },
+            OnTerm::Terminates => Self::Heard,
+        }
+    }
 }
 
 /// The processes that were asked to stop.
@@ -177,7 +195,7 @@ impl Descendants {
 }
 
 /// The name as `/proc` gives it, padded with zeros.
-pub(super) fn name_of(process: &Process) -> Name {
+fn name_of(process: &Process) -> Name {
     let mut name = Name::default();
     for (to, from) in name.iter_mut().zip(&process.comm) {
         *to = *from;

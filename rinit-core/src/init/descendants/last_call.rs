@@ -34,7 +34,12 @@ impl Descendants {
         list.retain(|process| !kept.contains(&process.pid));
         for _ in 0..PASSES {
             for process in &list {
-                self.terminate_one(process, How::Heard, &mut reader, observers);
+                // Main is checked by itself: see `Descendants::main_may_ignore`.
+                let how = match process.pid == main {
+                    true => How::Heard,
+                    false => How::of(process, on_term(process.pid, &mut reader)),
+                };
+                self.terminate_one(process, how, &mut reader, observers);
             }
             if list.is_empty() {
                 break;

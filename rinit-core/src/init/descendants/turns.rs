@@ -3,8 +3,8 @@
 use super::Descendants;
 use super::PARTNERS_AMONG;
 use super::PASSES;
-use super::asked::{How, name_of};
-use super::hearing::{Hearing, hearing, on_term};
+use super::asked::How;
+use super::hearing::on_term;
 use super::refuses;
 use crate::error::Error;
 use crate::init::observer::Observers;
@@ -46,16 +46,9 @@ impl Descendants {
             for pid in turns.now {
                 let Some(process) = list.get(&pid) else { continue };
                 let how = match on_term.get(&pid) {
-                    Some(OnTerm::Ignores) => How::Ignored,
-                    Some(OnTerm::Handles) => How::Handled(name_of(process)),
-                    // A shell that ignores it blocks it as well while it forks, and drops it then.
-                    Some(OnTerm::Blocks) => match hearing(pid, Signal::TERM) {
-                        Hearing::Acts => How::Heard,
-                        Hearing::Ignores => How::Ignored,
-                        Hearing::IgnoresAndBlocks => How::Undecided,
-                    },
                     Some(OnTerm::Terminates) if process.ppid == Some(self.me) => How::Terminated,
-                    _ => How::Heard,
+                    Some(on_term) => How::of(process, *on_term),
+                    None => How::Heard,
                 };
                 self.terminate_one(process, how, &mut reader, observers);
             }
