@@ -173,7 +173,7 @@ fn a_trap_behind_a_command_in_the_foreground_is_found_in_dash() {
     assert!(said.starts_with("cannot be told: ") && said.contains("only a stop shows"), "{said}");
 }
 
-/// dash as PID 1 of a namespace, with a trap and a sleep in the foreground: what root outside is told of it.
+/// dash as PID 1 of a namespace, with a trap and a sleep in the foreground. Returns what `--diagnose --pid` says about it, as root.
 fn asked_of_dash(sleep: &str, meanwhile: impl FnOnce(i32)) -> Finished {
     let script = format!("trap 'exit 0' TERM; echo ready; {sleep} 1000; :");
     let mut command = Command::new("dash");

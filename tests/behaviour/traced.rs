@@ -18,6 +18,16 @@ fn main_of(running: &Running) -> i32 {
     procfs::children(running.pid()).first().expect("main").pid
 }
 
+/// Main exits when it reads a line, and this debugger holds it as a zombie.
+fn hold_exited_main(running: &mut Running) -> (i32, Running) {
+    running.out.wait("ready");
+    let main = main_of(running);
+    let tracer = traced(main);
+    running.type_in("go on\n");
+    wait_for_zombie(main);
+    (main, tracer)
+}
+
 fn wait_for_zombie(pid: i32) {
     wait_until("a zombie", || procfs::read(pid).is_some_and(|process| process.state == 'Z'));
 }
@@ -36,11 +46,7 @@ fn blames(finished: &Finished, code: i32, tracer: &Running) -> String {
 fn a_main_that_its_tracer_holds_as_a_zombie_is_named_and_left() {
     let run = Rinit::with(&["-v", "--last-call", "1h"]).shell("sleep 1000 & echo ready; read line; exit 3");
     let mut running = run.start();
-    running.out.wait("ready");
-    let main = main_of(&running);
-    let tracer = traced(main);
-    running.type_in("go on\n");
-    wait_for_zombie(main);
+    let (_, tracer) = hold_exited_main(&mut running);
     running.signal(15);
     let said = blames(&running.finished(), 3, &tracer);
     assert!(said.contains("leaving 1 process") && said.contains(&format!("kill {}", tracer.pid())), "{said}");
@@ -53,11 +59,7 @@ fn a_tracer_outside_of_the_namespace_is_blamed_by_pid_1() {
     // New kernels show the exit status of such a process only with CAP_SYS_PTRACE.
     require(needs::root());
     let mut running = Rinit::new().shell("echo ready; read line; exit 3").as_pid_1().start();
-    running.out.wait("ready");
-    let main = main_of(&running);
-    let tracer = traced(main);
-    running.type_in("go on\n");
-    wait_for_zombie(main);
+    let (_, tracer) = hold_exited_main(&mut running);
     running.signal(15);
     running.err.wait("leaving 1 process");
     running.err.wait("a process outside of the PID namespace, which traces it, has not waited for it");
@@ -74,11 +76,7 @@ fn the_status_of_a_held_main_that_may_not_be_read_is_said_to_be_unknown() {
     command.args(["--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace", "--"]).arg(rinit_path());
     command.args(["--user", "65534:65534", "--", "sh", "-c", "echo ready; read line; exit 3"]);
     let mut running = Running::start(command);
-    running.out.wait("ready");
-    let main = main_of(&running);
-    let tracer = traced(main);
-    running.type_in("go on\n");
-    wait_for_zombie(main);
+    let (main, tracer) = hold_exited_main(&mut running);
     running.signal(15);
     let said = blames(&running.finished(), 137, &tracer);
     let unknown = format!("main (pid {main}) has exited, and its exit status is not known");

@@ -25,7 +25,7 @@ fn a_main_that_runs_out_of_memory_at_once_is_explained() {
         entered.arg(inner.get_program()).args(inner.get_args());
         let output = entered.output().expect("run it");
         let said = String::from_utf8_lossy(&output.stderr);
-        // The kernel may kill another process than main: then nobody says anything.
+        // The kernel may kill another process than main. rinit then prints nothing.
         if said.contains("was killed by SIGKILL") || said.contains("out of memory") {
             assert!(said.contains("out of memory (OOM)"), "{said}");
             explained += 1;

@@ -20,14 +20,14 @@
 //! | `storm SEED MS CODE` | processes that come and go in every way; see [`storm`] |
 //! | `spawner COUNT CODE` | children by a vfork, every other one waited for |
 //! | `thread-exec CODE` | a thread that is not the first becomes `signals --exit-on TERM:CODE` |
-//! | `leader-gone CODE [--after MS]` | the first thread ends, another one says `done` and exits with CODE on TERM, so much later |
+//! | `leader-gone CODE [--after MS]` | the first thread ends, another one says `done` and exits with CODE, MS after TERM |
 //! | `leader-gone --run PROGRAM ARGS` | the same, and the other one runs the program and exits with its status |
 //! | `abandon MICROSECONDS PROGRAM ARGS` | starts it, waits until it has blocked TERM, ends so much later |
 //! | `load [--live N] [--batch N]` | for the benches; see [`load`] |
 //! | `orphan COMMAND…` | makes `probe COMMAND…` an orphan, and ends |
 //! | `fill [PROGRAM ARGS]` | starts processes until there can be no more, says `full N`, and runs the program or sleeps |
 //! | `eat MEGABYTES` | takes so much memory, and says `ate` |
-//! | `gulp MEGABYTES` | takes it with one call, within milliseconds of its start |
+//! | `gulp MEGABYTES` | allocates that with one call, within milliseconds of its start |
 //! | `trace PID` | attaches to a process as a debugger, says `ready`, and waits for nothing that happens to it |
 //! | `exit CODE`, `die SIG` | ends so |
 //! | `refuse CALLS[:ERRNO] -- PROGRAM ARGS` | runs the program without these system calls; see [`seccomp`] |

@@ -414,7 +414,7 @@ pub(crate) fn trace(pid: i32) {
     check(result, "ptrace");
 }
 
-/// Takes so many bytes of memory with one call.
+/// Allocates this number of bytes with one call.
 pub(crate) fn take_memory(bytes: usize) {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE;
     // SAFETY: a new mapping; nothing refers to it.

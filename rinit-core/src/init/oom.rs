@@ -4,7 +4,6 @@ use super::event::Event;
 use super::observer::Observers;
 use crate::pid::Pid;
 use crate::procfs::reader::Reader;
-use crate::procfs::stat::State;
 use crate::procfs::status::Signals;
 use crate::signal::Signal;
 use crate::sys::retry::read_text;
@@ -110,7 +109,7 @@ fn is_dying(pid: Pid) -> bool {
     let mut reader = Reader::new();
     let is_killed = |signals: Signals| signals.pending.contains(Signal::KILL);
     let has_kill = reader.status(pid).ok().flatten().and_then(|status| status.signals).is_some_and(is_killed);
-    has_kill || reader.stat(pid).ok().flatten().is_none_or(|stat| stat.exiting || stat.state == State::Zombie)
+    has_kill || reader.stat(pid).ok().flatten().is_none_or(|stat| stat.exiting)
 }
 
 fn read(path: &Path) -> Option<String> {

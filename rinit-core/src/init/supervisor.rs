@@ -576,9 +576,9 @@ impl Supervisor {
         } else {
             Vec::new()
         };
-        let main = self.main.status.or_else(|| self.main.living().and_then(status_of_held));
-        if main.is_none() && self.main.living().is_some_and(is_held) {
-            let pid = self.main.pid;
+        let held = self.main.living().filter(|main| is_held(*main));
+        let main = self.main.status.or_else(|| held.and_then(status_of_held));
+        if let Some(pid) = held.filter(|_| main.is_none()) {
             let what = format!(
                 "main (pid {pid}) has exited, and its exit status is not known: reading it takes CAP_SYS_PTRACE"
             );

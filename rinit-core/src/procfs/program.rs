@@ -36,16 +36,16 @@ pub(crate) fn find<const N: usize>(mut file: impl Read, texts: [&str; N]) -> io:
     Ok(found)
 }
 
-/// True if the file of the process's program contains the text. False if it cannot be read.
-pub(crate) fn contains(bounded: &mut BoundedReader, pid: Pid, text: &'static str) -> bool {
+/// True if the file of the process's program contains one of the texts. False if it cannot be read.
+pub(crate) fn contains<const N: usize>(bounded: &mut BoundedReader, pid: Pid, texts: [&'static str; N]) -> bool {
     let found = bounded.run(move || {
         let file = File::open(format!("/proc/{pid}/exe"))?;
         if file.metadata()?.len() > LARGEST {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        find(file, [text])
+        find(file, texts)
     });
-    found.is(&[true])
+    found.as_known().is_some_and(|found| found.contains(&true))
 }
 
 #[cfg(test)]
@@ -67,10 +67,10 @@ mod tests {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let pid = Pid::new(child.id().try_into().unwrap()).unwrap();
         let mut bounded = BoundedReader::new();
-        crate::test_support::eventually("the execve", || contains(&mut bounded, pid, "/lib"));
-        assert!(!contains(&mut bounded, pid, "no program contains this"));
+        crate::test_support::eventually("the execve", || contains(&mut bounded, pid, ["/lib"]));
+        assert!(!contains(&mut bounded, pid, ["no program contains this"]));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(!contains(&mut bounded, pid, "/lib"), "it is gone");
+        assert!(!contains(&mut bounded, pid, ["/lib"]), "it is gone");
     }
 }

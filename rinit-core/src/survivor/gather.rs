@@ -168,7 +168,9 @@ impl Gatherer {
         let program = std::fs::read_link(format!("/proc/{}/exe", stat.pid)).ok();
         let name = program.as_ref().and_then(|path| path.file_name()).map(|name| name.as_bytes());
         let kind = match Kind::of(name, &stat.comm) {
-            Kind::WaitIsVisible if !self.has_text(stat.pid, [shell::DASH, shell::BUSYBOX]) => Kind::WaitIsAmbiguous,
+            Kind::WaitIsVisible if !program::contains(&mut self.bounded, stat.pid, [shell::DASH, shell::BUSYBOX]) => {
+                Kind::WaitIsAmbiguous
+            }
             kind => kind,
         };
         let read = self.bounded.read(format!("/proc/{}/syscall", stat.pid), 256);
@@ -183,12 +185,7 @@ impl Gatherer {
     fn exits_after(&mut self, child: &ShellChild) -> Option<Duration> {
         let arguments = arguments(&mut self.bounded, child.pid);
         let left = shell::exits_after(arguments.as_known()?, age(child.start_ticks))?;
-        Some(left).filter(|_| self.has_text(child.pid, [shell::COREUTILS, shell::BUSYBOX]))
-    }
-
-    /// True if the file of the process's program has one of the texts.
-    fn has_text(&mut self, pid: Pid, texts: [&'static str; 2]) -> bool {
-        texts.into_iter().any(|text| program::contains(&mut self.bounded, pid, text))
+        Some(left).filter(|_| program::contains(&mut self.bounded, child.pid, [shell::COREUTILS, shell::BUSYBOX]))
     }
 
     /// True if no other process is in the PID namespace of a process than those above it. The diagnosis and the processes above that

@@ -57,13 +57,9 @@ pub(super) fn can_be_reaped(child: Pid) -> bool {
     has_exited_once(WaitId::Pid(child.rustix())) != Ok(false)
 }
 
-/// How a child exited that its tracer holds; `None` if it is none, or this user may not read it.
+/// How a child exited for which [`is_held`] is true; `None` if this user may not read it.
 pub(in crate::init) fn status_of_held(child: Pid) -> Option<ExitStatus> {
     let mut reader = Reader::new();
-    let process = Process::read(child).ok().flatten()?;
-    if !has_exited(&process, &mut reader) || can_be_reaped(child) {
-        return None;
-    }
     let status = stat::exit_status(reader.read(format_args!("/proc/{child}/stat"), 4096).ok().flatten()?)?;
     // A user who may not trace it reads 0. Such a user may not read this link either, which a zombie lacks.
     let is_true =

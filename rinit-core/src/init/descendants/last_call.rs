@@ -1,4 +1,4 @@
-//! The last call: asks every process that was not asked yet, whoever its parent is.
+//! The last call: asks each process that was not asked yet, not only those whose turn it is.
 
 use super::Descendants;
 use super::PARTNERS_AMONG;
