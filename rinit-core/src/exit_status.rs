@@ -167,12 +167,12 @@ impl WaitStatus {
 
 /// True if such a child has exited and was not reaped. Takes no status, and does not block.
 pub(crate) fn has_exited(which: WaitId<'_>) -> rustix::io::Result<bool> {
-    rustix::io::retry_on_intr(|| has_exited_once(which.clone()))
+    rustix::io::retry_on_intr(|| has_exited_once(which.clone(), WaitIdOptions::empty()))
 }
 
 /// Asks once: the loop of a PID 1 must not repeat an interrupted call for ever.
-pub(crate) fn has_exited_once(which: WaitId<'_>) -> rustix::io::Result<bool> {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+pub(crate) fn has_exited_once(which: WaitId<'_>, more: WaitIdOptions) -> rustix::io::Result<bool> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT | more;
     waitid(which, options).map(|found| found.is_some())
 }
 

@@ -15,7 +15,7 @@ use super::oom::{self, OomWatch};
 use super::priority::Priority;
 use super::start::Starting;
 use crate::error::Error;
-use crate::exit_status::ExitStatus;
+use crate::exit_status::{ExitStatus, has_exited_once};
 use crate::pid::Pid;
 use crate::policy::forwarding::ForwardTo;
 use crate::policy::shutdown::{Shutdown, ShutdownAction, ShutdownConfig, ShutdownInput, StopStep};
@@ -27,7 +27,7 @@ use crate::signal::set::SignalSet;
 use crate::survivor::REPORTED;
 use crate::sys;
 use rustix::io::Errno;
-use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
+use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, pidfd_open};
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -605,10 +605,9 @@ impl Supervisor {
 
 /// True if children remain. It reaps none, because this process may live on.
 fn has_children() -> bool {
-    let any = WaitIdOptions::from_bits_retain(sys::ANY_EXIT_SIGNAL);
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT | any;
     // A call that is refused, as this flag is before Linux 4.7, says nothing: /proc then shows what remains.
-    waitid(WaitId::All, options).err() != Some(Errno::CHILD)
+    let any = WaitIdOptions::from_bits_retain(sys::ANY_EXIT_SIGNAL);
+    has_exited_once(WaitId::All, any) != Err(Errno::CHILD)
 }
 
 /// Takes pending signals in rounds, each kind once in a round.

@@ -11,7 +11,7 @@ use crate::survivor;
 use crate::survivor::Survivor;
 use crate::survivor::gather::Gatherer;
 use crate::survivor::reason::Reason;
-use rustix::process::WaitId;
+use rustix::process::{WaitId, WaitIdOptions};
 use std::io::ErrorKind;
 
 impl Descendants {
@@ -54,7 +54,7 @@ fn threads(pid: Pid) -> Vec<Pid> {
 
 /// False for a child that has not exited, as far as `wait4(2)` says.
 pub(super) fn can_be_reaped(child: Pid) -> bool {
-    has_exited_once(WaitId::Pid(child.rustix())) != Ok(false)
+    has_exited_once(WaitId::Pid(child.rustix()), WaitIdOptions::empty()) != Ok(false)
 }
 
 /// How a child exited for which [`is_held`] is true; `None` if this user may not read it.
