@@ -172,8 +172,16 @@ pub(crate) fn has_exited(which: WaitId<'_>) -> rustix::io::Result<bool> {
 
 /// Asks once: the loop of a PID 1 must not repeat an interrupted call for ever.
 pub(crate) fn has_exited_once(which: WaitId<'_>, more: WaitIdOptions) -> rustix::io::Result<bool> {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT | more;
-    waitid(which, options).map(|found| found.is_some())
+    look_once(which, more).map(|found| found.is_some())
+}
+
+/// How such a child has exited; `None` if it has not, or cannot be waited for. Reaps nothing, and does not block.
+pub(crate) fn of_exited(which: WaitId<'_>) -> Option<ExitStatus> {
+    ExitStatus::from_waitid(&look_once(which, WaitIdOptions::empty()).ok()??)
+}
+
+fn look_once(which: WaitId<'_>, more: WaitIdOptions) -> rustix::io::Result<Option<WaitIdStatus>> {
+    waitid(which, WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT | more)
 }
 
 impl fmt::Display for ExitStatus {

@@ -3,7 +3,7 @@
 //! Each test has a process of its own with one thread, because it reaps every child and receives every signal of the process.
 
 use rinit_core::diagnose::Reason;
-use rinit_core::init::Event;
+use rinit_core::init::{Event, NextStep};
 use rinit_core::policy::OnMainExit;
 use rinit_core::reaper::ReapedChild;
 use rinit_core::signal::ReceivedSignal;
@@ -12,13 +12,15 @@ use rinit_core::{
     Stdio, become_subreaper,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{BufRead, BufReader};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::process::Command;
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::Duration;
-use support::{test, wait_until};
+use support::running::kill;
+use support::{needs, probe_path, procfs, require, test, wait_for, wait_until};
 
 fn shell(script: &str) -> ChildSpec {
     ChildSpec::new("sh").args(["-c", script])
@@ -101,6 +103,48 @@ fn the_report_names_processes_left_behind() {
     assert!(matches!(left[..], ["sleep 1000" | "sh -c sleep 1000 & exit 4"]), "{left:?}");
     let pid = rustix::process::Pid::from_raw(report.left_behind[0].pid.get()).expect("a pid");
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("kill");
+}
+
+/// A debugger that lets go of main in the very moment in which the init leaves.
+#[test(own_process)]
+fn a_main_that_is_let_go_late_keeps_its_status() {
+    require(needs::root());
+    let directory = tempfile::tempdir().expect("directory");
+    let fifo = |name: &str| {
+        let path = directory.path().join(name);
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).expect("fifo");
+        path.display().to_string()
+    };
+    let (to_trace, go_on) = (fifo("to-trace"), fifo("go-on"));
+    // Not a child: this init would stop it.
+    let tracer = format!("(read pid < {to_trace}; exec {} trace $pid) > /dev/null &", probe_path());
+    assert!(Command::new("sh").args(["-c", &tracer]).status().expect("sh").success());
+    let script = format!("read line < {go_on}; exit 3");
+    let mut tracer = 0;
+    let left = Rc::new(Cell::new(false));
+    let seen = Rc::clone(&left);
+    let init = init(&script).grace(Duration::from_millis(100)).observe(move |event| match event {
+        Event::Spawned { pid } => {
+            let main = pid.get();
+            std::fs::write(&to_trace, format!("{main}\n")).expect("tracer");
+            tracer = wait_for("the tracer", || {
+                let tracer = procfs::field(main, "TracerPid")?.parse().ok()?;
+                (tracer != 0).then_some(tracer)
+            });
+            std::fs::write(&go_on, "\n").expect("main");
+            wait_until("a zombie", || procfs::read(main).is_some_and(|process| process.state == 'Z'));
+            kill(std::process::id() as i32, 15);
+        }
+        Event::Remaining { next: NextStep::Leave, .. } => {
+            kill(tracer, 9);
+            wait_until("the debugger to let go", || !procfs::is_alive(tracer));
+            seen.set(true);
+        }
+        _ => {}
+    });
+    let report = run(init);
+    assert!(left.get(), "main was not left");
+    assert_eq!(report.main, Some(ExitStatus::Code(3)), "{report:?}");
 }
 
 #[test(own_process)]

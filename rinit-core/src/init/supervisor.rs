@@ -4,7 +4,7 @@ use super::clock::{Clock, HEARTBEAT};
 use super::contained::Contained;
 use super::delivery::{PendingStop, Routing};
 use super::descendants::hearing::Hearing;
-use super::descendants::held::{is_held, status_of_held};
+use super::descendants::held::{is_held, is_zombie, status_of_zombie};
 use super::descendants::report::Stage;
 use super::descendants::{Descendants, signal_blindly};
 use super::error_log::ErrorLog;
@@ -226,12 +226,21 @@ impl Supervisor {
             }
             self.descendants.forget_seen();
             self.check_start_if_reported();
-            if let Some(error) = self.start_failed.take() {
-                self.foreground.take_back_from(self.main.pid);
-                return Err(error);
-            }
+            self.check_whether_start_failed()?;
+        }
+        if self.main.is_alive() {
+            // It may have exited since the last wait, or its tracer let go of it.
+            self.waiter.child_changed(None);
+            self.reap();
+            self.check_whether_start_failed()?;
         }
         Ok(self.report())
+    }
+
+    fn check_whether_start_failed(&mut self) -> Result<(), Error> {
+        let Some(error) = self.start_failed.take() else { return Ok(()) };
+        self.foreground.take_back_from(self.main.pid);
+        Err(error)
     }
 
     /// True if a timer of the policy is due, and exited children have had their turn since the last long work. An action may read
@@ -576,8 +585,8 @@ impl Supervisor {
         } else {
             Vec::new()
         };
-        let held = self.main.living().filter(|main| is_held(*main));
-        let main = self.main.status.or_else(|| held.and_then(status_of_held));
+        let held = self.main.living().filter(|main| is_zombie(*main));
+        let main = self.main.status.or_else(|| held.and_then(status_of_zombie));
         if let Some(pid) = held.filter(|_| main.is_none()) {
             let what = format!(
                 "main (pid {pid}) has exited, and its exit status is not known: reading it takes CAP_SYS_PTRACE"

@@ -2,7 +2,7 @@
 //! (`ptrace(2)`).
 
 use super::Descendants;
-use crate::exit_status::{ExitStatus, has_exited_once};
+use crate::exit_status::{self, ExitStatus, has_exited_once};
 use crate::pid::Pid;
 use crate::process::{Process, walk};
 use crate::procfs::reader::{Reader, numbers};
@@ -57,8 +57,13 @@ pub(super) fn can_be_reaped(child: Pid) -> bool {
     has_exited_once(WaitId::Pid(child.rustix()), WaitIdOptions::empty()) != Ok(false)
 }
 
-/// How a child exited for which [`is_held`] is true; `None` if this user may not read it.
-pub(in crate::init) fn status_of_held(child: Pid) -> Option<ExitStatus> {
+/// How a child exited for which [`is_zombie`] is true; `None` if its tracer holds it and this user may not read it.
+pub(in crate::init) fn status_of_zombie(child: Pid) -> Option<ExitStatus> {
+    // Its tracer may let go of it after the first look.
+    status_in_proc(child).or_else(|| exit_status::of_exited(WaitId::Pid(child.rustix())))
+}
+
+fn status_in_proc(child: Pid) -> Option<ExitStatus> {
     let mut reader = Reader::new();
     let status = stat::exit_status(reader.read(format_args!("/proc/{child}/stat"), 4096).ok().flatten()?)?;
     // A user who may not trace it reads 0. Such a user may not read this link either, which a zombie lacks.
@@ -67,11 +72,15 @@ pub(in crate::init) fn status_of_held(child: Pid) -> Option<ExitStatus> {
     (status != ExitStatus::Code(0) || is_true()).then_some(status)
 }
 
+/// True for a child that has exited, whether its tracer has waited for it or not.
+pub(in crate::init) fn is_zombie(child: Pid) -> bool {
+    let process = Process::read(child).ok().flatten();
+    process.is_some_and(|process| has_exited(&process, &mut Reader::new()))
+}
+
 /// True for a child that has exited, and whose tracer has not waited for it.
 pub(in crate::init) fn is_held(child: Pid) -> bool {
-    let mut reader = Reader::new();
-    let process = Process::read(child).ok().flatten();
-    process.is_some_and(|process| has_exited(&process, &mut reader)) && !can_be_reaped(child)
+    is_zombie(child) && !can_be_reaped(child)
 }
 
 /// Describes a zombie that a tracer holds.
