@@ -1,5 +1,6 @@
 //! A thread for work that may block in the kernel, while the rest of the process goes on.
 
+use crate::pid::Pid;
 use crate::sys::{self, Body};
 use std::collections::VecDeque;
 use std::ffi::CStr;
@@ -23,6 +24,8 @@ struct State {
     work: VecDeque<Body>,
     /// Submitted, and not finished.
     pending: usize,
+    /// The thread's number, once it has begun to run.
+    thread: Option<Pid>,
     is_dropped: bool,
 }
 
@@ -60,6 +63,11 @@ impl Worker {
         }
         true
     }
+
+    /// The thread's number; `None` until it has begun to run.
+    pub(crate) fn thread(&self) -> Option<Pid> {
+        self.0.lock().thread
+    }
 }
 
 impl Drop for Worker {
@@ -78,6 +86,7 @@ impl Shared {
     fn serve(&self, name: &CStr) {
         let _ = rustix::thread::set_name(name);
         let mut state = self.lock();
+        state.thread = Pid::new(rustix::thread::gettid().as_raw_nonzero().get());
         loop {
             if let Some(work) = state.work.pop_front() {
                 drop(state);

@@ -7,15 +7,21 @@
 
 use super::fact::Fact;
 use super::reader::Reader;
+use super::stat::State;
+use crate::pid::Pid;
 use crate::worker::Worker;
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How long one file may take: long enough for a busy machine.
+/// How long one file may take.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The same, if a kill waits for it.
 const HASTE: Duration = Duration::from_millis(100);
+
+/// On a busy machine the thread may not run for as long as a file may take. Then it is waited for longer, in all for this many times
+/// as long as for one file.
+const EXTRA: u32 = 4;
 
 /// After this many files that did not answer, no further one is tried: each costs its time.
 const MOST_ABANDONED: usize = 2;
@@ -28,6 +34,8 @@ const STACK: usize = 128 << 10;
 pub(crate) struct BoundedReader {
     worker: Option<Worker>,
     patience: Duration,
+    /// For how long a thread that does not get the processor may still be waited for.
+    extra: Duration,
     /// Files that may still be abandoned.
     tries: usize,
     /// Files that were abandoned, and what each read holds until it returns: until then another one would not return either.
@@ -36,7 +44,7 @@ pub(crate) struct BoundedReader {
 
 impl Default for BoundedReader {
     fn default() -> Self {
-        Self { worker: None, patience: PATIENCE, tries: MOST_ABANDONED, abandoned: Vec::new() }
+        Self::with(PATIENCE, EXTRA * PATIENCE)
     }
 }
 
@@ -47,12 +55,18 @@ impl BoundedReader {
 
     /// One that does not wait long.
     pub(crate) fn hasty() -> Self {
-        Self { patience: HASTE, ..Self::default() }
+        Self::with(HASTE, EXTRA * HASTE)
     }
 
-    /// One that waits for at most half of this time in all, if that is longer than a hasty one waits.
+    /// One that waits for at most half of this time in all, if that is longer than a hasty one waits. On a busy machine it may be
+    /// three quarters.
     pub(crate) fn within(time: Duration) -> Self {
-        Self { patience: (time / 4).clamp(HASTE, PATIENCE), ..Self::default() }
+        let quarter = time / 4;
+        Self::with(quarter.clamp(HASTE, PATIENCE), quarter.clamp(EXTRA * HASTE, EXTRA * PATIENCE))
+    }
+
+    const fn with(patience: Duration, extra: Duration) -> Self {
+        Self { worker: None, patience, extra, tries: MOST_ABANDONED, abandoned: Vec::new() }
     }
 
     /// The file's bytes, at most `limit` or a buffer more.
@@ -90,19 +104,42 @@ impl BoundedReader {
         worker.submit(Box::new(move || {
             let _ = answered.set(Fact::from(work()));
         }));
-        if !worker.wait_until_left(0, self.patience) {
+        if !self.wait_for(&worker) {
             self.tries -= 1;
             return Fact::NotThere;
         }
         self.worker = Some(worker);
         Arc::into_inner(answer).and_then(OnceLock::into_inner).unwrap_or(Fact::NotThere)
     }
+
+    /// False if the work takes too long.
+    fn wait_for(&mut self, worker: &Worker) -> bool {
+        if worker.wait_until_left(0, self.patience) {
+            return true;
+        }
+        let since = Instant::now();
+        while since.elapsed() < self.extra && is_runnable(worker) {
+            if worker.wait_until_left(0, self.patience / 10) {
+                break;
+            }
+        }
+        self.extra = self.extra.saturating_sub(since.elapsed());
+        worker.wait_until_left(0, Duration::ZERO)
+    }
+}
+
+/// True if its thread does not sleep: it waits for the processor, not for the file.
+fn is_runnable(worker: &Worker) -> bool {
+    let Some(thread) = worker.thread() else { return true };
+    let status = Reader::new().thread_status(Pid::this(), thread).ok().flatten();
+    status.is_some_and(|status| status.state == Some(State::Running))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Instant;
+    use std::io;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     #[test]
     fn a_file_is_read_and_a_missing_one_is_not_there() {
@@ -117,12 +154,45 @@ mod tests {
     fn what_is_due_soon_is_not_delayed() {
         let most = |reader: BoundedReader| reader.patience * 2;
         assert_eq!(MOST_ABANDONED, 2);
+        for time in [1600, 2000, 9000].map(Duration::from_millis) {
+            let reader = BoundedReader::within(time);
+            assert!(reader.extra + most(reader) <= time * 3 / 4, "{time:?}");
+        }
         for time in [400, 401, 1000, 1999, 2000].map(Duration::from_millis) {
             assert!(most(BoundedReader::within(time)) <= time / 2, "{time:?}");
         }
         assert_eq!(most(BoundedReader::within(Duration::from_secs(3))), most(BoundedReader::new()));
         assert_eq!(most(BoundedReader::within(Duration::MAX)), most(BoundedReader::new()));
         assert_eq!(most(BoundedReader::within(Duration::ZERO)), most(BoundedReader::hasty()));
+    }
+
+    /// As a thread on a busy machine, these run for longer than a file may take.
+    #[test]
+    fn a_thread_that_waits_for_the_processor_is_waited_for() {
+        let patience = Duration::from_millis(10);
+        let mut reader = BoundedReader::with(patience, Duration::from_secs(90));
+        let answer: Fact<i32> = reader.run(move || {
+            let start = Instant::now();
+            while start.elapsed() < 10 * patience {}
+            io::Result::Ok(1)
+        });
+        assert_eq!((answer, reader.tries), (Fact::Known(1), MOST_ABANDONED));
+    }
+
+    #[test]
+    fn but_not_for_ever() {
+        let patience = Duration::from_millis(10);
+        let mut reader = BoundedReader::with(patience, patience);
+        let (go_on, is_over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (goes_on, over) = (Arc::clone(&go_on), Arc::clone(&is_over));
+        let answer: Fact<i32> = reader.run(move || {
+            while !goes_on.load(Ordering::Relaxed) {}
+            over.store(true, Ordering::Relaxed);
+            io::Result::Ok(1)
+        });
+        go_on.store(true, Ordering::Relaxed);
+        assert_eq!((answer, reader.tries), (Fact::NotThere, MOST_ABANDONED - 1));
+        crate::test_support::eventually("the thread's end", || is_over.load(Ordering::Relaxed));
     }
 
     #[test]
