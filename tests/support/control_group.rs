@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// A control group with a controller. Dropping it kills what is left in it, and removes it.
+/// A control group. Dropping it kills what is left in it, and removes it.
 #[derive(Debug)]
 pub(crate) struct ControlGroup {
     pub(crate) directory: PathBuf,
@@ -16,7 +16,6 @@ pub(crate) struct ControlGroup {
 impl ControlGroup {
     /// Of whichever version has the controller.
     pub(crate) fn with(controller: &str) -> Result<Self, String> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         let mounts = fs::read_to_string("/proc/self/mounts").map_err(|error| error.to_string())?;
         let mount = mounts.lines().find_map(|line| {
             let mut words = line.split(' ').skip(1);
@@ -30,8 +29,14 @@ impl ControlGroup {
             has_it.then(|| (PathBuf::from(at), version))
         });
         let (mount, version) = mount.ok_or_else(|| format!("no control group has the controller {controller}"))?;
+        Self::below(&mount, version)
+    }
+
+    /// In this mounted hierarchy.
+    pub(crate) fn below(mount: &Path, version: u32) -> Result<Self, String> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let directory = mount.join(format!("rinit-test-{controller}-{}-{number}", std::process::id()));
+        let directory = mount.join(format!("rinit-test-{}-{number}", std::process::id()));
         fs::create_dir(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
         Ok(Self { directory, version })
     }

@@ -239,12 +239,17 @@ impl Running {
     pub fn finished(&mut self) -> Finished {
         self.stdin = None;
         let code = self.wait();
+        self.read_rest();
+        Finished { code, out: self.out.all(), err: self.err.all() }
+    }
+
+    /// After its end: waits until what it has written is in `out` and `err`.
+    pub fn read_rest(&self) {
         // A process that is left holds the pipes open, maybe for long. What was written before the end is in them.
         let left = !self.left().is_empty();
         wait_until("the output to be read", || {
             [&self.out, &self.err].iter().all(|lines| lines.ended() || left && lines.drained())
         });
-        Finished { code, out: self.out.all(), err: self.err.all() }
     }
 
     /// Sends KILL to a process if it was started by this one.

@@ -27,7 +27,7 @@ pub(super) struct Identity {
 impl Identity {
     /// Reads the identity of a process.
     pub(super) fn read(process: &Process, reader: &mut Reader, bounded: &mut BoundedReader) -> Self {
-        let thread = reader.living_thread(process.pid, process.state, process.threads);
+        let thread = process.living_thread(reader);
         let mountinfo = bounded.read(format!("/proc/{thread}/mountinfo"), 4096);
         Self {
             pids: namespace(thread, "pid"),

@@ -259,9 +259,8 @@ impl Scan {
             scan.role = init.role(main.and_then(|main| scan.findings.get(&main)));
             // Those that rinit asks at the last call alone: the first of their writers may leave something for them to read.
             if init.is_rinit && !init.asks_all_within(STOP_LIMIT) {
-                let mut input_pipe = |process: &Process| {
-                    partners::input_pipe(gatherer.reader.living_thread(process.pid, process.state, process.threads))
-                };
+                let mut input_pipe =
+                    |process: &Process| partners::input_pipe(process.living_thread(&mut gatherer.reader));
                 let own = input_pipe(first_process);
                 for process in &tree {
                     let Some(member) = scan.members.get_mut(&process.pid) else { continue };
@@ -379,7 +378,7 @@ impl Scan {
         let takes = |reason: &Reason| matches!(reason, Reason::Handles(_) | Reason::Waits(_));
         self.members.get(&first.pid).filter(|member| takes(&member.judgement.reason))?;
         let arguments = gatherer.arguments_of(first);
-        let thread = gatherer.reader.living_thread(first.pid, first.state, first.threads);
+        let thread = first.living_thread(&mut gatherer.reader);
         let environment = gatherer.bounded.read(format!("/proc/{thread}/environ"), ENVIRONMENT);
         // What was not read to its end may hold the variable that counts.
         let environment = match environment {

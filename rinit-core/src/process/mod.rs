@@ -110,6 +110,11 @@ impl Process {
         procfs::stat::has_ended(self.state, self.threads)
     }
 
+    /// The thread whose files show what the process has, as [`Reader::living_thread`] says.
+    pub(crate) fn living_thread(&self, reader: &mut Reader) -> Pid {
+        reader.living_thread(self.pid, self.state, self.threads)
+    }
+
     /// Returns true if this process may be the parent of `child`: no process is younger than its child.
     ///
     /// If a pid was reused between two readings, another process looks like the parent, but it is younger. The rule holds for

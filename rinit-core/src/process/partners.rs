@@ -43,7 +43,7 @@ impl Partners {
         let own_input = descriptor(rustix::process::getpid().into(), 0);
         let mut this = Self { writers: Vec::new(), own_input, threads: PidMap::default() };
         for process in processes {
-            let thread = reader.living_thread(process.pid, process.state, process.threads);
+            let thread = process.living_thread(reader);
             if thread != process.pid {
                 this.threads.insert(process.pid, thread);
             }

@@ -114,7 +114,7 @@ impl Gatherer {
 
     /// The arguments of a process.
     pub(crate) fn arguments_of(&mut self, process: &Process) -> Fact<Vec<u8>> {
-        let thread = self.reader.living_thread(process.pid, process.state, process.threads);
+        let thread = process.living_thread(&mut self.reader);
         self.arguments(thread, process.state == State::DiskSleep)
     }
 

@@ -174,10 +174,7 @@ impl Stopped {
         }
         let took = from.elapsed();
         let code = running.wait();
-        // A subreaper that was killed leaves processes that hold the pipes.
-        if running.left().is_empty() {
-            wait_until("the end of the output", || running.out.ended() && running.err.ended());
-        }
+        running.read_rest();
         let status = if !in_time {
             137
         } else if code < 0 {
