@@ -43,7 +43,7 @@ pub(crate) struct Waiter {
     /// The child that the last walk found, or the number behind it that was tried last.
     last_tried: Option<Pid>,
     /// When the last step was over, if it has found a child: the next one begins when that child has been dealt with.
-    from: Option<Duration>,
+    from: Option<u64>,
     options: WaitOptions,
 }
 
@@ -83,7 +83,7 @@ impl Waiter {
 
     /// How long the caller may sleep until it must call [`Waiter::next`] again, if a walk was put off.
     pub(crate) fn walk_due_in(&self) -> Option<Duration> {
-        self.rule.due().map(|due| due.saturating_sub(sys::monotonic()))
+        self.rule.due().map(|due| Duration::from_nanos(due.saturating_sub(sys::monotonic())))
     }
 
     /// Reaps one child. Call it until it returns [`Reaped::Nothing`] or [`Reaped::NoChildren`].

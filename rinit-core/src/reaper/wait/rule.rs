@@ -9,27 +9,27 @@
 //!   tried, for as long as they find more.
 //! - If many walks in a row find a child, and each takes long, all children are listed once and tried by number.
 //! - Tries in a row that find nothing take at most a quarter of a walk (from the list: one walk). Then a walk is made.
-
-use std::time::Duration;
+//!
+//! Times are in nanoseconds. Beside the five microseconds in which the kernel reaps a child, sums of `Duration`s are noticeable.
 
 /// Walks that each find a child, before the children are listed: a list takes as long as some forty walks.
 const WALKS_BEFORE_LIST: u32 = 16;
 /// A walk that takes less is not worth avoiding: it is as quick as the calls that would avoid it.
-const CHEAP_WALK: Duration = Duration::from_micros(5);
+const CHEAP_WALK: u64 = 5_000;
 /// A walk that takes less than this many waits by number is not worth avoiding either: without other children it takes as long
 /// as one of them.
-const CHEAP_WALK_NUMBERS: u32 = 2;
+const CHEAP_WALK_NUMBERS: u64 = 2;
 /// The part of the time that walking may take is 1 / `REST`.
-const REST: u32 = 16;
+const REST: u64 = 16;
 /// A walk is put off for this long at most. The time of a walk also contains the time for which this process was frozen, or was denied
 /// the processor, meanwhile: without a limit zombies would stay for 16 times a `docker pause`. A walk over 100,000
 /// children takes a few milliseconds.
-const LONGEST_REST: Duration = Duration::from_millis(250);
+const LONGEST_REST: u64 = 250_000_000;
 /// Tries by number, after which they are compared with a walk. Before Linux 5.12 each of them is a walk itself; and without other
 /// children a walk takes no longer than they do.
 const NUMBERS_BEFORE_COMPARISON: u32 = 16;
 /// The part of a walk's time that the numbers behind a child may take without a find is 1 / `PART`.
-const PART: u32 = 4;
+const PART: u64 = 4;
 
 /// The most tries in a row without a find: the limit if the clock stands still.
 const MOST_MISSES: u32 = 1000;
@@ -82,19 +82,19 @@ pub(super) struct Rule {
     /// Slow walks in a row that found a child.
     walks: u32,
     /// How long the last walk took, and when it was over.
-    walk_took: Duration,
-    walked_at: Duration,
+    walk_took: u64,
+    walked_at: u64,
     /// When a walk that was put off is due.
-    due: Option<Duration>,
+    due: Option<u64>,
     /// The least time in which a wait by number has found a child.
-    number_took: Option<Duration>,
+    number_took: Option<u64>,
     guesses: Guesses,
     /// Guesses since guessing began, those that found a child, and how long they took.
     guessed: u32,
     guessed_right: u32,
-    guesses_took: Duration,
+    guesses_took: u64,
     /// For how long, and how often in a row, guesses have found nothing.
-    missed_for: Duration,
+    missed_for: u64,
     misses: u32,
     /// The kernel's wait by number is as slow as a walk.
     guesses_are_useless: bool,
@@ -108,15 +108,15 @@ impl Rule {
             unconfirmed: true,
             number_found: false,
             walks: 0,
-            walk_took: Duration::ZERO,
-            walked_at: Duration::ZERO,
+            walk_took: 0,
+            walked_at: 0,
             due: None,
             number_took: None,
             guesses: Guesses::None,
             guessed: 0,
             guessed_right: 0,
-            guesses_took: Duration::ZERO,
-            missed_for: Duration::ZERO,
+            guesses_took: 0,
+            missed_for: 0,
             misses: 0,
             guesses_are_useless: false,
             lists_are_useless: false,
@@ -129,12 +129,12 @@ impl Rule {
     }
 
     /// When the next step must be asked for, if a walk was put off.
-    pub(super) const fn due(&self) -> Option<Duration> {
+    pub(super) const fn due(&self) -> Option<u64> {
         self.due
     }
 
     /// The next step. `has_numbers` says that SIGCHLD gave numbers, `has_list` that numbers of the list are left.
-    pub(super) fn next(&mut self, now: Duration, may_put_off: bool, has_numbers: bool, has_list: bool) -> Step {
+    pub(super) fn next(&mut self, now: u64, may_put_off: bool, has_numbers: bool, has_list: bool) -> Step {
         if has_numbers {
             return Step::Number;
         }
@@ -157,7 +157,7 @@ impl Rule {
         if !self.unconfirmed {
             return Step::Done;
         }
-        let may_walk_at = self.walked_at + (self.walk_took * REST).min(LONGEST_REST);
+        let may_walk_at = self.walked_at + self.walk_took.saturating_mul(REST).min(LONGEST_REST);
         // If no child was found by number, only a walk can find the child that the signal was for.
         let found_already = self.number_found || self.due.is_some();
         if may_put_off && found_already && self.walk_took >= CHEAP_WALK && now < may_walk_at {
@@ -172,12 +172,12 @@ impl Rule {
     }
 
     /// A walk was made, from `from` to `to`.
-    pub(super) fn walked(&mut self, outcome: Outcome, from: Duration, to: Duration) {
+    pub(super) fn walked(&mut self, outcome: Outcome, from: u64, to: u64) {
         self.walk_took = to.saturating_sub(from);
         self.walked_at = to;
         self.due = None;
         self.number_found = false;
-        (self.missed_for, self.misses) = (Duration::ZERO, 0);
+        (self.missed_for, self.misses) = (0, 0);
         if outcome == Outcome::Found {
             let slow = self.walk_is_slow();
             // What one walk finds says nothing of the children behind it.
@@ -196,22 +196,19 @@ impl Rule {
     }
 
     /// A child was waited for by the number that SIGCHLD gave.
-    pub(super) fn number_waited(&mut self, exited: bool, took: Duration) {
+    pub(super) fn number_waited(&mut self, exited: bool, took: u64) {
         self.number_found |= exited;
         self.note_number(exited, took);
     }
 
     /// A child was waited for by a number of the list, or behind another one.
-    pub(super) fn guess_waited(&mut self, found: bool, took: Duration) {
+    pub(super) fn guess_waited(&mut self, found: bool, took: u64) {
         self.note_number(found, took);
         self.guessed = self.guessed.saturating_add(1);
         self.guessed_right = self.guessed_right.saturating_add(u32::from(found));
         self.guesses_took = self.guesses_took.saturating_add(took);
-        (self.missed_for, self.misses) = if found {
-            (Duration::ZERO, 0)
-        } else {
-            (self.missed_for.saturating_add(took), self.misses.saturating_add(1))
-        };
+        (self.missed_for, self.misses) =
+            if found { (0, 0) } else { (self.missed_for.saturating_add(took), self.misses.saturating_add(1)) };
     }
 
     /// The children were listed.
@@ -227,18 +224,18 @@ impl Rule {
     fn begin_guessing(&mut self, guesses: Guesses) {
         self.guesses = guesses;
         (self.guessed, self.guessed_right) = (0, 0);
-        self.guesses_took = Duration::ZERO;
-        (self.missed_for, self.misses) = (Duration::ZERO, 0);
+        self.guesses_took = 0;
+        (self.missed_for, self.misses) = (0, 0);
     }
 
-    fn note_number(&mut self, found: bool, took: Duration) {
+    fn note_number(&mut self, found: bool, took: u64) {
         if found {
             self.number_took = Some(self.number_took.map_or(took, |least| least.min(took)));
         }
     }
 
     fn walk_is_slow(&self) -> bool {
-        let numbers = self.number_took.map_or(Duration::ZERO, |took| took * CHEAP_WALK_NUMBERS);
+        let numbers = self.number_took.map_or(0, |took| took.saturating_mul(CHEAP_WALK_NUMBERS));
         self.walk_took >= CHEAP_WALK.max(numbers)
     }
 
@@ -246,7 +243,8 @@ impl Rule {
     /// may begin with many that live, each of which takes little: it is judged by the single try.
     fn guesses_are_slow(&self) -> bool {
         let count = if self.guesses == Guesses::List { self.guessed } else { self.guessed_right.max(1) };
-        self.guessed >= NUMBERS_BEFORE_COMPARISON && self.guesses_took >= self.walk_took * count / 4 * 3
+        self.guessed >= NUMBERS_BEFORE_COMPARISON
+            && self.guesses_took >= self.walk_took.saturating_mul(count.into()) / 4 * 3
     }
 }
 
@@ -256,14 +254,14 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
-    fn us(us: u64) -> Duration {
-        Duration::from_micros(us)
+    const fn us(us: u64) -> u64 {
+        us * 1_000
     }
 
     /// Children of a process and the kernel that is asked for them.
     struct World {
         rule: Rule,
-        now: Duration,
+        now: u64,
         zombies: BTreeSet<u32>,
         living: u64,
         /// Numbers that SIGCHLD gave.
@@ -282,7 +280,7 @@ mod tests {
         fn new(living: u64, old_kernel: bool) -> Self {
             Self {
                 rule: Rule::new(),
-                now: Duration::ZERO,
+                now: 0,
                 zombies: BTreeSet::new(),
                 living,
                 numbers: Vec::new(),
@@ -295,19 +293,19 @@ mod tests {
             }
         }
 
-        fn walk_cost(&self) -> Duration {
-            us(5) + Duration::from_nanos(26) * u32::try_from(self.living).unwrap()
+        fn walk_cost(&self) -> u64 {
+            us(5) + 26 * self.living
         }
 
         /// The time until the kernel has answered for one number, and whether it was a zombie's.
-        fn wait_for(&mut self, number: u32) -> (bool, Duration) {
+        fn wait_for(&mut self, number: u32) -> (bool, u64) {
             let from = self.now;
             let exited = self.zombies.remove(&number);
             self.reaped += u64::from(exited);
             self.now += match (self.old_kernel, exited) {
                 (true, _) => self.walk_cost(),
                 (false, true) => us(5),
-                (false, false) => Duration::from_nanos(250),
+                (false, false) => 250,
             };
             (exited, self.now - from)
         }
@@ -468,7 +466,7 @@ mod tests {
         world.run(true);
         // A freeze of an hour began while the kernel walked.
         let from = world.now;
-        world.now += Duration::from_secs(3600);
+        world.now += us(3_600_000_000);
         world.rule.walked(Outcome::Nothing, from, world.now);
         world.exit(&[1, 2]);
         world.run(true);
