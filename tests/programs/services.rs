@@ -378,7 +378,10 @@ fn the_init_of_a_split_costs_what_rinit_costs() {
         wait_for("a steady figure", || {
             let (before, waits) = (private_kib(running.pid()), procfs::waits(running.pid()));
             std::thread::sleep(std::time::Duration::from_millis(200));
-            (before == private_kib(running.pid()) && waits == procfs::waits(running.pid())).then_some(before)
+            // On a busy machine a process that does not sleep may still have its first work before it.
+            let sleeps = procfs::read(running.pid()).is_some_and(|process| process.state == 'S');
+            let is_steady = before == private_kib(running.pid()) && waits == procfs::waits(running.pid());
+            (sleeps && is_steady).then_some(before)
         })
     };
     let mut command = Command::new(rinit);
@@ -393,7 +396,5 @@ fn the_init_of_a_split_costs_what_rinit_costs() {
     let (split_written, split_all) = idle(&splits);
     println!("private memory when idle, static, release: rinit {written} KiB written to, {all} KiB with its file;");
     println!("the init of the example split {split_written} KiB and {split_all} KiB");
-    // On a busy machine the order in which threads and children run decides about a page or two.
-    let written = written + 8;
-    assert!(split_written <= written && split_all <= all, "{split_written} {written} {split_all} {all}");
+    assert!(split_written <= written && split_all <= all);
 }

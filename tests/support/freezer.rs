@@ -38,19 +38,23 @@ impl Freezer {
 
     /// Freezes or thaws it, and waits until that is done.
     pub fn set(&self, frozen: bool) {
-        self.order(frozen).expect("freeze or thaw");
+        let (file, value) = self.order(frozen);
+        self.0.set(file, value).expect("freeze or thaw");
         let (file, line) = match self.version() {
-            1 => ("freezer.state", if frozen { "FROZEN" } else { "THAWED" }),
-            _ => ("cgroup.events", if frozen { "frozen 1" } else { "frozen 0" }),
+            1 => (file, value.to_owned()),
+            _ => ("cgroup.events", format!("frozen {value}")),
         };
         let state = || fs::read_to_string(self.directory().join(file)).unwrap_or_default();
-        wait_until(line, || state().lines().any(|it| it == line));
+        wait_until(&line, || state().lines().any(|it| it == line));
     }
 
-    fn order(&self, frozen: bool) -> Result<(), String> {
-        match self.version() {
-            1 => self.0.set("freezer.state", if frozen { "FROZEN" } else { "THAWED" }),
-            _ => self.0.set("cgroup.freeze", u8::from(frozen)),
+    /// The file that orders it, and what is written there.
+    const fn order(&self, frozen: bool) -> (&'static str, &'static str) {
+        match (self.version(), frozen) {
+            (1, true) => ("freezer.state", "FROZEN"),
+            (1, false) => ("freezer.state", "THAWED"),
+            (_, true) => ("cgroup.freeze", "1"),
+            (_, false) => ("cgroup.freeze", "0"),
         }
     }
 
@@ -63,6 +67,7 @@ impl Freezer {
 impl Drop for Freezer {
     fn drop(&mut self) {
         // What a failed test has left in it is killed next, and does not die while it is frozen (version 1).
-        let _ = self.order(false);
+        let (file, value) = self.order(false);
+        let _ = self.0.set(file, value);
     }
 }
